@@ -1,0 +1,1 @@
+"""Models whose parameters are stacked over lanes."""

@@ -1,0 +1,1 @@
+"""Optimizers as functions of stacked tensors, with one hyperparameter value per lane."""

@@ -1,0 +1,1 @@
+"""Learning-rate schedules: functions of the step count."""

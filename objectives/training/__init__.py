@@ -1,0 +1,1 @@
+"""Training many trials in lockstep."""

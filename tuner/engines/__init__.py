@@ -1,0 +1,1 @@
+"""Where workers live. An engine starts them, hears their events and stops them."""

@@ -1,0 +1,44 @@
+"""The errors a user can cause or repair. Each carries one clear line: what is wrong, the value, what to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class TunerError(Exception):
+    """Anything the command line reports in one line, without a traceback."""
+
+
+class StoreError(TunerError):
+    """The store cannot be reached, is too new, or holds something that contradicts the request."""
+
+
+class RecorderError(TunerError):
+    """A view of the record (MLflow) cannot be reached or refuses what it is sent."""
+
+
+class OutOfMemory(TunerError):  # noqa: N818 - the contract's name
+    """The device cannot hold this many lanes; the study goes on with half of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a setting: where it stands (`space.momentum.low`) and what is wrong with it."""
+
+    path: str
+    message: str
+
+    def under(self, prefix: str) -> "Problem":
+        """The same problem seen from one table further out."""
+        return Problem(".".join(part for part in (prefix, self.path) if part), self.message)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigError(TunerError):
+    """Settings that contradict themselves or the code they configure: every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem], *, source: str = "") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        super().__init__("\n".join(f"{source}: {problem}" if source else str(problem) for problem in self.problems))

@@ -1,0 +1,229 @@
+"""An experiment: one workload searched over a list of batch sizes, as its TOML file says it."""
+
+import hashlib
+import importlib.resources
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, MinLen
+
+from tuner.errors import ConfigError, Problem, TunerError
+from tuner.goal import ReachTarget
+from tuner.objective import Objective
+from tuner.plugins import build
+from tuner.settings import Reader, Table, fill, nearest, table_of
+from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace
+
+Count = Annotated[int, Ge(1)]
+
+
+def _read_space(given: object) -> SearchSpace:
+    """The space, from a table of tables. Raises `ConfigError`."""
+    problems: list[Problem] = []
+    parameters: dict[str, Parameter] = {}
+    for name, table in table_of(given, example="{ learning_rate = { ... } }").items():
+        try:
+            parameters[name] = _read_parameter(table)
+        except ConfigError as error:
+            problems += [each.under(name) for each in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return SearchSpace(parameters)
+
+
+def _read_parameter(given: object) -> Parameter:
+    """A range, a choice or a fixed value, told apart by its keys. Raises `ConfigError`."""
+    table = table_of(given, example='{ low = 1e-3, high = 10, scale = "log" }')
+    if "options" in table:
+        return fill(Choice, table, owner="a choice")
+    if "value" in table:
+        return fill(Fixed, table, owner="a fixed value")
+    return fill(Range, table, owner="a range")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """How each study is searched.
+
+    Attributes:
+        sampler: The sampler's table.
+        points: Points to search at each batch size.
+        width: Points in flight at once.
+        ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
+        slack: A trial is cut at `slack` times the fewest steps so far.
+    """
+
+    sampler: Mapping[str, object]
+    points: Count = 50
+    width: Count = 8
+    ask_ahead: Annotated[int, Ge(0)] = 4
+    slack: Annotated[float, Ge(1.0)] = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationSettings:
+    """How the winner is confirmed, uncapped and over fresh seeds.
+
+    Attributes:
+        candidates: How many of the best points are run again.
+        choose_seeds: Seeds for each, which choose the winner by its median.
+        report_seeds: Other seeds for the winner, which give the reported number.
+    """
+
+    candidates: Count = 3
+    choose_seeds: Count = 5
+    report_seeds: Count = 5
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is measured, all of it; where it runs is not part of it.
+
+    Attributes:
+        objective: The workload's table.
+    """
+
+    name: str
+    batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
+    objective: Mapping[str, object]
+    goal: ReachTarget
+    space: Annotated[SearchSpace, Reader(_read_space)]
+    search: SearchSettings
+    confirmation: ConfirmationSettings = ConfirmationSettings()
+    seed: Annotated[int, Ge(0)] = 0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise ValueError(f"name = {self.name!r} must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2")
+        if len(set(self.batch_sizes)) < len(self.batch_sizes):
+            raise ValueError("batch_sizes holds the same size twice")
+
+    @cached_property
+    def digest(self) -> str:
+        """Identifies the settings; the same for files that differ only in comments, order or layout."""
+        return hashlib.sha256(json.dumps(self.to_table(), sort_keys=True).encode()).hexdigest()
+
+    def to_table(self) -> dict[str, object]:
+        """The settings as plain values, defaults filled in: what `from_table` reads."""
+        return _plain(self)  # type: ignore[return-value]
+
+    def build_objective(self) -> Objective:
+        """The workload. Imports the training code, and loads its data when asked for. Raises `ConfigError`."""
+        return build("objectives", self.objective, Objective)
+
+
+def _plain(value: object) -> object:
+    """Dataclasses and mappings as dictionaries of plain values; a space as the table of its parameters."""
+    if isinstance(value, SearchSpace):
+        return _plain(value.parameters)
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def from_table(table: Table) -> Experiment:
+    """An experiment from its settings, without touching the code it names.
+
+    Raises:
+        ConfigError: Every problem of the settings themselves.
+    """
+    return fill(Experiment, table, owner="an experiment")
+
+
+def presets() -> dict[str, str]:
+    """The experiments shipped with the package: their files' texts, by name."""
+    folder = importlib.resources.files("objectives") / "presets"
+    files = sorted((each for each in folder.iterdir() if each.name.endswith(".toml")), key=lambda each: each.name)
+    return {each.name.removesuffix(".toml"): each.read_text(encoding="utf-8") for each in files}
+
+
+def load(file_or_preset: str) -> Experiment:
+    """The experiment in a file, or a preset's, checked against the code it names.
+
+    Raises:
+        ConfigError: Every problem found.
+        TunerError: There is no such file or preset.
+    """
+    path = Path(file_or_preset)
+    if path.suffix != ".toml" and file_or_preset in presets():
+        return parse(presets()[file_or_preset], source=file_or_preset)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"{file_or_preset}: cannot be read ({reason}); give a TOML file or a preset: {', '.join(presets())}"
+        raise TunerError(message) from error
+    return parse(text, source=file_or_preset)
+
+
+def parse(text: str, *, source: str) -> Experiment:
+    """The experiment in a TOML text, checked against the code it names. Raises `ConfigError` with every problem."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem("", f"is not valid TOML: {error}")], source=source) from error
+    problems: list[Problem] = []
+    experiment = None
+    try:
+        experiment = from_table(table)
+    except ConfigError as error:
+        problems += error.problems
+    problems += _component_problems(table)
+    if experiment is None or problems:
+        raise ConfigError(problems, source=source)
+    return experiment
+
+
+def _component_problems(table: Table) -> list[Problem]:
+    """What is wrong with the components named, and between them and the rest, as far as the rest can be read."""
+    problems: list[Problem] = []
+    search = table.get("search")
+    if isinstance(search, Mapping) and "sampler" in search:
+        try:
+            build("tuner.samplers", search["sampler"], object)
+        except ConfigError as error:
+            problems += [each.under("search.sampler") for each in error.problems]
+    if "objective" in table:
+        try:
+            problems += _contract_problems(table, build("objectives", table["objective"], Objective))
+        except ConfigError as error:
+            problems += [each.under("objective") for each in error.problems]
+    return problems
+
+
+def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
+    """Where the file asks of a workload what it does not offer, or the other way round."""
+    problems: list[Problem] = []
+    match table.get("goal"):
+        case {"metric": str(metric)} if metric not in objective.metrics:
+            owner = table["objective"]["kind"]  # type: ignore[index]
+            message = f"{metric} is not a metric of {owner}; it has {', '.join(sorted(objective.metrics))}"
+            problems.append(Problem("goal.metric", message))
+        case {"metric": str(metric)} if metric.startswith("test/"):
+            problems.append(Problem("goal.metric", f"{metric} must stay unseen by the search; use a validation metric"))
+    match table.get("space"):
+        case {**parameters}:
+            names = {str(name) for name in parameters}
+            for name in sorted(names - objective.hyperparameters):
+                message = f"is not a hyperparameter of this objective; {nearest(name, objective.hyperparameters)}"
+                problems.append(Problem(f"space.{name}", message))
+            missing = sorted(objective.hyperparameters - names)
+            problems += [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]
+    match table.get("batch_sizes"):
+        case [*sizes]:
+            examples = objective.train_examples
+            for index, size in enumerate(sizes):
+                if isinstance(size, int) and size > examples:
+                    message = f"{size} is larger than the training set of {examples} examples"
+                    problems.append(Problem(f"batch_sizes.{index}", message))
+    return problems

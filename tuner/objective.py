@@ -1,0 +1,63 @@
+"""The contract between the search and training code. Whatever trains a model implements these two Protocols."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from tuner.trial import Measurement, TrialSpec
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A workload: data set, model and optimizer, ready to train at any batch size.
+
+    Attributes:
+        train_examples: Size of the training set; the largest batch size.
+        metrics: Names of everything a trial measures, `split/metric`; `train/loss` is always one.
+        hyperparameters: Names the search space must supply: no more, no fewer.
+    """
+
+    @property
+    def train_examples(self) -> int: ...
+    @property
+    def metrics(self) -> frozenset[str]: ...
+    @property
+    def hyperparameters(self) -> frozenset[str]: ...
+
+    def trainer(self, batch_size: int, *, lanes: int, device: str) -> "Trainer":
+        """A trainer of `lanes` simultaneous trials. Raises `OutOfMemory` if the device cannot hold them."""
+        ...
+
+
+class Trainer(Protocol):
+    """A fixed number of lanes, each training one trial at one batch size. It never decides when a trial ends.
+
+    A trial's measurements depend on its `TrialSpec` alone, up to float rounding: not on its lane, its neighbours,
+    or when it was loaded. Every lane is measured at the same steps, counted from its own start.
+    """
+
+    @property
+    def lanes(self) -> int: ...
+
+    def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
+        """Start a trial in a free lane, from its seed or from what `save` returned."""
+        ...
+
+    def save(self, lane: int) -> bytes:
+        """The state of the trial in a lane, for `load` to go on from with identical results."""
+        ...
+
+    def advance(self) -> Mapping[int, Sequence[Measurement]]:
+        """Train every loaded lane for a chunk of steps; what each measured on the way, oldest first.
+
+        Raises:
+            OutOfMemory: The device is full. The trainer is then unusable; its trials start again in a smaller one.
+        """
+        ...
+
+    def unload(self, lane: int) -> None:
+        """Free a lane."""
+        ...
+
+    def close(self) -> None:
+        """Release the device."""
+        ...

@@ -1,0 +1,68 @@
+"""What happens during a run, as events, and whoever is told of them. A recorder is a view; the store is the record."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.experiment import Experiment
+from tuner.records import Curve, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStarted:
+    """A worker has claimed a study."""
+
+    batch_size: int
+    round: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFinished:
+    """A trial has a result, and the store has it too."""
+
+    batch_size: int
+    round: int
+    trial: TrialRecord
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True)
+class StudyAdvanced:
+    """Gradient steps a study's running trials have been trained for since it was last said."""
+
+    batch_size: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFinished:
+    """Search and confirmation of a study are done."""
+
+    batch_size: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line a person should see."""
+
+    text: str
+
+
+Event = StudyStarted | TrialFinished | StudyAdvanced | StudyFinished | Notice
+
+
+class Recorder(Protocol):
+    """Told of everything that happens to one experiment. Must return at once and never raise."""
+
+    def open(self, experiment: Experiment) -> None:
+        """Events of this experiment follow."""
+        ...
+
+    def record(self, event: Event) -> None:
+        """Something happened."""
+        ...
+
+    def close(self) -> None:
+        """No more events follow; finish what is still to be written."""
+        ...

@@ -1,0 +1,124 @@
+"""The search space: what a hyperparameter may be, on which scale, and where in its range a value lies."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuner.trial import Value
+
+
+class Scale(StrEnum):
+    """How a range is spread: evenly in the value, in its logarithm, or in the logarithm of `1 - value`."""
+
+    LINEAR = "linear"
+    LOG = "log"
+    REVERSE_LOG = "reverse_log"
+
+    def forward(self, value: float) -> float:
+        """The coordinate in which the scale is even; it grows with the value."""
+        if self is Scale.LOG:
+            return math.log(value)
+        if self is Scale.REVERSE_LOG:
+            return -math.log1p(-value)
+        return value
+
+    def backward(self, coordinate: float) -> float:
+        """The value at a coordinate."""
+        if self is Scale.LOG:
+            return math.exp(coordinate)
+        if self is Scale.REVERSE_LOG:
+            return -math.expm1(-coordinate)
+        return coordinate
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Every number from `low` to `high`, both included; whole numbers only if `integer`.
+
+    Raises:
+        ValueError: The range is empty, or its scale is not defined on all of it.
+
+    >>> Range(0.0, 0.99, scale=Scale.REVERSE_LOG).at(0.5)
+    0.9
+    >>> Range(1e-3, 10.0, scale=Scale.LOG).position(0.1)
+    0.5
+    """
+
+    low: float
+    high: float
+    scale: Scale = Scale.LINEAR
+    integer: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ValueError(f"low = {self.low:g} and high = {self.high:g} must be finite numbers")
+        if self.low >= self.high:
+            raise ValueError(f"low = {self.low:g} must be less than high = {self.high:g}")
+        if self.scale is Scale.LOG and self.low <= 0:
+            raise ValueError(f"low = {self.low:g} must be positive on a log scale")
+        if self.scale is Scale.REVERSE_LOG and self.high >= 1:
+            raise ValueError(f"high = {self.high:g} must be less than 1 on a reverse_log scale")
+        if self.integer and not (self.low == int(self.low) and self.high == int(self.high)):
+            raise ValueError(f"low = {self.low:g} and high = {self.high:g} must be whole numbers when integer = true")
+
+    def position(self, value: float) -> float:
+        """Where a value lies on the range's own scale: 0 at `low`, 1 at `high`, to 12 digits."""
+        start, end = self.scale.forward(self.low), self.scale.forward(self.high)
+        return round((self.scale.forward(value) - start) / (end - start), 12)
+
+    def at(self, position: float) -> float:
+        """The value at a position in 0..1, to 12 significant digits; never outside the range."""
+        start, end = self.scale.forward(self.low), self.scale.forward(self.high)
+        value = float(f"{self.scale.backward(start + position * (end - start)):.12g}")
+        return min(max(round(value) if self.integer else value, self.low), self.high)
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values without an order."""
+
+    options: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.options) < 2:
+            raise ValueError("options needs at least two values; use { value = ... } to fix one")
+        if len(set(map(repr, self.options))) < len(self.options):
+            raise ValueError("options holds the same value twice")
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.options
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A value that is not searched."""
+
+    value: Value
+
+    def __contains__(self, value: object) -> bool:
+        return value == self.value
+
+
+Parameter = Range | Choice | Fixed
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """Every hyperparameter of an objective, by name. Flat: conditional parameters would leave the joint search."""
+
+    parameters: Mapping[str, Parameter]
+
+    def ranges(self) -> Iterator[tuple[str, Range]]:
+        """The parameters that have edges."""
+        return ((name, each) for name, each in self.parameters.items() if isinstance(each, Range))
+
+    def __contains__(self, point: object) -> bool:
+        return (
+            isinstance(point, Mapping)
+            and point.keys() == self.parameters.keys()
+            and all(value in self.parameters[name] for name, value in point.items())
+        )

@@ -1,0 +1,89 @@
+"""What a trial is given, what it measures and how it ended: frozen values that everything else speaks in."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+Value = float | int | str | bool
+"""A hyperparameter's value."""
+
+
+class Outcome(StrEnum):
+    """How a trial ended. Divergence and capping are results like any other, never exceptions."""
+
+    ACHIEVED = "achieved"
+    CENSORED = "censored"
+    INFEASIBLE = "infeasible"
+
+    @property
+    def sentence(self) -> str:
+        """What this outcome says, for a person."""
+        return {
+            Outcome.ACHIEVED: "reached the target",
+            Outcome.CENSORED: "was stopped by its budget or cap before it reached the target",
+            Outcome.INFEASIBLE: "diverged",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """One training run at a point: its hyperparameters, and the seed of its initialisation and data order."""
+
+    seed: int
+    hyperparameters: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Metrics, named `split/metric`, after `step` gradient steps.
+
+    `train/loss` is the mean over the steps since the previous measurement, each taken before its update; the first
+    measurement (step 1) therefore holds the loss at the initial parameters.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """How a trial ended.
+
+    Attributes:
+        outcome: How it ended.
+        steps: Steps to target if `ACHIEVED`; the limit it did not reach the target within, if `CENSORED`; the step at
+            which divergence was noticed, if `INFEASIBLE`.
+        limit: The steps it was allowed when it ended: the budget, or the cap if that was lower.
+        curve: Every measurement up to and including the one that ended it.
+    """
+
+    outcome: Outcome
+    steps: int
+    limit: int
+    curve: tuple[Measurement, ...]
+
+    @property
+    def spent(self) -> int:
+        """Gradient steps it was trained for."""
+        return self.curve[-1].step
+
+    @property
+    def final(self) -> Mapping[str, float]:
+        """The metrics of the last measurement."""
+        return self.curve[-1].metrics
+
+
+def trial_seed(*, experiment_seed: int, batch_size: int, round: int, point: int, repeat: int) -> int:
+    """The seed of a trial: 63 bits that depend on what it is, not on when or where it runs.
+
+    >>> trial_seed(experiment_seed=0, batch_size=64, round=1, point=0, repeat=0)
+    7718180383252535322
+    """
+    return hash_seed("trial", experiment_seed, batch_size, round, point, repeat)
+
+
+def hash_seed(*parts: str | int) -> int:
+    """63 bits from a label and numbers, the same in every process and on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
