@@ -147,6 +147,14 @@ def presets() -> dict[str, str]:
     return {each.name.removesuffix(".toml"): each.read_text(encoding="utf-8") for each in files}
 
 
+def preset_text(name: str) -> str:
+    """A preset's file. Raises `TunerError` if there is none of this name."""
+    texts = presets()
+    if name not in texts:
+        raise TunerError(f"{name} is not a preset; {nearest(name, texts)}")
+    return texts[name]
+
+
 def load(file_or_preset: str) -> Experiment:
     """The experiment in a file, or a preset's, checked against the code it names.
 

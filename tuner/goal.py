@@ -64,14 +64,14 @@ class ReachTarget:
 
         That extrapolates a metric falling as `1 / steps`: crude, but ordered as the truth is, continuous across the
         target, and on the scale of the other losses, so that a Gaussian process is not bent by it. A diverged trial
-        has learned nothing and counts as if its metric had stayed at its worst.
+        counts as twice as far: the best it reached still says on which side the feasible region lies.
         """
         if result.outcome is Outcome.ACHIEVED:
             return math.log2(result.steps)
         values = [each.metrics[self.metric] for each in result.curve]
         finite = [value for value in values if math.isfinite(value)] or [self.below]
-        reached = min(finite) if result.outcome is Outcome.CENSORED else max(finite)
-        return math.log2(result.limit) + math.log2(max(reached / self.below, 1.0))
+        shortfall = math.log2(max(min(finite) / self.below, 1.0))
+        return math.log2(result.limit) + shortfall + (result.outcome is Outcome.INFEASIBLE)
 
 
 def diverged(curve: Sequence[Measurement]) -> bool:

@@ -33,10 +33,16 @@ class Trainer(Protocol):
 
     A trial's measurements depend on its `TrialSpec` alone, up to float rounding: not on its lane, its neighbours,
     or when it was loaded. Every lane is measured at the same steps, counted from its own start.
+
+    Attributes:
+        lanes: How many there are.
+        device: Where they train, as torch names it: what `auto` came to.
     """
 
     @property
     def lanes(self) -> int: ...
+    @property
+    def device(self) -> str: ...
 
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
         """Start a trial in a free lane, from its seed or from what `save` returned."""

@@ -27,6 +27,21 @@ class TrialState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PointRun:
+    """A run of a point that is wanted.
+
+    Attributes:
+        point: The point's number within its round.
+        repeat: Which of the point's seeds; 0 is the search's own.
+    """
+
+    point: int
+    repeat: int
+    role: Role
+    hyperparameters: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
 class TrialPlan:
     """A trial before it runs: which point, why, and everything needed to run it again.
 
@@ -109,7 +124,7 @@ class ExperimentRecord:
     """Everything known of an experiment, but for the curves.
 
     Attributes:
-        studies: The current round of each batch size searched so far, smallest batch size first.
+        studies: The current round of each batch size, smallest batch size first; not yet begun, it has no trials.
     """
 
     experiment: Experiment

@@ -1,7 +1,7 @@
 """The search space: what a hyperparameter may be, on which scale, and where in its range a value lies."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,6 +83,10 @@ class Choice:
 
     options: tuple[Value, ...]
 
+    def at(self, position: float) -> Value:
+        """The option at a position in 0..1, each with an equal share."""
+        return self.options[min(int(position * len(self.options)), len(self.options) - 1)]
+
     def __post_init__(self) -> None:
         if len(self.options) < 2:
             raise ValueError("options needs at least two values; use { value = ... } to fix one")
@@ -111,6 +115,19 @@ class SearchSpace:
     """Every hyperparameter of an objective, by name. Flat: conditional parameters would leave the joint search."""
 
     parameters: Mapping[str, Parameter]
+
+    @property
+    def dimensions(self) -> int:
+        """How many parameters are searched."""
+        return sum(not isinstance(each, Fixed) for each in self.parameters.values())
+
+    def at(self, position: Sequence[float]) -> dict[str, Value]:
+        """The point at a position in the unit cube, one coordinate for each parameter that is searched."""
+        coordinates = iter(position)
+        return {
+            name: each.value if isinstance(each, Fixed) else each.at(next(coordinates))
+            for name, each in self.parameters.items()
+        }
 
     def ranges(self) -> Iterator[tuple[str, Range]]:
         """The parameters that have edges."""

@@ -1,1 +1,38 @@
-"""Where workers live. An engine starts them, hears their events and stops them."""
+"""Where workers live. An engine starts them, passes on what they say, and stops them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.experiment import Experiment
+from tuner.recorders import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker is to do.
+
+    Attributes:
+        store_url: As `tuner.stores.open_store` takes it. May hold a password.
+        device: Where to train, as torch names it, or `auto`.
+    """
+
+    experiment: Experiment
+    store_url: str
+    device: str
+
+
+class Engine(Protocol):
+    """Somewhere to run workers."""
+
+    def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
+        """Search until every study is complete, or the process is asked to stop (SIGINT, SIGTERM).
+
+        Args:
+            job: What to do.
+            tell: Told of every event, in this process.
+
+        Returns:
+            Whether it ran to the end: False if it was asked to stop.
+        """
+        ...

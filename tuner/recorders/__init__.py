@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.experiment import Experiment
-from tuner.records import Curve, TrialRecord
+from tuner.records import Curve, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
 class StudyStarted:
-    """A worker has claimed a study."""
+    """A worker has claimed a study, which holds these trials already, or has opened its next round."""
 
-    batch_size: int
-    round: int
+    study: StudyRecord
     worker: str
 
 
@@ -36,10 +35,17 @@ class StudyAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class StudyFinished:
-    """Search and confirmation of a study are done."""
+    """Search and confirmation of a study are done; also said of a study that a resumed run finds complete."""
+
+    study: StudyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StudyBroken:
+    """A study cannot go on; what it finished is stored."""
 
     batch_size: int
-    round: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Notice:
     text: str
 
 
-Event = StudyStarted | TrialFinished | StudyAdvanced | StudyFinished | Notice
+Event = StudyStarted | TrialFinished | StudyAdvanced | StudyFinished | StudyBroken | Notice
 
 
 class Recorder(Protocol):

@@ -18,8 +18,8 @@ class Suggestions(Protocol):
         """Point `number` was asked for in an earlier life of the study and is pending again."""
         ...
 
-    def tell(self, number: int, point: Mapping[str, Value], loss: float) -> None:
-        """What point `number` came to: a finite number, lower is better."""
+    def tell(self, number: int, loss: float) -> None:
+        """What a pending point came to: a finite number, lower is better."""
         ...
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tuner.experiment import Experiment
-from tuner.records import Curve, ExperimentRecord, StudyRecord, TrialPlan
+from tuner.records import Curve, ExperimentRecord, StudyRecord, TrialPlan, TrialRecord
 from tuner.trial import TrialResult
 
 
@@ -23,8 +23,11 @@ class Claim(Protocol):
         """Store a trial as running; its number."""
         ...
 
-    def finish(self, number: int, result: TrialResult, *, loss: float) -> None:
-        """Store how a trial ended with its whole curve. The curve is stored before the trial counts as finished."""
+    def finish(self, number: int, result: TrialResult, *, loss: float) -> TrialRecord:
+        """Store how a trial ended with its whole curve; the trial as stored.
+
+        The curve is stored before the trial counts as finished.
+        """
         ...
 
     def fail(self, number: int, *, reason: str) -> None:

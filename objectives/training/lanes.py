@@ -1,0 +1,129 @@
+"""The tensors of all lanes: what changes as their trials train, and what each trial was given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from objectives.models import Network
+from objectives.optimizers import Optimizer, State
+from objectives.schedules import Schedule
+
+LEARNING_RATE = "learning_rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Minibatch:
+    """One step's problem: a minibatch for each lane."""
+
+    network: Network
+    inputs: Tensor
+    labels: Tensor
+
+    def loss_and_gradient(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.loss_and_gradient(parameters, self.inputs, self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What has been trained in one lane.
+
+    Attributes:
+        parameters: `[parameter]`.
+        state: The optimizer's, each without its lane dimension.
+        loss_sum: Training losses since the last measurement, added up; a scalar.
+    """
+
+    parameters: Tensor
+    state: State
+    loss_sum: Tensor
+
+
+class Lanes:
+    """A row of every tensor for each lane.
+
+    A lane without a trial stays in the batch, so that shapes never change: its learning rate is zero.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        lanes: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._network, self._optimizer, self._schedule = network, optimizer, schedule
+        self._parameters = torch.zeros(lanes, network.parameters, device=device, dtype=dtype)
+        self._state = optimizer.initial_state(self._parameters)
+        self._loss_sums = torch.zeros(lanes, device=device, dtype=torch.float64)
+        self._steps = torch.zeros(lanes, device=device, dtype=torch.int64)
+        names = optimizer.hyperparameters | schedule.hyperparameters
+        self._hyperparameters = {name: torch.ones(lanes, device=device, dtype=torch.float64) for name in sorted(names)}
+        self._hyperparameters[LEARNING_RATE].zero_()
+        self._columns = {name: self._column(name) for name in optimizer.hyperparameters - {LEARNING_RATE}}
+
+    @property
+    def parameters(self) -> Tensor:
+        """`[lane, parameter]`."""
+        return self._parameters
+
+    def first_row(self, parameters: Tensor) -> Row:
+        """The row of a trial that starts from these parameters, `[parameter]`."""
+        placed = parameters.to(self._parameters)
+        state = self._optimizer.initial_state(placed.unsqueeze(0))
+        return Row(placed, tuple(each[0] for each in state), self._loss_sums.new_zeros(()))
+
+    def write(self, lane: int, row: Row, *, step: int, hyperparameters: Mapping[str, float]) -> None:
+        """Set up a lane that has done `step` steps."""
+        self._parameters[lane] = row.parameters
+        for kept, given in zip(self._state, row.state, strict=True):
+            kept[lane] = given
+        self._loss_sums[lane] = row.loss_sum
+        self._steps[lane] = step
+        for name, values in self._hyperparameters.items():
+            values[lane] = hyperparameters[name]
+        self._columns = {name: self._column(name) for name in self._columns}
+
+    def read(self, lane: int) -> Row:
+        """A copy of a lane, on the CPU."""
+        state = tuple(each[lane].to("cpu", copy=True) for each in self._state)
+        return Row(self._parameters[lane].to("cpu", copy=True), state, self._loss_sums[lane].to("cpu", copy=True))
+
+    def clear(self, lane: int) -> None:
+        """Vacate a lane. Every value becomes an ordinary one: what diverged would be slow and stay so for ever."""
+        vacant = dict.fromkeys(self._hyperparameters, 1.0) | {LEARNING_RATE: 0.0}
+        self.write(lane, self.first_row(torch.zeros_like(self._parameters[lane])), step=0, hyperparameters=vacant)
+
+    def train(self, inputs: Tensor, labels: Tensor) -> None:
+        """Train every lane on its next minibatches.
+
+        Args:
+            inputs: `[step, lane, example, feature]`.
+            labels: `[step, lane, example]`.
+        """
+        rates = self._learning_rates(len(inputs))
+        for rate, step_inputs, step_labels in zip(rates.unbind(), inputs.unbind(), labels.unbind(), strict=True):
+            problem = Minibatch(self._network, step_inputs, step_labels)
+            hyperparameters = self._columns | {LEARNING_RATE: rate}
+            self._loss_sums += self._optimizer.step(problem, self._parameters, self._state, hyperparameters)
+
+    def collect_losses(self, lanes: Tensor) -> Tensor:
+        """The training losses of some lanes since they were last collected, added up, `[lane]`."""
+        sums = self._loss_sums[lanes]
+        self._loss_sums[lanes] = 0
+        return sums
+
+    def _learning_rates(self, steps: int) -> Tensor:
+        """The learning rates of the next steps, `[step, lane, 1]`; counts the steps as done."""
+        ahead = torch.arange(steps, device=self._steps.device).unsqueeze(1) + self._steps
+        self._steps += steps
+        rates = self._hyperparameters[LEARNING_RATE] * self._schedule.factor(ahead, self._hyperparameters)
+        return rates.to(self._parameters.dtype).unsqueeze(-1)
+
+    def _column(self, name: str) -> Tensor:
+        """A hyperparameter as optimizers take it, `[lane, 1]`."""
+        return self._hyperparameters[name].to(self._parameters.dtype).unsqueeze(1)

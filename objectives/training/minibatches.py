@@ -1,0 +1,99 @@
+"""Which examples a trial trains on: shuffled epochs without replacement, drawn on the CPU from the trial's seed."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+ROWS_AHEAD = 1024
+"""Rows drawn ahead for each lane, at least: about an epoch of a small data set."""
+STEPS_AHEAD = 16
+"""Steps drawn ahead, at least."""
+ROWS_AT_ONCE = 4096
+"""Examples gathered at once, if a step needs fewer: they should stay in the processor's cache."""
+
+
+def _no_rows() -> Tensor:
+    return torch.empty(0, dtype=torch.int64)
+
+
+@dataclass(slots=True)
+class Order:
+    """The endless sequence of examples of one trial: one permutation of the training set after the other.
+
+    Attributes:
+        generator: Where permutations come from, on the CPU: the same for every device.
+        examples: Size of the training set.
+        pending: What is left of the permutations drawn so far, `[row]`.
+    """
+
+    generator: torch.Generator
+    examples: int
+    pending: Tensor = field(default_factory=_no_rows)
+
+    def take(self, rows: int) -> Tensor:
+        """The next rows, `[row]`; a new permutation continues where one ends."""
+        missing = rows - len(self.pending)
+        epochs = [torch.randperm(self.examples, generator=self.generator) for _ in range(-(-missing // self.examples))]
+        taken, self.pending = torch.cat([self.pending, *epochs]).tensor_split([rows])
+        return taken
+
+
+class Minibatches:
+    """The minibatches of all lanes: rows drawn some steps ahead and kept on the device, examples gathered as needed.
+
+    A lane without a trial gets the first example, or what its last trial would have got.
+
+    Args:
+        inputs: The training set, `[example, feature]`, on the device.
+        labels: `[example]`.
+    """
+
+    def __init__(self, inputs: Tensor, labels: Tensor, *, batch_size: int, lanes: int) -> None:
+        self._inputs, self._labels = inputs, labels
+        self._steps = max(STEPS_AHEAD, ROWS_AHEAD // batch_size // STEPS_AHEAD * STEPS_AHEAD)
+        self._rows = torch.zeros(self._steps, lanes, batch_size, dtype=torch.int64, device=inputs.device)
+        self._used = 0
+        self._orders: dict[int, Order] = {}
+        self._steps_at_once = min(self._steps, max(1, ROWS_AT_ONCE // (lanes * batch_size)))
+        # A buffer, since fresh memory of this size costs ten times the copying.
+        self._gathered = inputs.new_empty(self._steps_at_once * lanes * batch_size, inputs.shape[1])
+
+    @property
+    def ready(self) -> int:
+        """The number of steps that can be taken at once, at least one."""
+        if self._used == self._steps:
+            self._used = 0
+            for lane in self._orders:
+                self._fill(lane)
+        return min(self._steps - self._used, self._steps_at_once)
+
+    def open(self, lane: int, order: Order) -> None:
+        """Give a lane the minibatches of an order."""
+        self._orders[lane] = order
+        self._fill(lane)
+
+    def close(self, lane: int) -> None:
+        """Forget a lane's order."""
+        del self._orders[lane]
+
+    def rest(self, lane: int) -> Order:
+        """A lane's order from the first row not taken yet. Shares its generator."""
+        order = self._orders[lane]
+        drawn = self._rows[self._used :, lane].flatten().cpu()
+        return Order(order.generator, order.examples, torch.cat([drawn, order.pending]))
+
+    def take(self, steps: int) -> tuple[Tensor, Tensor]:
+        """The next steps' inputs `[step, lane, example, feature]` and labels `[step, lane, example]`.
+
+        The inputs are a buffer that the next call overwrites. Takes at most `ready` steps.
+        """
+        start, self._used = self._used, self._used + steps
+        rows = self._rows[start : self._used]
+        flat = rows.flatten()
+        inputs = torch.index_select(self._inputs, 0, flat, out=self._gathered[: len(flat)])
+        return inputs.view(*rows.shape, -1), self._labels.index_select(0, flat).view(rows.shape)
+
+    def _fill(self, lane: int) -> None:
+        empty = self._rows[self._used :, lane]
+        empty.copy_(self._orders[lane].take(empty.numel()).view(empty.shape))

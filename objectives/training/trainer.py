@@ -1,0 +1,193 @@
+"""Trains many trials in lockstep: the trainer behind every supervised objective."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from objectives.data import Splits
+from objectives.models import Model
+from objectives.optimizers import Optimizer
+from objectives.schedules import Schedule
+from objectives.training import checkpoint as checkpoints
+from objectives.training.evaluation import METRICS, Evaluation
+from objectives.training.grid import Progress
+from objectives.training.lanes import Lanes
+from objectives.training.memory import memory_watched
+from objectives.training.minibatches import Minibatches, Order
+from tuner.trial import Measurement, TrialSpec
+
+ACCELERATOR_CHUNK = 16
+"""Steps that an accelerator trains before the host looks at what was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What some lanes measured, still on the device: `[lane, metric]`, in the order of `METRICS`."""
+
+    lanes: Sequence[int]
+    steps: Sequence[int]
+    values: Tensor
+
+
+class LaneTrainer:
+    """Implements `tuner.objective.Trainer` for data that fit on the device.
+
+    A trial's result is the same in any lane, beside any neighbours; only the number of lanes may change its rounding.
+
+    Args:
+        splits: The data.
+        device: As torch names it, or `auto`: the accelerator, if there is one.
+        dtype: Precision of parameters and data.
+        chunk: Steps that `advance` trains; by default up to the next measurement on the CPU, 16 on an accelerator.
+
+    Raises:
+        OutOfMemory: The device cannot hold this many lanes.
+    """
+
+    def __init__(
+        self,
+        splits: Splits,
+        model: Model,
+        *,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        batch_size: int,
+        lanes: int,
+        device: str,
+        dtype: torch.dtype = torch.float32,
+        chunk: int | None = None,
+    ) -> None:
+        place = torch.device(_accelerator() if device == "auto" else device)
+        self._chunk = ACCELERATOR_CHUNK if chunk is None and place.type != "cpu" else chunk
+        self._lane_count, self._batch_size, self._place = lanes, batch_size, place
+        self._examples = len(splits.train)
+        self._progress: dict[int, Progress] = {}
+        with self._watched(), torch.inference_mode():
+            inputs, labels = splits.train.inputs.to(place, dtype), splits.train.labels.to(place)
+            self._minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
+            self._network = model.network(
+                inputs.shape[1], splits.classes, lanes=lanes, batch_size=batch_size, device=place, dtype=dtype
+            )
+            self._lanes = Lanes(
+                self._network, optimizer=optimizer, schedule=schedule, lanes=lanes, device=place, dtype=dtype
+            )
+            self._evaluation = Evaluation(splits, device=place, dtype=dtype)
+
+    @property
+    def lanes(self) -> int:
+        return self._lane_count
+
+    @property
+    def device(self) -> str:
+        return str(self._place)
+
+    def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
+        """Start a trial in a free lane, from its seed or from what `save` returned.
+
+        Raises:
+            ValueError: The lane holds a trial.
+        """
+        if lane in self._progress:
+            raise ValueError(f"lane {lane} holds a trial; unload it first")
+        with self._watched(), torch.inference_mode():
+            if checkpoint is None:
+                generator = torch.Generator().manual_seed(trial.seed)
+                row = self._lanes.first_row(self._network.initialise(generator))
+                order, progress = Order(generator, self._examples), Progress()
+            else:
+                row, order, progress = checkpoints.read(checkpoint, examples=self._examples)
+            hyperparameters = {name: float(value) for name, value in trial.hyperparameters.items()}
+            self._lanes.write(lane, row, step=progress.step, hyperparameters=hyperparameters)
+            self._minibatches.open(lane, order)
+            self._progress[lane] = progress
+
+    @torch.inference_mode()
+    def save(self, lane: int) -> bytes:
+        """The state of the trial in a lane, for `load` to go on from with identical results."""
+        return checkpoints.write(self._lanes.read(lane), self._minibatches.rest(lane), self._progress[lane])
+
+    def advance(self) -> Mapping[int, Sequence[Measurement]]:
+        """Train every loaded lane; what each measured on the way, oldest first.
+
+        On the CPU, until some lane is measured; elsewhere a fixed number of steps, at whose end alone the host waits
+        for the device. Never by timing, so that a run can be repeated.
+
+        Raises:
+            OutOfMemory: The device is full.
+        """
+        with self._watched(), _denormals_flushed(), torch.inference_mode():
+            left = self._chunk or self._until_due()
+            readings: list[Reading] = []
+            while left and self._progress:
+                steps = min(left, self._until_due(), self._minibatches.ready)
+                self._lanes.train(*self._minibatches.take(steps))
+                for progress in self._progress.values():
+                    progress.step += steps
+                left -= steps
+                if due := [lane for lane, progress in self._progress.items() if not progress.until_due]:
+                    readings.append(self._measure(due))
+            return _measurements(readings)
+
+    @torch.inference_mode()
+    def unload(self, lane: int) -> None:
+        """Free a lane."""
+        del self._progress[lane]
+        self._minibatches.close(lane)
+        self._lanes.clear(lane)
+
+    def close(self) -> None:
+        """Release the device; the trainer cannot be used any more."""
+        self._progress.clear()
+        del self._network, self._lanes, self._minibatches, self._evaluation
+        if self._place.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _until_due(self) -> int:
+        """Steps until some lane is measured; 0 if none is loaded."""
+        return min((progress.until_due for progress in self._progress.values()), default=0)
+
+    def _measure(self, lanes: Sequence[int]) -> Reading:
+        """Measure some lanes, without waiting for the device."""
+        due = [self._progress[lane] for lane in lanes]
+        rows = torch.tensor(lanes, device=self._place)
+        counts = torch.tensor([progress.step - progress.measured for progress in due], device=self._place)
+        train_loss = self._lanes.collect_losses(rows) / counts
+        held_out = self._evaluation.measure(self._network, self._lanes.parameters[rows])
+        for progress in due:
+            progress.measured = progress.step
+        return Reading(lanes, [progress.step for progress in due], torch.stack([train_loss, *held_out], dim=1))
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._place)
+
+
+def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurement]]:
+    """Readings by lane. Brings all of them from the device at once."""
+    if not readings:
+        return {}
+    table = torch.cat([reading.values for reading in readings]).tolist()
+    keys = [key for reading in readings for key in zip(reading.lanes, reading.steps, strict=True)]
+    found: dict[int, list[Measurement]] = {}
+    for (lane, step), values in zip(keys, table, strict=True):
+        found.setdefault(lane, []).append(Measurement(step, dict(zip(METRICS, values, strict=True))))
+    return found
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Rounds numbers below 1e-38 to zero: the momentum of a unit that has died would slow the processor tenfold.
+
+    Undone afterwards, because other libraries check for denormals and warn.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _accelerator() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

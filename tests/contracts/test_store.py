@@ -1,0 +1,311 @@
+"""What every store must do: keep what it is given, and say clearly what it cannot."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+
+import optuna
+import pytest
+from sqlalchemy import Connection, create_engine, text
+
+from tests.contracts.stored import POINT, achieved, diverged, plan, small
+from tuner.distributions import distributions_of
+from tuner.errors import StoreError
+from tuner.records import Role, TrialState
+from tuner.stores import Claim, Store
+from tuner.stores.opening import open_store
+from tuner.stores.urls import parse
+
+
+@contextmanager
+def claimed(store: Store, batch_size: int = 64) -> Iterator[Claim]:
+    """A claim that is there for the taking."""
+    with store.claim("small", batch_size) as claim:
+        assert claim is not None
+        yield claim
+
+
+@contextmanager
+def database(url: str) -> Iterator[Connection]:
+    """The database behind the store's back."""
+    engine = create_engine(parse(url))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def test_a_submitted_experiment_is_read_back(store: Store) -> None:
+    record = store.record("small")
+
+    assert record.experiment == small()
+    assert [(each.batch_size, each.round, each.complete, each.trials) for each in record.studies] == [
+        (8, 1, False, ()),
+        (64, 1, False, ()),
+    ]
+    assert all(each.space == small().space for each in record.studies)
+
+
+def test_names_are_listed_oldest_first(store: Store) -> None:
+    store.submit(small(name="a-later-one"))
+
+    assert list(store.names()) == ["small", "a-later-one"]
+
+
+def test_submitting_the_same_again_changes_nothing(store: Store) -> None:
+    with claimed(store) as claim:
+        claim.finish(claim.start(plan(0)), achieved(), loss=1.0)
+    before = store.record("small")
+
+    store.submit(small())
+
+    assert store.record("small") == before
+
+
+def test_another_experiment_of_the_same_name_is_refused(store: Store) -> None:
+    changed = small(seed=1, search={"sampler": {"kind": "tpe"}, "points": 6})
+
+    with pytest.raises(
+        StoreError,
+        match=r"an experiment small with other settings is stored already \(search\.points = 5, now 6; "
+        r"search\.sampler\.kind = 'random', now 'tpe'; seed = 0, now 1\); give this one another name",
+    ):
+        store.submit(changed)
+    assert store.record("small").experiment == small()
+
+
+def test_only_a_few_of_many_differences_are_shown(store: Store) -> None:
+    confirmation = {"candidates": 9, "choose_seeds": 9, "report_seeds": 9}
+    changed = small(seed=1, batch_sizes=[4], confirmation=confirmation, objective={"kind": "toy", "size": 3})
+
+    with pytest.raises(StoreError, match=r"; and 2 more\); give"):
+        store.submit(changed)
+
+
+def test_a_trial_is_read_back_as_it_was_stored(store: Store) -> None:
+    before = datetime.now(UTC)
+    with claimed(store) as claim:
+        number = claim.start(plan(7, repeat=2, role=Role.REPORT))
+        stored = claim.finish(number, achieved(3), loss=1.25)
+        record = claim.record()
+
+    assert record.trials == (stored,)
+    assert (stored.number, stored.state, stored.reason) == (0, TrialState.FINISHED, "")
+    assert stored.plan == plan(7, repeat=2, role=Role.REPORT)
+    assert stored.plan.hyperparameters == POINT
+    assert stored.end is not None
+    assert (stored.end.steps, stored.end.limit, stored.end.spent, stored.end.loss) == (3, 400, 3, 1.25)
+    assert stored.end.final == achieved(3).final
+    assert stored.ended is not None
+    assert before - timedelta(seconds=1) <= stored.started <= stored.ended <= datetime.now(UTC)
+
+
+def test_times_are_utc_wherever_the_worker_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        with claimed(store) as claim:
+            stored = claim.finish(claim.start(plan(0)), achieved(), loss=1.0)
+    time.tzset()
+
+    assert abs(datetime.now(UTC) - stored.started) < timedelta(minutes=1)
+    assert store.record("small").studies[1].trials == (stored,)
+
+
+def test_numbers_that_are_not_finite_survive(store: Store) -> None:
+    with claimed(store) as claim:
+        number = claim.start(plan(0))
+        claim.finish(number, diverged(), loss=12.0)
+
+    assert repr(store.curves("small", 64)[number]) == repr(diverged().curve)
+    end = store.record("small").studies[1].trials[0].end
+    assert end is not None
+    assert math.isnan(end.final["train/loss"])
+
+
+def test_curves_are_kept_whole_and_by_trial(store: Store) -> None:
+    with claimed(store) as claim:
+        first, second, failed, _ = (claim.start(plan(point)) for point in range(4))
+        claim.finish(second, achieved(190), loss=7.0)
+        claim.finish(first, achieved(2), loss=1.0)
+        claim.fail(failed, reason="out of memory")
+
+        assert store.curves("small", 64) == {first: achieved(2).curve, second: achieved(190).curve}
+        assert store.curves("small", 8) == {}
+
+
+def test_a_failed_trial_keeps_its_reason(store: Store) -> None:
+    with claimed(store) as claim:
+        claim.fail(claim.start(plan(0)), reason="the device is on fire")
+        failed = claim.record().trials[0]
+
+    assert (failed.state, failed.end, failed.reason) == (TrialState.FAILED, None, "the device is on fire")
+    assert failed.ended is not None
+
+
+def test_a_running_trial_is_seen_by_others(store: Store, store_url: str) -> None:
+    with claimed(store) as claim, closing(open_store(store_url)) as other:
+        claim.start(plan(0))
+        running = other.record("small").studies[1].trials[0]
+
+    assert (running.state, running.end, running.ended) == (TrialState.RUNNING, None, None)
+
+
+def test_a_completed_study_stays_complete(store: Store) -> None:
+    with claimed(store) as claim:
+        claim.complete()
+        assert claim.record().complete
+
+    assert [each.complete for each in store.record("small").studies] == [False, True]
+
+
+def test_only_a_running_trial_can_end(store: Store) -> None:
+    with claimed(store) as claim:
+        number = claim.start(plan(0))
+        claim.finish(number, achieved(), loss=1.0)
+
+        with pytest.raises(StoreError, match=r"trial 0 of small/batch_size=64/round=1 is not running"):
+            claim.finish(number, achieved(), loss=1.0)
+        with pytest.raises(StoreError, match=r"trial 5 of small/batch_size=64/round=1 is not running"):
+            claim.fail(5, reason="")
+
+
+def test_a_claim_can_be_used_from_another_thread(store: Store) -> None:
+    with ThreadPoolExecutor(1) as bookkeeping, claimed(store) as claim:
+        number = bookkeeping.submit(claim.start, plan(0)).result()
+        bookkeeping.submit(claim.finish, number, achieved(), loss=1.0).result()
+
+        assert [each.state for each in claim.record().trials] == [TrialState.FINISHED]
+
+
+def test_a_name_that_is_not_there_is_answered_with_those_that_are(store: Store) -> None:
+    with pytest.raises(StoreError, match=r"there is no experiment digits in .*; stored: small$"):
+        store.record("digits")
+    with pytest.raises(StoreError, match="there is no experiment digits"):
+        store.curves("digits", 64)
+    with pytest.raises(StoreError, match=r"small has no study of batch size 2; it has 8, 64"), claimed(store, 2):
+        pass
+
+
+def test_an_empty_store_says_so(store_url: str) -> None:
+    with closing(open_store(store_url)) as store, pytest.raises(StoreError, match="stored: none yet"):
+        store.record("digits")
+
+
+def test_optuna_sees_the_trials(store: Store) -> None:
+    with claimed(store) as claim:
+        claim.finish(claim.start(plan(0)), achieved(190), loss=7.5)
+        claim.finish(claim.start(plan(1)), diverged(), loss=12.0)
+        claim.fail(claim.start(plan(2)), reason="out of memory")
+    study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
+    finished, infeasible, failed = study.trials
+
+    assert study.user_attrs == {"experiment": "small", "batch_size": 64, "round": 1}
+    assert study.best_trial.number == 0
+    assert (finished.value, infeasible.value, failed.value) == (7.5, 12.0, None)
+    assert failed.state is optuna.trial.TrialState.FAIL
+    assert failed.user_attrs["reason"] == "out of memory"
+    assert finished.params == {"learning_rate": 0.1 / 3, "1 - momentum": pytest.approx(0.1 / 7), "activation": "tanh"}
+    assert finished.distributions == distributions_of(small().space)
+    assert finished.user_attrs["plan"]["hyperparameters"] == POINT
+    assert (finished.user_attrs["outcome"], finished.user_attrs["steps"]) == ("achieved", 190)
+    assert len(finished.intermediate_values) == 16
+    assert finished.intermediate_values[1] == achieved(190).curve[0].metrics["validation/error"]
+    assert finished.intermediate_values[190] == 0.02
+    assert repr(infeasible.intermediate_values) == "{1: 1e-300, 2: -inf, 40: nan}"
+
+
+def test_optuna_can_go_on_with_a_study(store: Store) -> None:
+    with claimed(store) as claim:
+        for point in range(12):
+            claim.finish(claim.start(plan(point)), achieved(), loss=1.0)
+    sampler = optuna.samplers.TPESampler(seed=0)
+    study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url, sampler=sampler)
+
+    study.tell(study.ask(distributions_of(small().space)), 3.0)
+
+    assert len(study.trials) == 13
+    assert len(store.record("small").studies[1].trials) == 12  # a trial without a plan is none of ours
+
+
+def test_a_study_deleted_in_a_dashboard_is_missed(store: Store) -> None:
+    optuna.delete_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
+
+    with claimed(store) as claim, pytest.raises(StoreError, match="round=1 is gone from Optuna's tables"):
+        claim.start(plan(0))
+
+
+def test_a_trial_ended_by_hand_keeps_its_result(store: Store) -> None:
+    with claimed(store) as claim:
+        number = claim.start(plan(0))
+        study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+        claim.finish(number, achieved(), loss=1.0)
+
+        assert [each.state for each in claim.record().trials] == [TrialState.FINISHED]
+
+
+def test_several_processes_can_open_a_fresh_store_at_once(store_url: str) -> None:
+    code = """
+import sys
+from tests.contracts.stored import small
+from tuner.stores.opening import open_store
+sys.stdin.readline()
+store = open_store(sys.argv[1])
+store.submit(small())
+print(*store.names())
+"""
+    command = [sys.executable, "-c", code, store_url]
+    openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for each in openers:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+
+    assert [each.communicate()[0] for each in openers] == ["small\n"] * 3
+    with closing(open_store(store_url)) as store:
+        assert [each.batch_size for each in store.record("small").studies] == [8, 64]
+
+
+def test_a_store_of_a_newer_version_is_refused_untouched(store: Store, store_url: str) -> None:
+    store.close()
+    with database(store_url) as connection:
+        connection.execute(text("UPDATE tuner_schema SET version = 2"))
+        connection.execute(text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
+
+    with pytest.raises(StoreError, match=r"was written by a newer tuner \(version 2, this one knows 1\); update"):
+        open_store(store_url)
+
+
+def test_a_store_of_another_optuna_is_refused(store: Store, store_url: str) -> None:
+    store.close()
+    with database(store_url) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
+
+    with pytest.raises(StoreError, match=r"does not fit this Optuna: .* updating optuna"):
+        open_store(store_url)
+
+
+def test_settings_of_another_version_are_explained(store: Store, store_url: str) -> None:
+    settings = {**small().to_table(), "speed": "high"}
+    with database(store_url) as connection:
+        connection.execute(text("UPDATE experiment SET settings = :settings"), {"settings": json.dumps(settings)})
+
+    with pytest.raises(StoreError, match="settings of small mean nothing to this version of tuner: speed: is not"):
+        store.record("small")
+
+
+def test_what_a_database_raises_is_one_line(store: Store, store_url: str) -> None:
+    with database(store_url) as connection:
+        connection.execute(text("DROP TABLE measurement"))
+
+    with pytest.raises(StoreError, match=r"^the store .* failed: .*measurement.*$") as raised:
+        store.curves("small", 64)
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,143 @@
+"""One trial trained the ordinary way: `torch.nn`, autograd, `torch.optim.SGD`, one loop. What lanes must equal."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from objectives.data import Split, Splits
+from objectives.data.digits import Digits
+from objectives.models.mlp import Mlp
+from objectives.optimizers.heavy_ball import HeavyBall
+from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.grid import next_measurement
+from objectives.training.trainer import LaneTrainer
+from tuner.objective import Trainer
+from tuner.trial import Measurement, TrialSpec
+
+EASY = {"learning_rate": 0.03, "momentum": 0.9, "end_factor": 0.1, "decay_steps": 2000.0}
+
+
+def lane_trainer(
+    batch_size: int, *, lanes: int, device: str = "cpu", dtype: torch.dtype = torch.float32, chunk: int | None = None
+) -> LaneTrainer:
+    return LaneTrainer(
+        Digits().load(),
+        Mlp((128,)),
+        optimizer=HeavyBall(),
+        schedule=LinearDecay(),
+        batch_size=batch_size,
+        lanes=lanes,
+        device=device,
+        dtype=dtype,
+        chunk=chunk,
+    )
+
+
+def curves_in_lanes(trainer: Trainer, trials: Sequence[TrialSpec], *, steps: int) -> list[list[Measurement]]:
+    """What each trial measures up to a step, when a lane is loaded now and then and freed as its trial is done."""
+    curves: list[list[Measurement]] = [[] for _ in trials]
+    waiting = list(enumerate(trials))
+    loaded: dict[int, int] = {}
+    for call in itertools.count():
+        free = [lane for lane in range(trainer.lanes) if lane not in loaded]
+        if waiting and free and call % 5 == 0:
+            number, trial = waiting.pop(0)
+            trainer.load(free[-1], trial)
+            loaded[free[-1]] = number
+        for lane, measured in trainer.advance().items():
+            curve = curves[loaded[lane]]
+            curve += [each for each in measured if each.step <= steps]
+            if next_measurement(curve[-1].step) > steps:
+                trainer.unload(lane)
+                del loaded[lane]
+        if not waiting and not loaded:
+            return curves
+    raise AssertionError("unreachable")
+
+
+def curve_in_lane(trainer: Trainer, lane: int, *, steps: int) -> list[Measurement]:
+    """What the trial loaded in a lane measures over its next measurements, up to a step."""
+    curve: list[Measurement] = []
+    while not curve or curve[-1].step < steps:
+        curve += trainer.advance().get(lane, ())
+    return [each for each in curve if each.step <= steps]
+
+
+def curve_alone(
+    trial: TrialSpec, *, batch_size: int, steps: int, dtype: torch.dtype = torch.float32, disturbance: float = 0.0
+) -> list[Measurement]:
+    """The same trial in an ordinary loop; its initial parameters may be off by a relative `disturbance`."""
+    splits = Digits().load()
+    generator = torch.Generator().manual_seed(trial.seed)
+    model = sequential(Mlp((128,)), generator, dtype=dtype)
+    with torch.no_grad():
+        for each in model.parameters():
+            each.mul_(1 + disturbance)
+    rates = {name: float(value) for name, value in trial.hyperparameters.items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=rates["learning_rate"], momentum=rates["momentum"])
+
+    def factor(step: int) -> float:
+        return 1 - (1 - rates["end_factor"]) * min(step / rates["decay_steps"], 1.0)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    curve: list[Measurement] = []
+    losses: list[float] = []
+    due = 1
+    for step, rows in zip(range(1, steps + 1), shuffled(len(splits.train), batch_size, generator), strict=False):
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(splits.train.inputs[rows].to(dtype)), splits.train.labels[rows])
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        if step == due:
+            curve.append(measure(model, splits, step, losses, dtype=dtype))
+            losses, due = [], next_measurement(step)
+    return curve
+
+
+def sequential(model: Mlp, generator: torch.Generator, *, dtype: torch.dtype) -> nn.Sequential:
+    """The model of `torch.nn` with the parameters a lane would start from."""
+    network = model.network(64, 10, lanes=1, batch_size=1, device=torch.device("cpu"), dtype=dtype)
+    modules: list[nn.Module] = []
+    for weights, biases in network.layers(network.initialise(generator).to(dtype).unsqueeze(0)):
+        linear = nn.Linear(weights.shape[1], weights.shape[2], dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(weights[0].T)
+            linear.bias.copy_(biases[0, 0])
+        modules += [linear, nn.ReLU()]
+    return nn.Sequential(*modules[:-1])
+
+
+def shuffled(examples: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Minibatches of one permutation after the other."""
+    rows = torch.empty(0, dtype=torch.int64)
+    while True:
+        while len(rows) < batch_size:
+            rows = torch.cat([rows, torch.randperm(examples, generator=generator)])
+        yield rows[:batch_size]
+        rows = rows[batch_size:]
+
+
+def measure(model: nn.Module, splits: Splits, step: int, losses: Sequence[float], *, dtype: torch.dtype) -> Measurement:
+    def loss_and_error(split: Split) -> tuple[float, float]:
+        outputs = model(split.inputs.to(dtype))
+        wrong = (outputs.argmax(1) != split.labels) | ~outputs.isfinite().all(1)
+        return functional.cross_entropy(outputs, split.labels).item(), wrong.double().mean().item()
+
+    with torch.no_grad():
+        validation_loss, validation_error = loss_and_error(splits.validation)
+        _, test_error = loss_and_error(splits.test)
+    return Measurement(
+        step,
+        {
+            "train/loss": math.fsum(losses) / len(losses) if all(map(math.isfinite, losses)) else sum(losses),
+            "validation/loss": validation_loss,
+            "validation/error": validation_error,
+            "test/error": test_error,
+        },
+    )

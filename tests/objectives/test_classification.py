@@ -1,0 +1,46 @@
+import tomllib
+
+import pytest
+
+from objectives.classification import Classification
+from objectives.models.mlp import Mlp
+from tuner.errors import ConfigError
+from tuner.experiment import preset_text
+from tuner.objective import Objective
+from tuner.plugins import build
+from tuner.trial import TrialSpec
+
+TABLE = tomllib.loads(preset_text("digits"))["objective"]
+
+
+def test_the_preset_is_a_workload() -> None:
+    objective = build("objectives", TABLE, Objective)
+
+    assert isinstance(objective, Classification)
+    assert objective.model == Mlp((128,))
+    assert objective.train_examples == 1097
+    assert objective.hyperparameters == {"learning_rate", "momentum", "end_factor", "decay_steps"}
+    assert objective.metrics == {"train/loss", "validation/loss", "validation/error", "test/error"}
+
+
+def test_its_trainer_measures_its_metrics() -> None:
+    objective = build("objectives", TABLE, Objective)
+    trainer = objective.trainer(16, lanes=3, device="cpu")
+    point = {"learning_rate": 0.1, "momentum": 0.5, "end_factor": 1.0, "decay_steps": 10.0}
+    trainer.load(2, TrialSpec(0, point))
+
+    measured = trainer.advance()
+
+    assert trainer.lanes == 3
+    assert list(measured) == [2]
+    assert measured[2][0].metrics.keys() == objective.metrics
+
+
+def test_every_wrong_setting_is_reported_with_its_path() -> None:
+    table = TABLE | {"model": {"kind": "mlp", "hidden": [0]}, "schedule": {"kind": "linear_decy"}}
+
+    with pytest.raises(ConfigError) as caught:
+        build("objectives", table, Objective)
+
+    assert [each.path for each in caught.value.problems] == ["model.hidden.0", "schedule.kind"]
+    assert "did you mean linear_decay?" in str(caught.value)

@@ -1,0 +1,41 @@
+"""The import directions hold, and the command line answers without loading what it does not need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def test_imports_point_one_way() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+
+    done = subprocess.run([program, "--no-cache"], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    loaded = python("import sys, tuner.cli; print(*sys.modules)").split()
+
+    assert not {"torch", "mlflow", "optuna", "sqlalchemy", "matplotlib", "numpy", "ray"} & set(loaded)
+
+
+def test_reading_the_record_does_not_load_training_code() -> None:
+    loaded = python("import sys, tuner.tables, tuner.stores, tuner.report.page; print(*sys.modules)").split()
+
+    assert not {"torch", "mlflow"} & set(loaded)
+
+
+def test_modules_stay_short() -> None:
+    modules = [*(ROOT / "tuner").rglob("*.py"), *(ROOT / "objectives").rglob("*.py")]
+
+    too_long = [str(each) for each in modules if len(each.read_text().splitlines()) > 300]
+
+    assert modules
+    assert too_long == []

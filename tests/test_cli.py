@@ -1,0 +1,251 @@
+"""The command line: what people type, read and see go wrong."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.toy import steps_to
+from tests.tuner.test_experiment import TOY
+from tuner.cli import app
+
+ROOT = Path(__file__).parent.parent
+SMALL = TOY + "\n[confirmation]\ncandidates = 2\nchoose_seeds = 2\nreport_seeds = 3\n"
+COMMANDS = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Ours, without what would lead a command elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TUNER_", "MLFLOW_", "PG"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **variables}
+
+
+def tuner(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder."""
+    command = [sys.executable, "-m", "tuner", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=environment(**variables)
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the toy has been run to its end."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "toy.toml").write_text(SMALL)
+    done = tuner(folder, "run", "toy.toml")
+    assert done.returncode == 0, done.stderr
+    (folder / "run.txt").write_text(done.stdout)
+    return folder
+
+
+def test_a_run_says_in_plain_lines_what_it_does_and_what_came_out(finished: Path) -> None:
+    said = (finished / "run.txt").read_text()
+
+    assert "\x1b[" not in said
+    assert "batch size" in said
+    assert "runs/toy/report.html" in said
+    assert (finished / "runs" / "toy" / "report.html").exists()
+    assert {each.name for each in (finished / "runs").iterdir()} >= {"tuner.db", "mlflow.db", "toy"}
+
+
+def test_results_as_json_hold_what_is_promised(finished: Path) -> None:
+    found = json.loads(tuner(finished, "results", "toy", "--json").stdout)
+
+    assert found["experiment"] == "toy"
+    assert found["goal"] == {"metric": "validation/error", "below": 0.03, "within_steps": 400}
+    assert [each["batch_size"] for each in found["studies"]] == [8, 16]
+    for study in found["studies"]:
+        assert study["rounds"] == 1
+        assert study["examples_spent"] == study["steps_spent"] * study["batch_size"]
+        assert study["trials"].keys() == {"achieved", "censored", "infeasible", "failed", "running"}
+        assert sum(study["trials"].values()) == 12
+        assert study["best"]["steps"] == steps_to(0.03, study["best"]["params"]["learning_rate"])
+        confirmed = study["confirmed"]
+        assert confirmed["low"] <= confirmed["steps"] <= confirmed["high"]
+        assert (confirmed["seeds"], confirmed["reached"]) == (3, 3)
+        assert [each["parameter"] for each in study["edges"]] == ["learning_rate"]
+
+
+def test_edges_as_json_are_those_of_the_results_and_the_exit_code_flags_a_box_edge(finished: Path) -> None:
+    done = tuner(finished, "edges", "toy", "--json")
+
+    found = json.loads(done.stdout)
+    assert [each["batch_size"] for each in found["edges"]] == [8, 16]
+    verdicts = {each["verdict"] for each in found["edges"]}
+    assert verdicts <= {"box_edge", "stability_limit", "natural_limit", "inside"}
+    assert done.returncode == (3 if "box_edge" in verdicts else 0)
+
+
+def test_replaying_a_trial_finds_it_the_same(finished: Path) -> None:
+    done = tuner(finished, "replay", "toy", "--batch-size", "8", "--trial", "3")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("same: it")
+
+
+def test_export_as_csv_has_a_row_for_each_measurement(finished: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(tuner(finished, "export", "toy").stdout)))
+
+    first = [each for each in rows if (each["batch_size"], each["trial"]) == ("8", "0")]
+    assert [int(each["step"]) for each in first] == list(range(1, len(first) + 1))
+    assert {"learning_rate", "validation/error", "train/loss", "outcome", "seed"} <= rows[0].keys()
+    assert len({(each["batch_size"], each["trial"]) for each in rows}) == 2 * (12 + 4 + 3)
+
+
+def test_export_as_json_has_every_trial_with_its_curve(finished: Path) -> None:
+    found = json.loads(tuner(finished, "export", "toy", "--format", "json").stdout)
+
+    assert len(found["trials"]) == 2 * (12 + 4 + 3)
+    for trial in found["trials"]:
+        assert len(trial["curve"]["step"]) == len(trial["curve"]["validation/error"]) > 0
+
+
+def test_status_shows_every_study_done(finished: Path) -> None:
+    said = tuner(finished, "status").stdout
+
+    assert said.count("done") == 2
+    assert said.count("12/12") == 2
+
+
+def test_running_a_finished_experiment_again_changes_nothing(finished: Path) -> None:
+    before = tuner(finished, "export", "toy").stdout
+
+    done = tuner(finished, "run", "toy.toml")
+
+    assert done.returncode == 0
+    assert tuner(finished, "export", "toy").stdout == before
+
+
+def test_syncing_after_a_run_finds_everything_there(finished: Path) -> None:
+    done = tuner(finished, "sync", "toy")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0 runs created, 0 completed")
+
+
+def test_a_report_can_be_written_elsewhere(finished: Path, tmp_path: Path) -> None:
+    done = tuner(finished, "report", "toy", "--output", str(tmp_path / "here"))
+
+    assert (tmp_path / "here" / "report.html").exists(), done.stderr
+
+
+def test_an_experiment_of_the_same_name_with_other_settings_is_refused(finished: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(SMALL.replace("points = 12", "points = 13"))
+
+    done = tuner(finished, "run", str(other))
+
+    assert done.returncode == 1
+    assert "search.points" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: signal.Signals) -> None:
+    text = SMALL.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.01')
+    (tmp_path / "toy.toml").write_text(text)
+    command = [sys.executable, "-m", "tuner", "run", "toy.toml", "--workers", "1"]
+    started = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    deadline = time.monotonic() + 60
+    while "finished" not in tuner(tmp_path, "export", "toy").stdout and time.monotonic() < deadline:
+        assert started.poll() is None, started.stderr and started.stderr.read()
+    started.send_signal(sign)
+    said, errors = started.communicate(timeout=60)
+    before = set(tuner(tmp_path, "export", "toy").stdout.splitlines())
+
+    assert started.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "the same command goes on from here" in said
+    assert not any(",running," in each for each in before)
+
+    done = tuner(tmp_path, "run", "toy.toml")
+
+    assert done.returncode == 0, done.stderr
+    after = set(tuner(tmp_path, "export", "toy").stdout.splitlines())
+    assert {each for each in before if ",finished," in each} <= after
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "none.toml"), "none.toml: cannot be read"),
+        (("run", "toy.toml", "--store", "sqlite:////proc/none/tuner.db"), "cannot be opened"),
+        (("results", "nothing"), "there is no experiment nothing"),
+        (("replay", "toy", "--batch-size", "9", "--trial", "0"), "toy has no study of batch size 9; it has 8, 16"),
+        (("replay", "toy", "--batch-size", "8", "--trial", "99"), "has no trial 99"),
+        (("presets", "digit"), "did you mean digits?"),
+        (("results", "toy", "--store", "postgresql://ann:secret@localhost/x"), "TUNER_STORE"),
+        (("results", "toy", "--store", "postgresql://ann@127.0.0.1:1/x"), "cannot be"),
+        (("sync", "toy", "--mlflow", "http://ann:secret@localhost"), "MLFLOW_TRACKING_URI"),
+        (("mlflow", "--mlflow", "http://localhost:1"), "is served already"),
+    ],
+)
+def test_bad_input_is_one_clear_line(finished: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = tuner(finished, *arguments)
+
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stderr
+
+
+def test_every_problem_of_a_file_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(SMALL.replace("points", "pionts").replace("low = 1e-3", "low = -1"))
+
+    done = tuner(tmp_path, "validate", "bad.toml")
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 2
+    assert "did you mean points?" in done.stderr
+    assert "low = -1 must be positive on a log scale" in done.stderr
+
+
+def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
+    assert tuner(tmp_path, "results").returncode == 2
+    assert tuner(tmp_path, "run", "digits", "--workers", "0").returncode == 2
+
+
+def test_a_password_in_the_environment_is_never_shown(tmp_path: Path) -> None:
+    done = tuner(tmp_path, "status", TUNER_STORE="postgresql://ann:s3cr3t@127.0.0.1:1/x")
+
+    assert done.returncode == 1
+    assert "ann:***@127.0.0.1" in done.stderr
+    assert "s3cr3t" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    said = CliRunner().invoke(app, [command, "--help"]).stdout
+
+    assert "Example:" in said
+    assert f"tuner {command}" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"tuner {command}" in (ROOT / "README.md").read_text()
+
+
+def test_validating_a_good_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(SMALL)
+
+    done = tuner(tmp_path, "validate", "toy.toml")
+
+    assert done.stdout == "toy.toml is valid: toy, 12 points at batch sizes 8, 16\n"
+
+
+def test_presets_are_listed_and_printed(tmp_path: Path) -> None:
+    assert "digits" in tuner(tmp_path, "presets").stdout.split()
+    assert 'name = "digits"' in tuner(tmp_path, "presets", "digits").stdout

@@ -1,0 +1,181 @@
+import math
+
+import numpy as np
+import pytest
+
+from tests.tuner.synthetic import Workload, digits, experiment_record, study
+from tuner.analysis.optima import optima, value_of
+from tuner.analysis.scaling import (
+    NotFitted,
+    ScalingCurve,
+    ScalingFit,
+    ScalingPoint,
+    fit,
+    perfect_scaling,
+    perfect_until,
+    scaling_curve,
+)
+from tuner.records import ExperimentRecord
+
+BATCH_SIZES = tuple(2**exponent for exponent in range(1, 11))
+
+
+def predicted(floor: float, critical: float, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> ScalingCurve:
+    """`S = Smin (1 + Bcrit / B)` without seeds."""
+    return ScalingCurve(tuple(ScalingPoint(size, floor * (1 + critical / size), (), {}) for size in batch_sizes))
+
+
+def measured(floor: float, critical: float, *, noise: float, seed: int, seeds: int = 5) -> ScalingCurve:
+    """The same with seeds, whose log2 steps scatter by `noise`."""
+    generator = np.random.default_rng(seed)
+    points = []
+    for point in predicted(floor, critical).points:
+        steps = point.steps * 2 ** (noise * generator.standard_normal(seeds))
+        points.append(ScalingPoint(point.batch_size, float(np.median(steps)), tuple(map(float, steps)), {}))
+    return ScalingCurve(tuple(points))
+
+
+def fitted(curve: ScalingCurve) -> ScalingFit:
+    """The fit of a curve that has one."""
+    found = fit(curve)
+    assert isinstance(found, ScalingFit)
+    return found
+
+
+@pytest.mark.parametrize(("floor", "critical"), [(20.0, 64.0), (85.0, 3.0), (500.0, 3000.0)])
+def test_the_critical_batch_size_is_recovered_without_noise(floor: float, critical: float) -> None:
+    found = fitted(predicted(floor, critical))
+
+    assert found.critical_batch_size == pytest.approx(critical, rel=1e-6)
+    assert found.least_steps == pytest.approx(floor, rel=1e-6)
+    assert found.residual < 1e-6
+    assert found.steps(critical) == pytest.approx(2 * floor, rel=1e-6)
+
+
+def test_a_predicted_curve_has_no_interval() -> None:
+    found = fitted(predicted(20.0, 64.0))
+
+    assert (found.low, found.high) == (None, None)
+
+
+def test_one_bad_point_moves_the_critical_batch_size_less_than_a_third() -> None:
+    points = list(predicted(20.0, 64.0).points)
+    points[4] = ScalingPoint(32, points[4].steps * 4, (), {})
+
+    found = fitted(ScalingCurve(tuple(points)))
+
+    assert found.critical_batch_size == pytest.approx(64.0, rel=1 / 3)
+
+
+@pytest.mark.slow
+def test_the_interval_covers_the_critical_batch_size_about_as_often_as_it_says() -> None:
+    fits = [fitted(measured(20.0, 64.0, noise=0.25, seed=seed)) for seed in range(40)]
+
+    covered = sum(each.low < 64.0 < each.high for each in fits if each.low is not None and each.high is not None)
+
+    assert covered >= 34  # 38 are expected; fewer than 34 have a chance of 1.4 % at a coverage of 95 %
+
+
+def test_the_interval_is_the_same_every_time() -> None:
+    curve = measured(20.0, 64.0, noise=0.25, seed=0)
+
+    assert fitted(curve) == fitted(curve)
+
+
+def test_seeds_that_did_not_reach_the_target_leave_a_finite_interval() -> None:
+    points = list(measured(20.0, 64.0, noise=0.1, seed=1).points)
+    first = points[0]
+    points[0] = ScalingPoint(2, first.steps, (*first.per_seed[:3], math.inf, math.inf), {})
+    points[1] = ScalingPoint(4, math.inf, (500.0, math.inf, math.inf, math.inf, math.inf), {})
+
+    found = fitted(ScalingCurve(tuple(points)))
+
+    assert found.low is not None
+    assert found.high is not None
+    assert 40 < found.low < 64 < found.high < 100
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_batch_sizes_give_a_sentence_and_no_fit(count: int) -> None:
+    curve = ScalingCurve(predicted(20.0, 64.0).points[:count])
+
+    found = fit(curve)
+
+    assert isinstance(found, NotFitted)
+    assert f"{count} batch size" in found.sentence
+
+
+def test_perfect_scaling_halves_the_steps_when_the_batch_doubles() -> None:
+    curve = predicted(20.0, 64.0, (2, 4, 8))
+
+    assert perfect_scaling(curve) == pytest.approx((660.0, 330.0, 165.0))
+
+
+def test_perfect_scaling_ends_where_half_a_doubling_is_lost() -> None:
+    # (B + 64) / (2 + 64) <= sqrt(2) up to B = 29.3
+    assert perfect_until(predicted(20.0, 64.0)) == 16
+
+
+def test_perfect_scaling_never_ends_on_a_perfect_curve() -> None:
+    curve = ScalingCurve(tuple(ScalingPoint(size, 4096 / size, (), {}) for size in BATCH_SIZES))
+
+    assert perfect_until(curve) == 1024
+    assert fitted(curve).is_extrapolated
+
+
+def test_nothing_reached_has_no_perfect_scaling() -> None:
+    assert perfect_until(ScalingCurve(())) is None
+    assert perfect_scaling(ScalingCurve(())) == ()
+
+
+def test_the_curve_of_an_experiment_has_its_confirmed_studies() -> None:
+    record = experiment_record(digits(batch_sizes=[16, 64, 256]))
+
+    curve = scaling_curve(record)
+
+    assert [each.batch_size for each in curve.points] == [16, 64, 256]
+    assert all(each.low <= each.steps <= each.high for each in curve.points)
+    assert all(len(each.per_seed) == 5 for each in curve.points)
+
+
+def test_a_study_that_is_still_searched_is_neither_a_point_nor_unreached() -> None:
+    curve = scaling_curve(ExperimentRecord(digits(), (study(),)))
+
+    assert curve == ScalingCurve(())
+
+
+def test_a_study_in_which_nothing_reached_the_target_is_unreached() -> None:
+    record = experiment_record(digits(batch_sizes=[2, 1024]), Workload(floor=100.0, critical=1000.0))
+
+    curve = scaling_curve(record)
+
+    assert [each.batch_size for each in curve.points] == [1024]
+    assert curve.unreached == (2,)
+
+
+def test_the_critical_batch_size_of_a_whole_synthetic_experiment_is_found() -> None:
+    found = fitted(scaling_curve(experiment_record(digits())))
+
+    assert found.critical_batch_size == pytest.approx(120.0, rel=0.3)
+
+
+def test_rules_of_thumb_start_at_the_smallest_batch_size() -> None:
+    points = [ScalingPoint(size, 1.0, (), {"learning_rate": 0.1, "momentum": 0.9}) for size in (4, 16, 64)]
+
+    rate, momentum, effective = optima(ScalingCurve(tuple(points)))
+
+    assert rate.linear == pytest.approx((0.1, 0.4, 1.6))
+    assert rate.square_root == pytest.approx((0.1, 0.2, 0.4))
+    assert (momentum.values, momentum.linear) == ((0.9, 0.9, 0.9), ())
+    assert effective.values == pytest.approx((1.0, 1.0, 1.0))
+
+
+def test_a_workload_without_momentum_has_no_effective_learning_rate() -> None:
+    points = [ScalingPoint(size, 1.0, (), {"learning_rate": 0.1, "kind": "plain"}) for size in (4, 16)]
+
+    assert [each.name for each in optima(ScalingCurve(tuple(points)))] == ["learning_rate"]
+
+
+@pytest.mark.parametrize("value", ["fast", True])
+def test_what_is_not_a_number_has_no_value(value: str | bool) -> None:
+    assert value_of("learning_rate", {"learning_rate": value}) is None

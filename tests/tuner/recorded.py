@@ -1,0 +1,75 @@
+"""What a run leaves for its recorders: records that belong together with curves, and the events that told of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tests.tuner.synthetic import STARTED, digits, ended, study, trial
+from tuner.experiment import Experiment
+from tuner.recorders import Event, StudyAdvanced, StudyFinished, StudyStarted, TrialFinished
+from tuner.records import Curve, ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.trial import Measurement, Outcome
+
+POINT = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 100.0}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An experiment's record with its curves."""
+
+    record: ExperimentRecord
+    by_batch_size: Mapping[int, Mapping[int, Curve]]
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.record.experiment
+
+    def curves(self, batch_size: int) -> Mapping[int, Curve]:
+        """As a store answers."""
+        return self.by_batch_size[batch_size]
+
+    def events(self) -> Iterator[Event]:
+        """What the worker said while it searched the studies, one after the other."""
+        for each in self.record.studies:
+            yield StudyStarted(replace(each, complete=False, trials=()), "worker-0")
+            for stored in each.finished(*Role):
+                curve = self.by_batch_size[each.batch_size][stored.number]
+                yield StudyAdvanced(each.batch_size, curve[-1].step)
+                yield TrialFinished(each.batch_size, each.round, stored, curve)
+            if each.complete:
+                yield StudyFinished(each)
+
+
+def recorded(*, batch_sizes: tuple[int, ...] = (64, 128), trials: int = 4, measurements: int = 3) -> Recorded:
+    """Complete studies of search trials that reach the target in 30, 31, 32 ... steps; the last one diverges."""
+    studies, curves = [], {}
+    for batch_size in batch_sizes:
+        ends = [ended(30 + number) for number in range(trials - 1)] + [ended(24, outcome=Outcome.INFEASIBLE)]
+        curves[batch_size] = {number: curve_to(end, measurements) for number, end in enumerate(ends)}
+        studies.append(finished_study(batch_size, [at_second(number, end) for number, end in enumerate(ends)]))
+    experiment = digits(batch_sizes=list(batch_sizes))
+    return Recorded(ExperimentRecord(experiment, tuple(studies)), curves)
+
+
+def finished_study(batch_size: int, trials: list[TrialRecord]) -> StudyRecord:
+    """A complete study of these trials."""
+    return replace(study(*trials, batch_size=batch_size), complete=True)
+
+
+def at_second(number: int, end: TrialEnd) -> TrialRecord:
+    """A search trial of all the preset's hyperparameters, started a second after the one before it."""
+    began = STARTED + timedelta(seconds=number)
+    stored = trial(number, end, run=PointRun(number, 0, Role.SEARCH, POINT))
+    return replace(stored, started=began, ended=began + timedelta(seconds=1))
+
+
+def curve_to(end: TrialEnd, measurements: int) -> Curve:
+    """A falling curve, evenly spaced, that ends as the trial did; a diverged one in a loss that is not a number."""
+    steps = [max(1, round(end.spent * (index + 1) / measurements)) for index in range(measurements)]
+    falling = [
+        Measurement(step, {name: value + (end.spent - step) / 100 for name, value in end.final.items()})
+        for step in steps
+    ]
+    if end.outcome is Outcome.INFEASIBLE:
+        falling[-1] = Measurement(steps[-1], {**falling[-1].metrics, "train/loss": float("nan")})
+    return tuple(falling)

@@ -1,0 +1,207 @@
+import math
+import tomllib
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.tuner.analysis.landscapes import Landscape, search
+from tests.tuner.synthetic import Workload, digits, ended, experiment_record, study, trial
+from tuner.analysis.confirmation import confirm
+from tuner.experiment import from_table
+from tuner.records import ExperimentRecord, PointRun, Role
+from tuner.report.content import Content, content
+from tuner.report.findings import findings
+from tuner.report.page import write_report
+
+SIZES = [4, 32, 256]
+
+
+class Page(HTMLParser):
+    """A page's text, tags and the addresses it would fetch."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self._texts: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self._texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+
+    def handle_data(self, data: str) -> None:
+        self._texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def record() -> ExperimentRecord:
+    return experiment_record(digits(batch_sizes=SIZES))
+
+
+@pytest.fixture(scope="module")
+def folder(record: ExperimentRecord, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(record, tmp_path_factory.mktemp("report"), store="sqlite:///runs/tuner.db").parent
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return Page(folder / "report.html")
+
+
+def said(record: ExperimentRecord) -> Content:
+    """What the report of an experiment says."""
+    return content(findings(record))
+
+
+def rows(page_content: Content) -> Iterator[tuple[str, ...]]:
+    yield from page_content.optima.rows
+    yield from page_content.searches.rows
+
+
+def test_the_page_fetches_nothing(page: Page) -> None:
+    assert page.addresses
+    assert all(each.startswith("data:image/svg+xml;base64,") for each in page.addresses)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+
+
+def test_every_figure_lies_beside_the_page_in_both_formats(folder: Path, page: Page) -> None:
+    pictures = {each.stem for each in folder.glob("*.svg")}
+
+    assert pictures == {each.stem for each in folder.glob("*.png")}
+    assert len(pictures) == len(page.addresses) == 6
+    assert all((folder / f"{each}.png").read_bytes().startswith(b"\x89PNG") for each in pictures)
+
+
+def test_nothing_unfinished_is_left_behind(folder: Path) -> None:
+    assert not [each for each in folder.iterdir() if each.suffix not in {".html", ".svg", ".png"}]
+
+
+def test_the_page_names_each_batch_size_and_its_confirmed_steps(record: ExperimentRecord, page: Page) -> None:
+    for each in record.studies:
+        confirmed = confirm(each, record.experiment.confirmation)
+        assert confirmed is not None
+        assert f" {each.batch_size} {confirmed.steps:,.0f} {confirmed.low:,.0f} to {confirmed.high:,.0f} " in page.text
+
+
+def test_the_page_says_how_to_run_it_again(page: Page) -> None:
+    assert "tuner run digits.toml" in page.text
+    assert "tuner replay digits --batch-size 4 --trial" in page.text
+    assert "sqlite:///runs/tuner.db" in page.text
+    assert "optuna 5" in page.text
+
+
+def test_the_settings_shown_are_the_experiments(record: ExperimentRecord) -> None:
+    settings = said(record).settings
+
+    assert from_table(tomllib.loads(settings)) == record.experiment
+
+
+def test_the_same_record_gives_the_same_page(record: ExperimentRecord, folder: Path, tmp_path: Path) -> None:
+    again = write_report(record, tmp_path, store="sqlite:///runs/tuner.db")
+
+    assert again.read_bytes() == (folder / "report.html").read_bytes()
+
+
+def test_a_new_report_replaces_the_old_one(record: ExperimentRecord, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("old")
+
+    write_report(ExperimentRecord(record.experiment, ()), tmp_path)
+
+    assert "old" not in (tmp_path / "report.html").read_text(encoding="utf-8").split()
+
+
+def test_names_and_values_are_escaped(tmp_path: Path) -> None:
+    table = digits().to_table() | {"goal": {"metric": "<script>m</script>", "below": 0.1, "within_steps": 10}}
+    table["space"] = {"<b>x": {"options": ["<i>a", "<i>b"]}}
+    experiment = from_table(table | {"batch_sizes": [8]})
+    run = PointRun(0, 0, Role.SEARCH, {"<b>x": "<i>a"})
+    record = study(trial(0, ended(5), run=run), space=experiment.space, batch_size=8)
+
+    page = Page(write_report(ExperimentRecord(experiment, (record,)), tmp_path))
+
+    assert not {"script", "i"} & set(page.tags)
+    assert "<script>m</script>" in page.text
+    assert "<b>x" in page.text
+
+
+def test_the_answer_names_the_critical_batch_size_and_its_interval() -> None:
+    told = said(experiment_record(digits()))
+
+    assert told.answer.startswith("The critical batch size is about 1")
+    assert "95% interval over seeds" in told.answer
+    assert "up to about batch size 32" in told.answer
+    assert told.state == ""
+
+
+def test_an_experiment_that_has_not_started_has_an_honest_page(tmp_path: Path) -> None:
+    page = Page(write_report(ExperimentRecord(digits(), ()), tmp_path))
+
+    assert "No study is confirmed yet." in page.text
+    assert "0 of 10 studies are complete" in page.text
+    assert page.addresses == []
+
+
+def test_one_study_has_no_fit_and_says_so() -> None:
+    told = said(experiment_record(digits(batch_sizes=[64])))
+
+    assert told.answer == "A curve needs 3 batch sizes that reached the target; 1 batch size did."
+
+
+def test_a_study_that_is_still_searched_is_not_confirmed_yet() -> None:
+    experiment = digits(batch_sizes=[64, 128])
+    told = said(ExperimentRecord(experiment, (Workload().search(experiment, 64),)))
+
+    assert told.optima.rows[0][:2] == ("64", "not confirmed yet")
+    assert "0 of 2 studies are complete" in told.state
+
+
+def test_studies_that_nothing_reached_are_reported_as_such(tmp_path: Path) -> None:
+    record = experiment_record(digits(batch_sizes=[2, 4]), Workload(floor=200.0, critical=3000.0))
+
+    page = Page(write_report(record, tmp_path))
+
+    assert "Nothing confirmed reached the target" in page.text
+    assert "within 4,000 steps at batch size 2, 4" in page.text
+    assert "No study has an optimum yet." in page.text
+    assert (tmp_path / "scaling.svg").exists()
+
+
+def test_an_optimum_outside_its_space_is_called_so() -> None:
+    record = search(Landscape((0.5, 1.4, 0.5, 0.5), (12.0,) * 4, None, math.inf, noise=0.1), seed=0)
+
+    told = said(ExperimentRecord(digits(batch_sizes=[64]), (record,)))
+
+    assert told.edges_summary.startswith("In 1 of 1 studies the optimum is probably outside")
+    assert [(each.urgent, each.sentence) for each in told.edges] == [
+        (True, "The optimum is probably beyond the high end of b: widen the range there.")
+    ]
+    assert told.searches.rows[0][-1] == "b"
+
+
+def test_seeds_that_did_not_reach_the_target_are_pointed_out() -> None:
+    record = experiment_record(digits(batch_sizes=[2, 64, 256]), Workload(floor=30.0, critical=240.0, noise=0.25))
+
+    told = said(record)
+
+    assert any("not every reporting seed reached the target" in each for each in told.cautions)
+    assert any("not reached" in cell for row in rows(told) for cell in row)
+
+
+def test_a_workload_without_momentum_has_no_effective_learning_rate(tmp_path: Path) -> None:
+    table = digits().to_table() | {"batch_sizes": [8]}
+    table["space"] = {"learning_rate": {"low": 0.001, "high": 10.0, "scale": "log"}}
+    experiment = from_table(table)
+    run = PointRun(0, 0, Role.SEARCH, {"learning_rate": 0.5})
+    record = study(trial(0, ended(50), run=run), space=experiment.space, batch_size=8)
+
+    page = Page(write_report(ExperimentRecord(experiment, (record,)), tmp_path))
+
+    assert "effective learning rate" not in page.text
+    assert (tmp_path / "searches.png").exists()

@@ -1,0 +1,102 @@
+"""What a trial and a study are as MLflow runs, before anything is sent."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta, timezone
+from itertools import pairwise
+
+from tests.tuner.recorded import at_second, curve_to, finished_study
+from tests.tuner.synthetic import STARTED, digits, ended, study
+from tuner.recorders.run_content import MEASUREMENTS, RunContent, RunStatus, study_run, trial_key, trial_run
+from tuner.records import Curve, TrialEnd
+from tuner.trial import Measurement, Outcome
+
+STARTED_MILLISECONDS = 1_767_225_600_000
+"""2026-01-01 00:00 UTC."""
+
+
+def content(end: TrialEnd, curve: Curve, *, number: int = 0) -> RunContent:
+    return trial_run(digits(), at_second(number, end), end, curve, batch_size=64, round=1)
+
+
+def history(run: RunContent, name: str) -> list[tuple[int, float]]:
+    return [(each.step, each.value) for each in run.metrics if each.name == name]
+
+
+def test_a_key_names_experiment_batch_size_round_and_trial() -> None:
+    assert trial_key(digits(), batch_size=64, round=1, number=17) == "digits/batch_size=64/round=1/trial=17"
+
+
+def test_a_run_is_timed_by_its_trial() -> None:
+    run = content(ended(30), curve_to(ended(30), 3), number=5)
+
+    assert (run.started, run.ended) == (STARTED_MILLISECONDS + 5_000, STARTED_MILLISECONDS + 6_000)
+
+
+def test_measurements_are_timed_in_proportion_to_their_steps() -> None:
+    run = content(ended(30), curve_to(ended(30), 3))
+    times = [(each.step, each.milliseconds - STARTED_MILLISECONDS) for each in run.metrics if each.name == "test/error"]
+
+    assert times == [(10, 333), (20, 666), (30, 1000)]
+
+
+def test_a_curve_of_the_digits_preset_is_whole() -> None:
+    curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, MEASUREMENTS + 1))
+
+    assert history(content(ended(MEASUREMENTS), curve), "train/loss") == [(step, 1 / step) for step in range(1, 201)]
+
+
+def test_a_longer_curve_is_thinned_evenly_and_keeps_its_ends() -> None:
+    curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, 1001))
+    steps = [step for step, _ in history(content(ended(1000), curve), "train/loss")]
+
+    assert len(steps) == MEASUREMENTS
+    assert (steps[0], steps[-1]) == (1, 1000)
+    assert {later - earlier for earlier, later in pairwise(steps)} == {5, 6}
+
+
+def test_a_trial_without_a_curve_has_its_final_metrics() -> None:
+    assert history(content(ended(30), ()), "validation/error") == [(30, 0.025)]
+
+
+def test_only_a_trial_that_reached_the_target_has_steps_to_target() -> None:
+    censored = content(ended(80, outcome=Outcome.CENSORED), ())
+
+    assert history(content(ended(30), ()), "steps_to_target") == [(30, 30.0)]
+    assert history(censored, "steps_to_target") == []
+    assert history(censored, "steps_spent") == [(80, 80.0)]
+
+
+def test_a_study_is_summed_up_and_timed_by_its_trials() -> None:
+    ends = [ended(40), ended(30), ended(60, outcome=Outcome.CENSORED), ended(24, outcome=Outcome.INFEASIBLE)]
+    run = study_run(digits(), finished_study(64, [at_second(number, end) for number, end in enumerate(ends)]))
+
+    assert {each.name: each.value for each in run.metrics} == {
+        "best_steps": 30,
+        "trials": 4,
+        "trials_achieved": 2,
+        "trials_censored": 1,
+        "trials_infeasible": 1,
+        "steps_spent": 154,
+    }
+    assert run.status is RunStatus.FINISHED
+    assert (run.started, run.ended) == (STARTED_MILLISECONDS, STARTED_MILLISECONDS + 4_000)
+
+
+def test_a_study_that_nobody_finished_is_killed() -> None:
+    assert study_run(digits(), study(at_second(0, ended(30)))).status is RunStatus.KILLED
+
+
+def test_a_time_in_another_zone_is_the_same_time() -> None:
+    trial = at_second(0, ended(30))
+    moved = replace(trial, started=STARTED.astimezone(timezone(timedelta(hours=5))))
+    run = trial_run(digits(), moved, ended(30), (), batch_size=64, round=1)
+
+    assert run.started == STARTED_MILLISECONDS
+
+
+def test_the_recorders_are_imported_without_mlflow() -> None:
+    code = "import sys, tuner.recorders.mlflow, tuner.recorders.sync; sys.exit('mlflow' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

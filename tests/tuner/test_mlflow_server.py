@@ -1,0 +1,163 @@
+"""The MLflow recorder over HTTP: a real server, no server, and one that never answers."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow import MlflowClient
+
+from tests.tuner.recorded import Recorded, recorded
+from tuner.errors import RecorderError
+from tuner.recorders import Notice
+from tuner.recorders.mlflow import MlflowRecorder
+from tuner.recorders.sync import SyncCounts, log_report, sync
+
+START_SECONDS = 90
+"""A server may take this long to start on a busy machine."""
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server on loopback, with one worker."""
+    folder = tmp_path_factory.mktemp("server")
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *command,
+                "--backend-store-uri",
+                f"sqlite:///{folder / 'server.db'}",
+                "--artifacts-destination",
+                str(folder),
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_until_healthy(f"http://127.0.0.1:{port}", process, folder / "log.txt")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{url}/health", timeout=1).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.1)
+    pytest.fail(f"the MLflow server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """Takes connections and never answers: what a server behind a broken proxy looks like."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that are given up after a second."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+def send(what: Recorded, uri: str, *, patience: float) -> tuple[list[Notice], float]:
+    """Record all events; what the user was told, and the seconds that telling the recorder and closing it took."""
+    told: list[Notice] = []
+    recorder = MlflowRecorder(uri, tell=told.append, patience=patience)
+    started = time.monotonic()
+    recorder.open(what.experiment)
+    for event in what.events():
+        recorder.record(event)
+    recorder.close()
+    return told, time.monotonic() - started
+
+
+def test_a_server_gets_what_a_database_gets_and_sync_finds_nothing_to_do(server: str) -> None:
+    what = recorded(trials=3)
+    told, _ = send(what, server, patience=60)
+    counts = sync(what.record, what.curves, tracking_uri=server)
+    client = MlflowClient(tracking_uri=server)
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id], "tags.`tuner.trial` LIKE '%batch_size=64/%trial=1'")
+    history = client.get_metric_history(run.info.run_id, "validation/error")
+
+    assert told == []
+    assert counts == SyncCounts(created=0, completed=0, removed=0, present=8)
+    assert [(each.step, each.value) for each in history] == [
+        (each.step, each.metrics["validation/error"]) for each in what.curves(64)[1]
+    ]
+
+
+def test_a_server_keeps_the_report(server: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("the report")
+    stored = log_report("reported", tmp_path, tracking_uri=server)
+    again = log_report("reported", tmp_path, tracking_uri=server)
+    client = MlflowClient(tracking_uri=server)
+    experiment = client.get_experiment_by_name("reported")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+
+    assert (stored, again) == (True, False)
+    assert Path(client.download_artifacts(run.info.run_id, "report.html")).read_text() == "the report"
+
+
+def test_an_unreachable_server_is_told_of_once_and_keeps_nobody_waiting(hasty: None) -> None:
+    uri = f"http://ada:secret@127.0.0.1:{free_port()}"
+    told, seconds = send(recorded(trials=50), uri, patience=60)
+
+    assert [each.text for each in told] == [
+        f"MLflow at {uri.replace(':secret', '')} cannot be used: Connection refused. "
+        "Training goes on; `tuner sync digits` adds what is missing."
+    ]
+    assert seconds < 10
+
+
+def test_a_server_that_never_answers_is_told_of_once(hasty: None, silent_server: str) -> None:
+    told, seconds = send(recorded(trials=50), silent_server, patience=60)
+
+    assert len(told) == 1
+    assert "timed out" in told[0].text
+    assert seconds < 10
+
+
+def test_closing_waits_no_longer_than_its_patience(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    told, seconds = send(recorded(), silent_server, patience=0.5)
+
+    assert [each.text for each in told] == [
+        "MLflow is not done after 0.5 seconds. Training goes on; `tuner sync digits` adds what is missing."
+    ]
+    assert 0.5 <= seconds < 4
+
+
+def test_sync_says_which_server_cannot_be_reached(hasty: None) -> None:
+    what = recorded()
+    port = free_port()
+
+    with pytest.raises(RecorderError, match=f"MLflow at http://127.0.0.1:{port} cannot be used: Connection refused"):
+        sync(what.record, what.curves, tracking_uri=f"http://127.0.0.1:{port}")

@@ -1,0 +1,290 @@
+"""Progress: where the studies stand, as lines in a pipe and as a table on a terminal."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from tests.tuner.recorded import POINT, at_second, finished_study, recorded
+from tests.tuner.synthetic import digits, ended, study, trial
+from tuner.recorders import Event, Notice, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, TrialFinished
+from tuner.recorders.lines import LineProgress
+from tuner.recorders.progress import progress
+from tuner.recorders.standing import Standing, Standings, StudyState, duration, headline, remaining
+from tuner.recorders.terminal import TerminalProgress, most_telling
+from tuner.records import PointRun, Role, TrialRecord
+from tuner.trial import Outcome
+
+PLANNED = 50 + 3 * 5 + 5
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def finished(batch_size: int, number: int, *, steps: int = 40, outcome: Outcome = Outcome.ACHIEVED) -> TrialFinished:
+    return TrialFinished(batch_size, 1, at_second(number, ended(steps, outcome=outcome)), ())
+
+
+def chosen(number: int) -> TrialRecord:
+    """A trial that confirms point 0."""
+    return trial(number, ended(20), run=PointRun(0, number, Role.CHOOSE, POINT))
+
+
+def started(batch_size: int, *trials: TrialRecord) -> StudyStarted:
+    return StudyStarted(study(*trials, batch_size=batch_size), "worker-0")
+
+
+class TestStandings:
+    def test_plans_the_search_and_all_of_the_confirmation(self) -> None:
+        standings = Standings(digits(batch_sizes=[128, 64]), now=0.0)
+
+        assert [(each.batch_size, each.planned) for each in standings.studies.values()] == [
+            (64, PLANNED),
+            (128, PLANNED),
+        ]
+        assert standings.planned == 2 * PLANNED
+        assert {each.state for each in standings.studies.values()} == {StudyState.WAITING}
+
+    def test_counts_trials_steps_and_the_fewest_steps_of_a_search_trial(self) -> None:
+        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        events: list[Event] = [
+            started(64),
+            StudyAdvanced(64, 100),
+            finished(64, 0, steps=20, outcome=Outcome.CENSORED),
+            finished(64, 1, steps=40),
+            StudyAdvanced(64, 23),
+            finished(64, 2, steps=60),
+            TrialFinished(64, 1, chosen(3), ()),
+        ]
+        for event in events:
+            standings.apply(event, now=0.0)
+
+        standing = standings.studies[64]
+        assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 123, 40)
+        assert standing.state is StudyState.SEARCHING
+
+    def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:
+        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        there = (at_second(0, ended(40)), trial(1, None), at_second(2, ended(30)))
+        standings.apply(started(64, *there), now=0.0)
+
+        standing = standings.studies[64]
+        assert (standing.done, standing.steps, standing.best) == (2, 70, 30)
+
+    def test_a_study_confirms_when_all_points_are_searched_and_is_done_with_the_trials_it_needed(self) -> None:
+        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        searched = [at_second(number, ended(40)) for number in range(50)]
+        standings.apply(started(64, *searched), now=0.0)
+        state = standings.studies[64].state
+        standings.apply(StudyFinished(finished_study(64, [*searched, chosen(50)])), now=0.0)
+
+        standing = standings.studies[64]
+        assert state is StudyState.CONFIRMING
+        assert standing.state is StudyState.DONE
+        assert (standing.done, standing.planned, standing.left) == (51, 51, 0)
+
+    def test_estimates_nothing_before_five_trials(self) -> None:
+        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        standings.apply(started(64, *(at_second(number, ended(40)) for number in range(20))), now=10.0)
+        for number in range(20, 24):
+            standings.apply(finished(64, number), now=12.0)
+
+        assert standings.time_left() is None
+
+    def test_the_time_left_is_the_pace_times_what_is_left(self) -> None:
+        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        standings.apply(started(64), now=10.0)
+        for number in range(10):
+            standings.apply(finished(64, number), now=10.0 + 2 * (number + 1))
+
+        assert standings.time_left() == pytest.approx(2 * (PLANNED - 10))
+
+    def test_waiting_studies_take_the_pace_of_the_nearest_and_are_shared_by_the_workers(self) -> None:
+        standings = Standings(digits(batch_sizes=[16, 32, 512]), now=0.0)
+        standings.apply(started(32), now=0.0)
+        standings.apply(started(512), now=0.0)
+        for number in range(10):
+            standings.apply(finished(512, number), now=5.0)
+            standings.apply(finished(32, number), now=20.0)
+
+        assert standings.time_left() == pytest.approx((2.0 * 60 + 0.5 * 60 + 2.0 * PLANNED) / 2)
+
+    def test_one_study_alone_takes_as_long_as_it_takes(self) -> None:
+        standings = Standings(digits(batch_sizes=[32, 512]), now=0.0)
+        standings.apply(started(32), now=0.0)
+        standings.apply(started(512), now=0.0)
+        for number in range(10):
+            standings.apply(finished(512, number), now=1.0)
+            standings.apply(finished(32, number), now=100.0)
+
+        assert standings.time_left() == pytest.approx(10.0 * 60)
+
+
+class TestWords:
+    def test_the_headline_says_what_is_run(self) -> None:
+        assert headline(digits()) == "digits: validation/error < 0.03 within 4,000 steps, at 10 batch sizes"
+        assert headline(digits(batch_sizes=[64])).endswith("at batch size 64")
+
+    @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
+    def test_a_duration_reads_like_a_clock(self, seconds: float, text: str) -> None:
+        assert duration(seconds) == text
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
+        [
+            (None, "estimating time left"),
+            (3.0, "a few seconds left"),
+            (61.0, "about 1:05 left"),
+            (301.0, "about 5:30 left"),
+        ],
+    )
+    def test_an_estimate_is_no_more_exact_than_it_is(self, seconds: float | None, text: str) -> None:
+        assert remaining(seconds) == text
+
+
+class TestLineProgress:
+    def test_tells_the_story_of_a_run(self) -> None:
+        stream, clock = io.StringIO(), Clock()
+        lines = LineProgress(stream, clock=clock)
+        lines.open(digits(batch_sizes=[64, 128]))
+        lines.record(StudyFinished(finished_study(128, [at_second(0, ended(35))])))
+        lines.record(started(64))
+        for number in range(14):
+            clock.now += 1
+            lines.record(StudyAdvanced(64, 1000))
+            lines.record(finished(64, number, steps=max(40, 52 - number * 6)))
+        lines.record(Notice("MLflow is not there."))
+        lines.record(StudyBroken(64, "ZeroDivisionError: division by zero"))
+        lines.close()
+
+        assert stream.getvalue().splitlines() == [
+            "digits: validation/error < 0.03 within 4,000 steps, at 2 batch sizes",
+            "batch size 128: done, 1 of 1 trials, best 35 steps, 35 steps spent",
+            "batch size 64: starts",
+            "batch size 64: best 52 steps, found by trial 0",
+            "batch size 64: best 46 steps, found by trial 1",
+            "batch size 64: best 40 steps, found by trial 2",
+            "batch size 64: searching, 14 of 70 trials, best 40 steps, 14,000 steps spent; about 1:00 left",
+            "MLflow is not there.",
+            "batch size 64: broken: ZeroDivisionError: division by zero",
+            "15 of 71 trials in 0:14",
+        ]
+
+    def test_says_where_an_interrupted_study_goes_on(self) -> None:
+        stream = io.StringIO()
+        lines = LineProgress(stream, clock=Clock())
+        lines.open(digits(batch_sizes=[64]))
+        lines.record(started(64, at_second(0, ended(40))))
+
+        assert (
+            stream.getvalue().splitlines()[1] == "batch size 64: goes on, 1 of 70 trials, best 40 steps, 40 steps spent"
+        )
+
+    def test_falls_silent_when_nobody_reads(self) -> None:
+        stream = io.StringIO()
+        lines = LineProgress(stream, clock=Clock())
+        lines.open(digits(batch_sizes=[64]))
+        stream.close()
+        lines.record(started(64))
+        lines.record(Notice("nobody hears this"))
+        lines.record(finished(64, 0))
+        lines.close()
+
+        assert stream.closed
+
+
+def terminal(*, width: int = 80, height: int = 24) -> Console:
+    return Console(
+        file=io.StringIO(), force_terminal=True, width=width, height=height, no_color=True, legacy_windows=False
+    )
+
+
+def shown(console: Console) -> str:
+    """All that was written to a console, without what moves the cursor."""
+    assert isinstance(console.file, io.StringIO)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", console.file.getvalue())
+
+
+def last_picture(console: Console, title: str) -> list[str]:
+    """The lines drawn last."""
+    return [line.rstrip() for line in (title + shown(console).rpartition(title)[2]).splitlines()]
+
+
+class TestTerminalProgress:
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_shows_a_row_for_each_study(self, width: int) -> None:
+        console, clock = terminal(width=width), Clock()
+        table = TerminalProgress(console, clock=clock)
+        table.open(digits(batch_sizes=[64, 128, 256]))
+        table.record(StudyFinished(finished_study(256, [at_second(0, ended(35))])))
+        table.record(started(128))
+        table.record(StudyAdvanced(128, 12_345))
+        table.record(finished(128, 0, steps=44))
+        clock.now += 61
+        table.close()
+        picture = last_picture(console, headline(digits(batch_sizes=[64, 128, 256])))
+
+        assert picture[2].split() == ["batch", "size", "trials", "best", "steps", "steps", "spent"]
+        assert picture[3].split() == ["64", "0/70", "-", "-", "waiting"]
+        assert [part for part in picture[4].split() if not part.startswith(("━", "╸", "╺"))] == [
+            "128", "1/70", "44", "12,345", "stopped",
+        ]  # fmt: skip
+        assert picture[5].split()[2:] == ["1/1", "35", "35", "done"]
+        assert picture[7] == "2 of 141 trials  ·  1:01 elapsed"
+        assert max(map(len, picture)) <= min(width, 100)
+
+    def test_prints_notices_and_broken_studies_above(self) -> None:
+        console = terminal()
+        table = TerminalProgress(console, clock=Clock())
+        table.open(digits(batch_sizes=[64]))
+        table.record(Notice("[MLflow] is not there"))
+        table.record(StudyBroken(64, "ZeroDivisionError: division by zero"))
+        table.close()
+
+        assert "[MLflow] is not there" in shown(console)
+        assert "batch size 64: ZeroDivisionError: division by zero" in shown(console)
+        assert last_picture(console, "digits:")[3].split()[-1] == "broken"
+
+    def test_says_how_many_studies_a_low_terminal_hides(self) -> None:
+        console = terminal(height=9)
+        table = TerminalProgress(console, clock=Clock())
+        table.open(digits())
+        table.record(started(64))
+        drawn = shown(console)
+        table.close()
+
+        assert "and 7 more" in drawn
+        assert "and 7 more" not in last_picture(console, "digits:")
+
+    def test_a_low_terminal_shows_what_is_in_progress_then_what_is_to_come(self) -> None:
+        states = [StudyState.WAITING, StudyState.WAITING, StudyState.SEARCHING, StudyState.DONE, StudyState.CONFIRMING]
+        studies = [Standing(2**index, 70, state=state) for index, state in enumerate(states)]
+
+        assert [each.batch_size for each in most_telling(studies, room=3)] == [1, 4, 16]
+        assert most_telling(studies, room=9) == studies
+
+
+def test_a_terminal_gets_a_table_and_a_pipe_gets_lines() -> None:
+    assert isinstance(progress(terminal()), TerminalProgress)
+    assert isinstance(progress(Console(file=io.StringIO())), LineProgress)
+
+
+def test_both_take_every_event_of_a_run() -> None:
+    what = recorded()
+    stream, console = io.StringIO(), terminal()
+    for each in (LineProgress(stream), TerminalProgress(console)):
+        each.open(what.experiment)
+        for event in what.events():
+            each.record(event)
+        each.close()
+
+    assert stream.getvalue().splitlines()[-1].startswith("8 of 8 trials in ")
+    assert "8 of 8 trials" in shown(console)

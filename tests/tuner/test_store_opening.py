@@ -1,0 +1,166 @@
+"""Stores that cannot be opened say why in one line, without passwords; passwords of any letters open them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import optuna
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from tests.contracts.stored import achieved, plan, small
+from tuner.errors import StoreError
+from tuner.stores.opening import open_store
+
+PASSWORD = "{se}sa%6De @:/?#'\"\\ü{{"
+ROLE = "tuner_test_role"
+
+
+@pytest.fixture
+def locked_url(postgres_url: str) -> Iterator[str]:
+    """The URL, without the password, of a database for which the server asks for a password."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        [(hba,)] = connection.execute("SHOW hba_file").fetchall()
+        if not os.access(hba, os.W_OK):
+            pytest.skip("cannot tell this server to ask for passwords")
+        rules = Path(hba).read_text()
+        Path(hba).write_text(f"local all {ROLE} scram-sha-256\n{rules}")
+        connection.execute("SELECT pg_reload_conf()")
+        role, name = sql.Identifier(ROLE), sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(PASSWORD)))
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, role))
+        url = make_url(postgres_url)
+        bare = URL.create(url.drivername, ROLE, host=url.host, port=url.port, database=url.database, query=url.query)
+        yield bare.render_as_string()
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
+        connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))
+        Path(hba).write_text(rules)
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def with_password(url: str, password: str) -> str:
+    return url.replace(f"{ROLE}@", f"{ROLE}:{quote(password, safe='')}@")
+
+
+def test_a_password_of_any_letters_opens_a_store_and_is_never_shown(locked_url: str) -> None:
+    with closing(open_store(with_password(locked_url, PASSWORD))) as store:
+        store.submit(small())
+        with store.claim("small", 64) as claim:
+            assert claim is not None
+            claim.finish(claim.start(plan(0)), achieved(), loss=1.0)
+            shown = [store.url, repr(store), repr(claim)]
+        study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
+
+        with pytest.raises(StoreError, match="there is no experiment other") as raised:
+            store.record("other")
+
+    assert study.best_value == 1.0
+    for text in (*shown, str(raised.value)):
+        assert "sa%" not in text
+        assert "sa%256De" not in text
+
+
+def test_a_password_may_come_from_the_environment(locked_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+
+    with closing(open_store(locked_url)) as store:
+        assert list(store.names()) == []
+
+
+def test_a_password_may_come_from_a_file(locked_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+    (tmp_path / "pgpass").write_text(f"*:*:*:{ROLE}:{escaped}\n")
+    (tmp_path / "pgpass").chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))
+
+    with closing(open_store(locked_url)) as store:
+        assert list(store.names()) == []
+
+
+def test_a_wrong_password_is_told_but_not_repeated(locked_url: str) -> None:
+    url = with_password(locked_url, "sesame")
+
+    with pytest.raises(StoreError, match=rf'cannot be opened: .*authentication failed for user "{ROLE}"') as raised:
+        open_store(url)
+    assert "sesame" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_server_that_is_not_there_is_told_with_what_to_do() -> None:
+    with pytest.raises(
+        StoreError,
+        match=r"^the store postgresql://ann:\*\*\*@127\.0\.0\.1:1/tuner cannot be opened: .*refused.*"
+        r"; check that it is running and that TUNER_STORE or --store names it$",
+    ):
+        open_store("postgresql://ann:sesame@127.0.0.1:1/tuner")
+
+
+def test_connection_options_are_passed_through(postgres_url: str) -> None:
+    joined = "&" if "?" in postgres_url else "?"
+
+    with pytest.raises(StoreError, match='invalid sslmode value: "whatever"'):
+        open_store(f"{postgres_url}{joined}sslmode=whatever")
+    with pytest.raises(StoreError, match='invalid connection option "colour"'):
+        open_store(f"{postgres_url}{joined}colour=red")
+
+
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("remember the milk" * 100)
+
+    with pytest.raises(StoreError, match=r"notes\.txt cannot be opened: file is not a database; check"):
+        open_store(f"sqlite:///{tmp_path}/notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "remember the milk" * 100
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+
+    with pytest.raises(StoreError, match=r"runs/tuner\.db cannot be opened: .*(Not a directory|File exists)"):
+        open_store(f"sqlite:///{tmp_path}/runs/tuner.db")
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(open_store("sqlite:///runs/{braces}.db")) as store:
+        monkeypatch.chdir("/")
+        store.submit(small())
+
+        assert (tmp_path / "runs" / "{braces}.db").exists()
+        assert len(optuna.get_all_study_names(store.optuna_url)) == 2
+
+
+def test_a_claim_ends_with_the_connection_that_holds_it(postgres_url: str) -> None:
+    with closing(open_store(postgres_url)) as store, closing(open_store(postgres_url)) as other:
+        store.submit(small())
+        with store.claim("small", 64) as claim:
+            assert claim is not None
+            number = claim.start(plan(0))
+            cut_connections(postgres_url)
+
+            with pytest.raises(StoreError, match=r"the claim of small/batch_size=64 is lost: .*; another worker"):
+                claim.finish(number, achieved(), loss=1.0)
+            with other.claim("small", 64) as taken:
+                assert taken is not None
+        assert store.curves("small", 64) == {}
+
+
+def test_connections_cut_while_idle_are_replaced(postgres_url: str) -> None:
+    with closing(open_store(postgres_url)) as store:
+        store.submit(small())
+        cut_connections(postgres_url)
+
+        assert list(store.names()) == ["small"]
+
+
+def cut_connections(url: str) -> None:
+    """End every other session of this database, as a server that restarts does."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

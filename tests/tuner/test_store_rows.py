@@ -1,0 +1,48 @@
+import math
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from tuner.stores.rows import curves_from, intermediate_values, measurement_rows
+from tuner.trial import Measurement
+
+METRICS = ("train/loss", "validation/error")
+
+
+def curves() -> st.SearchStrategy[tuple[Measurement, ...]]:
+    steps = st.sets(st.integers(1, 4000), min_size=1, max_size=60).map(sorted)
+    numbers = st.floats(width=64)
+    metrics = st.fixed_dictionaries(dict.fromkeys(METRICS, numbers))
+    return steps.flatmap(
+        lambda each: st.lists(metrics, min_size=len(each), max_size=len(each)).map(
+            lambda values: tuple(Measurement(step, value) for step, value in zip(each, values, strict=True))
+        )
+    )
+
+
+@given(curves(), curves())
+def test_curves_survive_as_rows(first: tuple[Measurement, ...], second: tuple[Measurement, ...]) -> None:
+    rows = measurement_rows(3, first) + measurement_rows(8, second)
+
+    assert not any(value is not None and math.isnan(value) for *_, value in rows)
+    assert repr(dict(curves_from(rows))) == repr({3: first, 8: second})
+
+
+@given(curves())
+def test_a_dashboard_gets_few_points_the_ends_among_them(curve: tuple[Measurement, ...]) -> None:
+    shown = [each.step for each in intermediate_values(curve, "train/loss")]
+
+    assert len(shown) == min(len(curve), 16)
+    assert shown == sorted(set(shown))
+    assert {curve[0].step, curve[-1].step} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [(0.5, (0.5, "FINITE")), (math.inf, (None, "INF_POS")), (-math.inf, (None, "INF_NEG")), (math.nan, (None, "NAN"))],
+)
+def test_a_dashboard_is_told_of_numbers_that_are_not_finite(value: float, stored: tuple[float | None, str]) -> None:
+    (shown,) = intermediate_values([Measurement(7, {"train/loss": value})], "train/loss")
+
+    assert shown == (7, *stored)

@@ -1,0 +1,147 @@
+"""Confirmation: the best points of a search, run again on fresh seeds. One set chooses the winner, another reports it.
+
+The search's own number for its winner is too good: it is the least of many noisy ones. So is the number that chose
+the winner among the candidates. Only seeds that had no part in either choice report without that bias.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from scipy.stats import rankdata
+
+from tuner.experiment import ConfirmationSettings
+from tuner.records import PointRun, Role, StudyRecord, TrialRecord
+from tuner.trial import Outcome, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A study's winner, as seeds report it that had no part in choosing it.
+
+    Attributes:
+        trial: Number of the search trial that found the point.
+        point: The point's number within its round.
+        hyperparameters: The point.
+        searched: Steps to target of that search trial.
+        steps: Median steps to target over the report seeds; infinite if half of them did not reach it.
+        per_seed: Steps to target of each report seed, infinite if it did not reach it.
+        metrics: Median of each metric at the target, over the report seeds that reached it; empty if none did.
+    """
+
+    trial: int
+    point: int
+    hyperparameters: Mapping[str, Value]
+    searched: int
+    steps: float
+    per_seed: tuple[float, ...]
+    metrics: Mapping[str, float]
+
+    @property
+    def low(self) -> float:
+        """Steps of the fastest report seed."""
+        return min(self.per_seed)
+
+    @property
+    def high(self) -> float:
+        """Steps of the slowest report seed, infinite if one did not reach the target."""
+        return max(self.per_seed)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds report."""
+        return len(self.per_seed)
+
+    @property
+    def reached(self) -> int:
+        """How many of them reached the target."""
+        return sum(map(math.isfinite, self.per_seed))
+
+    @property
+    def selection_bias(self) -> float:
+        """Confirmed over searched steps: how much too good the search's own number was."""
+        return self.steps / self.searched
+
+
+def candidates(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
+    """The search trials with the fewest steps to target; ties go to the lower trial number."""
+    achieved = [each for each in study.finished(Role.SEARCH) if _steps(each) < math.inf]
+    return tuple(sorted(achieved, key=lambda each: (_steps(each), each.number))[:count])
+
+
+def pending(study: StudyRecord, settings: ConfirmationSettings) -> list[PointRun]:
+    """What is still to be run, given a finished search: run it and ask again, until nothing is pending.
+
+    First every candidate's choosing seeds, repeats 1 to `choose_seeds`; when all have a result, the winner's reporting
+    seeds, the `report_seeds` repeats after those. A trial that runs or failed has no result, so it is pending.
+    """
+    best = candidates(study, settings.candidates)
+    choosing = [run for each in best for run in _missing(study, each, Role.CHOOSE, settings)]
+    if choosing or not best:
+        return choosing
+    return _missing(study, _winner(study, best), Role.REPORT, settings)
+
+
+def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation | None:
+    """The winner and what its seeds report, or None if no search trial achieved or trials are still pending."""
+    best = candidates(study, settings.candidates)
+    if not best or pending(study, settings):
+        return None
+    winner = _winner(study, best)
+    reports = _repeats(study, winner, Role.REPORT)
+    per_seed = tuple(_steps(each) for each in reports)
+    return Confirmation(
+        trial=winner.number,
+        point=winner.plan.point,
+        hyperparameters=winner.plan.hyperparameters,
+        searched=int(_steps(winner)),
+        steps=median(per_seed),
+        per_seed=per_seed,
+        metrics=_medians([each for each in reports if _steps(each) < math.inf]),
+    )
+
+
+def _winner(study: StudyRecord, best: Sequence[TrialRecord]) -> TrialRecord:
+    """The candidate with the lowest median over its choosing seeds, then the lowest mean rank among all of theirs.
+
+    The ranks decide between candidates whose medians are infinite: more seeds that reached the target rank better.
+    `best` is in order of search steps, and `min` keeps the first of equals.
+    """
+    steps = [[_steps(each) for each in _repeats(study, candidate, Role.CHOOSE)] for candidate in best]
+    ranks = iter(rankdata([each for row in steps for each in row]).tolist())
+    mean_ranks = [sum(next(ranks) for _ in row) / len(row) for row in steps]
+    index = min(range(len(best)), key=lambda each: (median(steps[each]), mean_ranks[each]))
+    return best[index]
+
+
+def _missing(study: StudyRecord, candidate: TrialRecord, role: Role, settings: ConfirmationSettings) -> list[PointRun]:
+    """The repeats of a candidate that have no result yet. Repeat 0 is the search's own seed."""
+    last_choosing = settings.choose_seeds
+    choosing = range(1, last_choosing + 1)
+    reporting = range(last_choosing + 1, last_choosing + 1 + settings.report_seeds)
+    done = {each.plan.repeat for each in _repeats(study, candidate, role)}
+    return [
+        PointRun(candidate.plan.point, repeat, role, candidate.plan.hyperparameters)
+        for repeat in (choosing if role is Role.CHOOSE else reporting)
+        if repeat not in done
+    ]
+
+
+def _repeats(study: StudyRecord, candidate: TrialRecord, role: Role) -> list[TrialRecord]:
+    """A point's results in a role, by repeat."""
+    found = [each for each in study.finished(role) if each.plan.point == candidate.plan.point]
+    return sorted(found, key=lambda each: each.plan.repeat)
+
+
+def _steps(trial: TrialRecord) -> float:
+    """Steps to target, infinite if the trial did not reach it."""
+    end = trial.end
+    return end.steps if end is not None and end.outcome is Outcome.ACHIEVED else math.inf
+
+
+def _medians(trials: Sequence[TrialRecord]) -> dict[str, float]:
+    """The median of each final metric."""
+    finals = [each.end.final for each in trials if each.end is not None]
+    names = set.intersection(*(set(each) for each in finals)) if finals else set()
+    return {name: median(each[name] for each in finals) for name in sorted(names)}

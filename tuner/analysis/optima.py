@@ -1,0 +1,61 @@
+"""Hyperparameters at the optimum against batch size, beside the rules of thumb for learning rates."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuner.analysis.scaling import ScalingCurve
+from tuner.trial import Value
+
+LEARNING_RATE = "learning_rate"
+MOMENTUM = "momentum"
+EFFECTIVE_LEARNING_RATE = "effective_learning_rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Optima:
+    """One hyperparameter's value at the optimum of each batch size that reached the target.
+
+    Attributes:
+        linear, square_root: What the rules say, from the smallest batch size on: `value[0] * B / B[0]` and
+            `value[0] * sqrt(B / B[0])`; empty for a hyperparameter that they are not about.
+    """
+
+    name: str
+    batch_sizes: tuple[int, ...]
+    values: tuple[float, ...]
+    linear: tuple[float, ...] = ()
+    square_root: tuple[float, ...] = ()
+
+
+def optima(curve: ScalingCurve) -> tuple[Optima, ...]:
+    """Learning rate, momentum and effective learning rate at the optimum: those that the workload has."""
+    points = curve.reached()
+    found = []
+    for name in (LEARNING_RATE, MOMENTUM, EFFECTIVE_LEARNING_RATE):
+        values = [value_of(name, each.hyperparameters) for each in points]
+        known = tuple(value for value in values if value is not None)
+        if known and len(known) == len(points):
+            sizes = tuple(each.batch_size for each in points)
+            found.append(Optima(name, sizes, known) if name == MOMENTUM else _with_rules(name, sizes, known))
+    return tuple(found)
+
+
+def value_of(name: str, point: Mapping[str, Value]) -> float | None:
+    """A number at a point, or None if the point has no such number; the effective learning rate is `lr / (1 - m)`.
+
+    >>> round(value_of("effective_learning_rate", {"learning_rate": 0.1, "momentum": 0.9}), 12)
+    1.0
+    """
+    if name == EFFECTIVE_LEARNING_RATE:
+        rate, momentum = value_of(LEARNING_RATE, point), value_of(MOMENTUM, point)
+        return None if rate is None or momentum is None else rate / (1 - momentum)
+    value = point.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _with_rules(name: str, batch_sizes: tuple[int, ...], values: tuple[float, ...]) -> Optima:
+    """The values with both rules."""
+    growth = [size / batch_sizes[0] for size in batch_sizes]
+    linear = tuple(values[0] * each for each in growth)
+    return Optima(name, batch_sizes, values, linear, tuple(values[0] * math.sqrt(each) for each in growth))

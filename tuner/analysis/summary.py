@@ -1,0 +1,216 @@
+"""Everything known of an experiment in one tree of values, and as the JSON that the command line prints."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tuner.analysis import edges as edge_analysis
+from tuner.analysis.confirmation import Confirmation, candidates, confirm
+from tuner.analysis.edges import EdgeVerdict, Verdict
+from tuner.experiment import Experiment
+from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
+from tuner.trial import Outcome
+
+Json = dict[str, object]
+
+TEST_ERROR = "test/error"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCounts:
+    """How many search trials ended how, or have not."""
+
+    achieved: int
+    censored: int
+    infeasible: int
+    failed: int
+    running: int
+
+    @property
+    def finished(self) -> int:
+        """Those with a result."""
+        return self.achieved + self.censored + self.infeasible
+
+    def to_json(self) -> Json:
+        """The counts by name."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResults:
+    """What one study came to.
+
+    Attributes:
+        rounds: Search spaces so far.
+        complete: Whether search and confirmation are done.
+        steps_spent: Gradient steps of all finished search trials.
+        confirmation_steps_spent: Gradient steps of all finished confirmation trials.
+        best: The search trial with the fewest steps; None if none reached the target.
+        confirmed: The winner, once its report seeds have run.
+        edges: A verdict for each range.
+    """
+
+    batch_size: int
+    rounds: int
+    complete: bool
+    trials: TrialCounts
+    steps_spent: int
+    confirmation_steps_spent: int
+    best: TrialRecord | None
+    confirmed: Confirmation | None
+    edges: tuple[EdgeVerdict, ...]
+
+    @property
+    def examples_spent(self) -> int:
+        """Training examples of all finished search trials."""
+        return self.steps_spent * self.batch_size
+
+    @property
+    def best_steps(self) -> int | None:
+        """Steps to target of the best search trial."""
+        return self.best.end.steps if self.best is not None and self.best.end is not None else None
+
+    def to_json(self) -> Json:
+        """One entry of `studies`."""
+        return {
+            "batch_size": self.batch_size,
+            "rounds": self.rounds,
+            "complete": self.complete,
+            "steps_spent": self.steps_spent,
+            "examples_spent": self.examples_spent,
+            "confirmation_steps_spent": self.confirmation_steps_spent,
+            "trials": self.trials.to_json(),
+            "best": _best_json(self),
+            "confirmed": _confirmed_json(self.confirmed),
+            "edges": [_edge_json(each) for each in self.edges],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What an experiment came to."""
+
+    experiment: Experiment
+    studies: tuple[StudyResults, ...]
+
+    @property
+    def at_box_edge(self) -> bool:
+        """Whether an optimum lies at an edge of its space."""
+        return any(each.verdict is Verdict.BOX_EDGE for study in self.studies for each in study.edges)
+
+    def to_json(self) -> Json:
+        """What `tuner results --json` prints; null stands for an infinite number of steps."""
+        return {
+            "experiment": self.experiment.name,
+            "goal": self.experiment.to_table()["goal"],
+            "studies": [each.to_json() for each in self.studies],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Where each study's optimum lies in its space: pairs of batch size and verdict."""
+
+    experiment: str
+    verdicts: tuple[tuple[int, EdgeVerdict], ...]
+
+    @property
+    def at_box_edge(self) -> bool:
+        """Whether an optimum lies at an edge of its space."""
+        return any(each.verdict is Verdict.BOX_EDGE for _, each in self.verdicts)
+
+    def to_json(self) -> Json:
+        """What `tuner edges --json` prints."""
+        return {
+            "experiment": self.experiment,
+            "edges": [{"batch_size": size, **_edge_json(each)} for size, each in self.verdicts],
+        }
+
+
+def results(record: ExperimentRecord) -> Results:
+    """What an experiment came to, as far as it is."""
+    return Results(record.experiment, tuple(_study_results(each, record.experiment) for each in record.studies))
+
+
+def edges(record: ExperimentRecord) -> Edges:
+    """Where each study's optimum lies in its space."""
+    found = ((study.batch_size, each) for study in results(record).studies for each in study.edges)
+    return Edges(record.experiment.name, tuple(found))
+
+
+def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
+    """What one study came to."""
+    confirmed = confirm(study, experiment.confirmation)
+    return StudyResults(
+        batch_size=study.batch_size,
+        rounds=study.round,
+        complete=study.complete,
+        trials=_count(study),
+        steps_spent=_spent(study.finished(Role.SEARCH)),
+        confirmation_steps_spent=_spent(study.finished(Role.CHOOSE, Role.REPORT)),
+        best=next(iter(candidates(study, 1)), None),
+        confirmed=confirmed,
+        edges=edge_analysis.check(study, confirmed),
+    )
+
+
+def _count(study: StudyRecord) -> TrialCounts:
+    """Search trials by how they ended."""
+    searched = [each for each in study.trials if each.plan.role is Role.SEARCH]
+    outcomes = Counter(each.end.outcome for each in searched if each.end is not None)
+    states = Counter(each.state for each in searched)
+    return TrialCounts(
+        achieved=outcomes[Outcome.ACHIEVED],
+        censored=outcomes[Outcome.CENSORED],
+        infeasible=outcomes[Outcome.INFEASIBLE],
+        failed=states[TrialState.FAILED],
+        running=states[TrialState.RUNNING],
+    )
+
+
+def _spent(trials: Iterable[TrialRecord]) -> int:
+    """Gradient steps they were trained for."""
+    return sum(each.end.spent for each in trials if each.end is not None)
+
+
+def _best_json(study: StudyResults) -> Json | None:
+    if study.best is None:
+        return None
+    return {
+        "trial": study.best.number,
+        "steps": study.best_steps,
+        "params": dict(study.best.plan.hyperparameters),
+    }
+
+
+def _confirmed_json(confirmed: Confirmation | None) -> Json | None:
+    """The winner; None, as promised, also when no report seed reached the target."""
+    if confirmed is None or confirmed.reached == 0:
+        return None
+    return {
+        "trial": confirmed.trial,
+        "steps": _number(confirmed.steps),
+        "low": _number(confirmed.low),
+        "high": _number(confirmed.high),
+        "seeds": confirmed.seeds,
+        "reached": confirmed.reached,
+        "params": dict(confirmed.hyperparameters),
+        "test_error": confirmed.metrics.get(TEST_ERROR),
+    }
+
+
+def _edge_json(edge: EdgeVerdict) -> Json:
+    return {
+        "parameter": edge.parameter,
+        "side": str(edge.side),
+        "verdict": str(edge.verdict),
+        "position": edge.position,
+    }
+
+
+def _number(steps: float) -> float | None:
+    """Steps as JSON has numbers: whole ones as such, none for infinite."""
+    if math.isinf(steps):
+        return None
+    return int(steps) if steps == int(steps) else steps

@@ -1,0 +1,251 @@
+"""The `tuner` command line: parse, call one function, print.
+
+Commands import what they call when they are called: `tuner --help` answers without loading optuna, mlflow or torch.
+"""
+
+import json
+import sys
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.errors import TunerError
+
+app = typer.Typer(
+    help="Bayesian hyperparameter search for one careful question: what does batch size do to training?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="Store to use: sqlite:///FILE or postgresql://USER@HOST/DATABASE. "
+                 "Default: TUNER_STORE, else runs/tuner.db."),
+]  # fmt: skip
+MlflowOption = Annotated[
+    str | None,
+    typer.Option("--mlflow", metavar="URI", help="MLflow server or database. Default: MLFLOW_TRACKING_URI, else "
+                 "runs/mlflow.db."),
+]  # fmt: skip
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment's TOML file, or a preset's name.")]
+NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DeviceOption = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, cuda:1, ...")]
+
+
+HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
+
+
+class Format(StrEnum):
+    """What `export` writes."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+def example(text: str) -> str:
+    """The last lines of a command's help: an example that runs."""
+    return f"[bold]Example:[/bold]  {text}"
+
+
+def main() -> None:
+    """Run the command line. Errors a user can repair are one line on stderr and exit code 1."""
+    try:
+        app()
+    except TunerError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        sys.stderr.close()
+        sys.exit(1)
+
+
+@app.command(epilog=example("tuner run digits"))
+def run(
+    file: FileArgument,
+    store: StoreOption = None,
+    mlflow: MlflowOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one a core.")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Search every batch size, confirm the winners, write the report.
+
+    Running the same file again goes on where it was stopped and never repeats a finished trial.
+    """
+    from rich.console import Console
+
+    from tuner import experiment, places, runs, tables
+    from tuner.engines.local import Local, default_workers
+    from tuner.recorders.mlflow import MlflowRecorder
+    from tuner.recorders.progress import progress
+
+    settings = experiment.load(file)
+    tracking = places.tracking_uri(mlflow)
+    display = progress(Console(highlight=False))
+    logger = MlflowRecorder(tracking, tell=display.record)
+    outcome = runs.run(
+        settings,
+        Local(workers or default_workers()),
+        [display, logger],
+        store_url=places.store_url(store),
+        device=device,
+        folder=places.report_folder(settings.name),
+    )
+    trouble = "" if logger.has_failed else runs.try_to_log_report(outcome, tracking_uri=tracking)
+    tables.show(tables.results_table(outcome.results))
+    tables.show(tables.run_summary(outcome, trouble))
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command(epilog=example("tuner validate digits"))
+def validate(file: FileArgument) -> None:
+    """Check an experiment's file, and name every problem in it."""
+    from tuner import experiment
+
+    settings = experiment.load(file)
+    sizes = ", ".join(map(str, settings.batch_sizes))
+    print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
+
+
+@app.command(epilog=example("tuner presets digits > mine.toml"))
+def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A preset to print.")] = None) -> None:
+    """List the experiments that are shipped, or print one to copy and change."""
+    from tuner import experiment
+
+    print(experiment.preset_text(name) if name else "\n".join(experiment.presets()), end="" if name else "\n")
+
+
+@app.command(epilog=example("tuner status --watch"))
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Only this one.")] = None,
+    store: StoreOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show how far the experiments in the store are."""
+    from tuner import places, tables
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        names = [name] if name else opened.names()
+        tables.watch(lambda: tables.status_table([opened.record(each) for each in names]), again=watch)
+
+
+@app.command(epilog=example("tuner results digits --json"))
+def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Print steps to target at each batch size, as searched and as confirmed."""
+    from tuner import places, tables
+    from tuner.analysis import summary
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        found = summary.results(opened.record(name))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        tables.show(tables.results_table(found))
+
+
+@app.command(epilog=example("tuner edges digits"))
+def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Say where each optimum lies in its search space; exit 3 if one is at an edge of the box."""
+    from tuner import places, tables
+    from tuner.analysis import summary
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        found = summary.edges(opened.record(name))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        tables.show(tables.edges_table(found))
+    raise typer.Exit(3 if found.at_box_edge else 0)
+
+
+@app.command(epilog=example("tuner report digits"))
+def report(
+    name: NameArgument,
+    store: StoreOption = None,
+    folder: Annotated[Path | None, typer.Option("--output", help="Where to. Default: runs/EXPERIMENT.")] = None,
+) -> None:
+    """Write the report: one self-contained page, and its figures as PNG and SVG."""
+    from tuner import places
+    from tuner.report.page import write_report
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        print(write_report(opened.record(name), folder or places.report_folder(name)))
+
+
+@app.command(epilog=example("tuner replay digits --batch-size 64 --trial 0"))
+def replay(
+    name: NameArgument,
+    batch_size: Annotated[int, typer.Option(help="The study.")],
+    trial: Annotated[int, typer.Option(help="The trial's number in its study.")],
+    store: StoreOption = None,
+) -> None:
+    """Train one trial again, as recorded; exit 4 if its steps to target came out different."""
+    from tuner import places
+    from tuner.replay import replay as train_again
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        outcome = train_again(opened.record(name), batch_size=batch_size, number=trial)
+    print(outcome.sentence)
+    raise typer.Exit(0 if outcome.same else 4)
+
+
+@app.command(epilog=example("tuner sync digits"))
+def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = None) -> None:
+    """Fill in what MLflow lacks. Running it twice changes nothing."""
+    from tuner import places, runs
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        folder = places.report_folder(name)
+        print(runs.sync_experiment(opened, name, tracking_uri=places.tracking_uri(mlflow), folder=folder).sentence)
+
+
+@app.command(epilog=example("tuner export digits --format csv > digits.csv"))
+def export(
+    name: NameArgument,
+    format: Annotated[Format, typer.Option(help="One row a measurement, or one object a trial.")] = Format.CSV,
+    store: StoreOption = None,
+) -> None:
+    """Print all trials and their whole curves."""
+    from tuner import export as exporting
+    from tuner import places
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened:
+        write = exporting.write_csv if format is Format.CSV else exporting.write_json
+        write(opened, name, sys.stdout)
+
+
+@app.command(epilog=example("tuner dashboard --port 8080"))
+def dashboard(
+    store: StoreOption = None,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+) -> None:
+    """Start optuna-dashboard on the store."""
+    from tuner import dashboards, places
+
+    dashboards.serve_optuna(places.store_url(store), host=host, port=port)
+
+
+@app.command(name="mlflow", epilog=example("tuner mlflow --port 5000"))
+def mlflow_ui(
+    mlflow: MlflowOption = None,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+) -> None:
+    """Start the MLflow UI on the runs logged."""
+    from tuner import dashboards, places
+
+    dashboards.serve_mlflow(places.tracking_uri(mlflow), host=host, port=port)

@@ -1,0 +1,84 @@
+"""Everything an experiment measured, as one table or one JSON document."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from typing import TextIO
+
+from tuner.records import Curve, StudyRecord, TrialRecord
+from tuner.stores import Store
+
+IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed")
+TRIAL_COLUMNS = (*IDENTITY, "state", "outcome", "steps", "limit")
+
+
+def write_csv(store: Store, name: str, out: TextIO) -> None:
+    """One row a measurement, with its trial's columns repeated; a trial without measurements has one row.
+
+    Raises:
+        StoreError: There is no such experiment.
+    """
+    record = store.record(name)
+    hyperparameters = sorted(record.experiment.space.parameters)
+    ends = (trial.end for study in record.studies for trial in study.trials)
+    metrics = sorted({metric for end in ends if end is not None for metric in end.final})
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow([*TRIAL_COLUMNS, *hyperparameters, "step", *metrics])
+    for study, trial, curve in _trials(store, name, record.studies):
+        row = _row(study, trial)
+        cells = [row[column] for column in TRIAL_COLUMNS]
+        cells += [trial.plan.hyperparameters[each] for each in hyperparameters]
+        for measurement in curve:
+            table.writerow([*cells, measurement.step, *(measurement.metrics.get(each) for each in metrics)])
+        if not curve:
+            table.writerow([*cells, *[None] * (1 + len(metrics))])
+
+
+def write_json(store: Store, name: str, out: TextIO) -> None:
+    """The settings, and one object a trial with its curve: `{metric: [values]}` at `step: [steps]`.
+
+    Values that are not finite become null: JSON has no word for them.
+
+    Raises:
+        StoreError: There is no such experiment.
+    """
+    record = store.record(name)
+    trials = [
+        {
+            **_row(study, trial),
+            "hyperparameters": dict(trial.plan.hyperparameters),
+            "curve": _columns(curve),
+        }
+        for study, trial, curve in _trials(store, name, record.studies)
+    ]
+    json.dump({"experiment": record.experiment.to_table(), "trials": trials}, out)
+    out.write("\n")
+
+
+def _trials(
+    store: Store, name: str, studies: tuple[StudyRecord, ...]
+) -> Iterator[tuple[StudyRecord, TrialRecord, Curve]]:
+    """Every trial with its study and its curve, one study's curves in memory at a time."""
+    for study in studies:
+        curves = store.curves(name, study.batch_size)
+        for trial in study.trials:
+            yield study, trial, curves.get(trial.number, ())
+
+
+def _row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
+    """A trial's own columns."""
+    plan, end = trial.plan, trial.end
+    values = (study.batch_size, study.round, trial.number, plan.role.value, plan.point, plan.repeat, plan.seed)
+    ended = (trial.state.value, end and end.outcome.value, end and end.steps, end and end.limit)
+    return dict(zip(TRIAL_COLUMNS, values + ended, strict=True))
+
+
+def _columns(curve: Curve) -> dict[str, list[float | None]]:
+    """A curve as columns."""
+    metrics = sorted(curve[0].metrics) if curve else []
+    columns: dict[str, list[float | None]] = {"step": [each.step for each in curve]}
+    for metric in metrics:
+        values = (each.metrics[metric] for each in curve)
+        columns[metric] = [value if math.isfinite(value) else None for value in values]
+    return columns

@@ -1,0 +1,38 @@
+"""Where things are: the store and the tracking server of this run, from flags, environment variables and defaults."""
+
+import os
+from pathlib import Path
+
+from tuner.stores.urls import reject_password_in
+
+RUNS = Path("runs")
+"""Everything a run writes when nothing is set up, below the current folder."""
+
+
+def store_url(option: str | None) -> str:
+    """The store: `--store`, else `TUNER_STORE`, else SQLite in `runs/`.
+
+    Raises:
+        TunerError: `--store` holds a password, which `ps` would show.
+    """
+    if option is not None:
+        reject_password_in(option)
+        return option
+    return os.environ.get("TUNER_STORE") or f"sqlite:///{RUNS / 'tuner.db'}"
+
+
+def tracking_uri(option: str | None) -> str:
+    """MLflow's tracking server or database: `--mlflow`, else `MLFLOW_TRACKING_URI`, else SQLite in `runs/`.
+
+    Raises:
+        TunerError: `--mlflow` holds a password, which `ps` would show.
+    """
+    if option is not None:
+        reject_password_in(option)
+        return option
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
+
+
+def report_folder(experiment: str) -> Path:
+    """Where an experiment's report is written."""
+    return RUNS / experiment

@@ -1,0 +1,185 @@
+"""What a study and a trial are in MLflow: names, tags, parameters and metrics. Values only; `tracking` sends them.
+
+Everything follows from the record, metric timestamps included, so that sending a run twice stores it once.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tuner.experiment import Experiment
+from tuner.records import Curve, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.trial import Measurement, Outcome
+
+TRIAL_TAG = "tuner.trial"
+"""The tag that says which trial a run is."""
+STUDY_TAG = "tuner.study"
+"""The tag that says which study a run is."""
+DIGEST_TAG = "tuner.experiment"
+"""The tag that tells apart experiments of one name in different stores: their settings' digest."""
+REPORT_TAG = "tuner.report"
+"""The tag of the run that holds an experiment's report: the digest of what it holds."""
+
+MEASUREMENTS = 200
+"""Measurements of a trial that are sent; the 3 % grid has about as many after 4,000 steps. MLflow takes 60 microseconds
+of processor time for each value, on the machine that trains. Longer curves are thinned here, and whole in the store."""
+
+
+class RunStatus(StrEnum):
+    """Where a run stands, in MLflow's words."""
+
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """One value of a metric, at a gradient step and a time in UTC milliseconds."""
+
+    name: str
+    value: float
+    step: int
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunContent:
+    """A whole MLflow run, but for its parent.
+
+    Attributes:
+        started, ended: UTC milliseconds.
+    """
+
+    name: str
+    tags: Mapping[str, str]
+    parameters: Mapping[str, str]
+    metrics: tuple[MetricValue, ...]
+    status: RunStatus
+    started: int
+    ended: int
+
+
+def study_key(experiment: Experiment, *, batch_size: int, round: int) -> str:
+    """Names a study among all runs: `digits/batch_size=64/round=1`."""
+    return f"{experiment.name}/batch_size={batch_size}/round={round}"
+
+
+def trial_key(experiment: Experiment, *, batch_size: int, round: int, number: int) -> str:
+    """Names a trial among all runs: `digits/batch_size=64/round=1/trial=17`."""
+    return f"{study_key(experiment, batch_size=batch_size, round=round)}/trial={number}"
+
+
+def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
+    """A study as a run: how many trials of which outcome, and the fewest steps one took. Timed by its trials.
+
+    A study that is not complete is `KILLED`: nobody is known to search it, and running the experiment again goes on.
+
+    Raises:
+        ValueError: The study has no finished trial, so that nothing says when it was.
+    """
+    trials = study.finished(*Role)
+    if not trials:
+        raise ValueError(f"batch size {study.batch_size} has no finished trial to make a run of")
+    ended = max(utc_milliseconds(each.ended or each.started) for each in trials)
+    return RunContent(
+        name=f"batch_size={study.batch_size}",
+        tags={STUDY_TAG: study_key(experiment, batch_size=study.batch_size, round=study.round)}
+        | _study_tags(experiment, batch_size=study.batch_size, round=study.round),
+        parameters={},
+        metrics=tuple(MetricValue(name, value, 0, ended) for name, value in _study_metrics(study).items()),
+        status=RunStatus.FINISHED if study.complete else RunStatus.KILLED,
+        started=min(utc_milliseconds(each.started) for each in trials),
+        ended=ended,
+    )
+
+
+def trial_run(
+    experiment: Experiment, trial: TrialRecord, end: TrialEnd, curve: Curve, *, batch_size: int, round: int
+) -> RunContent:
+    """A finished trial as a run, with its curve, whole unless it has more than `MEASUREMENTS`.
+
+    A measurement's time is placed between start and end in proportion to its step. Values that are not finite are left
+    out: MLflow would store infinity as 1.8e308 and draw it; that the trial diverged is in its `outcome`.
+    """
+    plan = trial.plan
+    started = utc_milliseconds(trial.started)
+    ended = utc_milliseconds(trial.ended or trial.started)
+    return RunContent(
+        name=f"batch_size={batch_size} trial={trial.number}",
+        tags={
+            TRIAL_TAG: trial_key(experiment, batch_size=batch_size, round=round, number=trial.number),
+            **_study_tags(experiment, batch_size=batch_size, round=round),
+            "outcome": end.outcome.value,
+            "role": plan.role.value,
+            "point": str(plan.point),
+            "repeat": str(plan.repeat),
+            "seed": str(plan.seed),
+            "lanes": str(plan.lanes),
+            "device": plan.device,
+        },
+        parameters={"batch_size": str(batch_size)} | {key: str(value) for key, value in plan.hyperparameters.items()},
+        metrics=(
+            *_curve_metrics(_thinned(curve) or (Measurement(end.spent, end.final),), started=started, ended=ended),
+            *(MetricValue(name, value, end.spent, ended) for name, value in _end_metrics(end, batch_size).items()),
+        ),
+        status=RunStatus.FINISHED,
+        started=started,
+        ended=ended,
+    )
+
+
+def _study_tags(experiment: Experiment, *, batch_size: int, round: int) -> dict[str, str]:
+    """What a study's run and its trials' runs can be found by."""
+    return {
+        "study": study_key(experiment, batch_size=batch_size, round=round),
+        "batch_size": str(batch_size),
+        "round": str(round),
+        DIGEST_TAG: experiment.digest,
+    }
+
+
+def _curve_metrics(curve: Curve, *, started: int, ended: int) -> Iterator[MetricValue]:
+    """Every finite value of a curve, oldest first, so that a metric's latest value is its final one."""
+    last = curve[-1].step
+    for each in curve:
+        milliseconds = started + (ended - started) * each.step // last
+        for name, value in each.metrics.items():
+            if math.isfinite(value):
+                yield MetricValue(name, float(value), each.step, milliseconds)
+
+
+def _thinned(curve: Curve) -> Curve:
+    """At most `MEASUREMENTS` of a curve, evenly spread, the first and the last among them."""
+    if len(curve) <= MEASUREMENTS:
+        return curve
+    return tuple(curve[index * (len(curve) - 1) // (MEASUREMENTS - 1)] for index in range(MEASUREMENTS))
+
+
+def _end_metrics(end: TrialEnd, batch_size: int) -> dict[str, float]:
+    """What a trial came to. `steps_to_target` is left out where the target was not reached."""
+    reached = {"steps_to_target": float(end.steps)} if end.outcome is Outcome.ACHIEVED else {}
+    return reached | {
+        "steps_spent": float(end.spent),
+        "examples_spent": float(end.spent * batch_size),
+        "steps_limit": float(end.limit),
+        "search_loss": end.loss,
+    }
+
+
+def _study_metrics(study: StudyRecord) -> dict[str, float]:
+    """What a study came to so far. `best_steps` is left out where no search trial reached the target."""
+    trials = study.finished(*Role)
+    ends = [each.end for each in trials if each.end is not None]
+    searched = [each.end for each in study.finished(Role.SEARCH) if each.end is not None]
+    reached = [end.steps for end in searched if end.outcome is Outcome.ACHIEVED]
+    best = {"best_steps": float(min(reached))} if reached else {}
+    counts = {f"trials_{outcome}": float(sum(end.outcome is outcome for end in ends)) for outcome in Outcome}
+    return best | counts | {"trials": float(len(ends)), "steps_spent": float(sum(end.spent for end in ends))}
+
+
+def utc_milliseconds(time: datetime) -> int:
+    """UTC milliseconds since 1970, as MLflow counts."""
+    return round(time.timestamp() * 1000)

@@ -1,0 +1,183 @@
+"""Where every study of a run stands, from its events: what the progress displays show."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuner.experiment import Experiment
+from tuner.recorders import Event, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, TrialFinished
+from tuner.records import Role, StudyRecord, TrialRecord
+from tuner.trial import Outcome
+
+BASIS = 5
+"""Trials a study must have finished under our eyes before its pace says anything."""
+
+
+class StudyState(StrEnum):
+    """What happens to a study."""
+
+    WAITING = "waiting"
+    SEARCHING = "searching"
+    CONFIRMING = "confirming"
+    DONE = "done"
+    BROKEN = "broken"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where one study stands.
+
+    Attributes:
+        planned: Trials it will have, if every one that confirmation may ask for is run.
+        done: Trials with a result.
+        searched: Search trials among them.
+        steps: Gradient steps spent.
+        best: Fewest steps to target of a search trial, if one reached it.
+        started: When it was claimed, in seconds on the caller's clock.
+        before: Trials that were done when it was claimed.
+    """
+
+    batch_size: int
+    planned: int
+    done: int = 0
+    searched: int = 0
+    steps: int = 0
+    best: int | None = None
+    state: StudyState = StudyState.WAITING
+    started: float = 0.0
+    before: int = 0
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in {StudyState.SEARCHING, StudyState.CONFIRMING}
+
+    @property
+    def left(self) -> int:
+        """Trials still to run."""
+        return self.planned - self.done if self.is_active or self.state is StudyState.WAITING else 0
+
+
+class Standings:
+    """Where every study of an experiment stands. `now` is any clock that counts seconds.
+
+    Attributes:
+        studies: By batch size, smallest first.
+    """
+
+    def __init__(self, experiment: Experiment, *, now: float) -> None:
+        confirmation = experiment.confirmation
+        confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
+        self._points = experiment.search.points
+        self._planned = experiment.search.points + confirmed
+        self._began = now
+        self._pace: dict[int, float] = {}
+        self.studies = {each: Standing(each, self._planned) for each in sorted(experiment.batch_sizes)}
+
+    @property
+    def done(self) -> int:
+        """Trials with a result."""
+        return sum(each.done for each in self.studies.values())
+
+    @property
+    def planned(self) -> int:
+        """Trials there will be."""
+        return sum(each.planned for each in self.studies.values())
+
+    def apply(self, event: Event, *, now: float) -> None:
+        """Take an event into account."""
+        match event:
+            case StudyStarted(study):
+                self._reset(study, now=now)
+            case StudyAdvanced(batch_size, steps):
+                self.studies[batch_size].steps += steps
+            case TrialFinished(batch_size, _, trial):
+                self._count(self.studies[batch_size], trial)
+                self._measure_pace(self.studies[batch_size], now=now)
+            case StudyFinished(study):
+                standing = self._reset(study, now=now)
+                standing.state = StudyState.DONE
+                standing.planned = standing.done
+            case StudyBroken(batch_size):
+                self.studies[batch_size].state = StudyState.BROKEN
+
+    def stop(self) -> None:
+        """Nobody searches any more."""
+        for each in self.studies.values():
+            if each.is_active:
+                each.state = StudyState.STOPPED
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since this run began."""
+        return now - self._began
+
+    def time_left(self) -> float | None:
+        """Seconds the rest will take at the pace so far, or None before there is a basis.
+
+        A study goes on at its own pace, one that has none yet at that of the nearest batch size. As many are searched
+        at a time as now; the longest of them takes as long as it takes.
+        """
+        if not self._pace:
+            return None
+        seconds = [each.left * self._expected_pace(each.batch_size) for each in self.studies.values()]
+        workers = max(1, sum(each.is_active for each in self.studies.values()))
+        return max(sum(seconds) / workers, *seconds, 0.0)
+
+    def _expected_pace(self, batch_size: int) -> float:
+        """Seconds a trial, of the study itself or of the nearest that has a pace."""
+        return self._pace[min(self._pace, key=lambda other: abs(math.log(other / batch_size)))]
+
+    def _reset(self, study: StudyRecord, *, now: float) -> Standing:
+        """Set a study to what its record holds."""
+        before = study.finished(*Role)
+        standing = Standing(study.batch_size, self._planned, started=now, before=len(before))
+        self.studies[study.batch_size] = standing
+        standing.state = StudyState.SEARCHING
+        for each in before:
+            self._count(standing, each)
+            standing.steps += each.end.spent if each.end is not None else 0
+        return standing
+
+    def _count(self, standing: Standing, trial: TrialRecord) -> None:
+        """Take a trial's result into account."""
+        standing.done += 1
+        if trial.plan.role is Role.SEARCH and trial.end is not None:
+            standing.searched += 1
+            if trial.end.outcome is Outcome.ACHIEVED:
+                standing.best = min(trial.end.steps, standing.best or trial.end.steps)
+        if standing.searched >= self._points:
+            standing.state = StudyState.CONFIRMING
+
+    def _measure_pace(self, standing: Standing, *, now: float) -> None:
+        """Note how fast a study goes, once there is a basis."""
+        finished = standing.done - standing.before
+        if finished >= BASIS:
+            self._pace[standing.batch_size] = (now - standing.started) / finished
+
+
+def headline(experiment: Experiment) -> str:
+    """What is run, in a line: `digits: validation/error < 0.03 within 4,000 steps, at 10 batch sizes`."""
+    goal, sizes = experiment.goal, len(experiment.batch_sizes)
+    where = f"at {sizes} batch sizes" if sizes > 1 else f"at batch size {experiment.batch_sizes[0]}"
+    return f"{experiment.name}: {goal.metric} < {goal.below:g} within {goal.within_steps:,} steps, {where}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a clock shows it.
+
+    >>> duration(65), duration(3_700)
+    ('1:05', '1:01:40')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def remaining(seconds: float | None) -> str:
+    """An estimate of the time left, no more exact than it is."""
+    if seconds is None:
+        return "estimating time left"
+    if seconds < 10:
+        return "a few seconds left"
+    step = 5 if seconds < 120 else 30
+    return f"about {duration(math.ceil(seconds / step) * step)} left"

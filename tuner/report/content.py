@@ -1,0 +1,233 @@
+"""What a report says, in words and formatted numbers; the template only arranges it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+
+import tomlkit
+
+from tuner.analysis.edges import Verdict
+from tuner.analysis.scaling import CONFIDENCE, NotFitted, ScalingCurve, ScalingFit, perfect_until
+from tuner.analysis.summary import Results, StudyResults
+from tuner.experiment import Experiment
+from tuner.report.findings import Findings
+from tuner.report.rows import Table, in_digits, optima_table, search_table
+
+PACKAGES = ("batch-tuner", "optuna", "torch", "numpy", "scipy", "scikit-learn", "mlflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number that stands out at the top, and what it is."""
+
+    number: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeNote:
+    """What is worth saying of an optimum's place in its space."""
+
+    batch_size: str
+    sentence: str
+    where: str
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A report, but for its figures.
+
+    Attributes:
+        question: The goal in words.
+        answer: The headline, one or two sentences.
+        state: What is still missing; empty if nothing is.
+        settings: The experiment's TOML.
+    """
+
+    title: str
+    question: str
+    answer: str
+    state: str
+    facts: tuple[Fact, ...]
+    optima: Table
+    searches: Table
+    costs: str
+    edges: tuple[EdgeNote, ...]
+    edges_summary: str
+    cautions: tuple[str, ...]
+    commands: tuple[str, ...]
+    versions: str
+    store: str
+    settings: str
+
+
+def content(found: Findings, *, store: str = "") -> Content:
+    """What a report says.
+
+    Args:
+        found: What analysis made of the experiment.
+        store: Where it is stored, without password.
+    """
+    studies = found.results.studies
+    return Content(
+        title=found.experiment.name,
+        question=_question(found.experiment),
+        answer=_answer(found.curve, found.fit),
+        state=_state(found.results),
+        facts=tuple(_facts(found)),
+        optima=optima_table(found.results),
+        searches=search_table(studies),
+        costs=_costs(studies),
+        edges=tuple(_edge_notes(studies)),
+        edges_summary=_edges_summary(found.results),
+        cautions=tuple(_cautions(found)),
+        commands=_commands(found.results),
+        versions=_versions(),
+        store=store,
+        settings=tomlkit.dumps(found.experiment.to_table()),
+    )
+
+
+def _question(experiment: Experiment) -> str:
+    goal, search = experiment.goal, experiment.search
+    sizes = experiment.batch_sizes
+    many = f"{len(sizes)} batch sizes from {min(sizes):,} to {max(sizes):,}" if len(sizes) > 1 else f"{sizes[0]:,}"
+    return (
+        f"How few gradient steps bring {goal.metric} below {goal.below:g}, within {goal.within_steps:,} steps, "
+        f"at {many if len(sizes) > 1 else 'batch size ' + many}? At each, {search.points} points are searched, "
+        f"the best {experiment.confirmation.candidates} run again on {experiment.confirmation.choose_seeds} fresh "
+        f"seeds, and the winner of these on {experiment.confirmation.report_seeds} others, which are reported."
+    )
+
+
+def _answer(curve: ScalingCurve, fitted: ScalingFit | NotFitted) -> str:
+    """The headline."""
+    if not curve.reached():
+        if curve.unreached:
+            return "Nothing confirmed reached the target at any batch size searched so far."
+        return "No study is confirmed yet."
+    until = perfect_until(curve)
+    smallest = curve.reached()[0].batch_size
+    perfect = (
+        f"Doubling the batch size halves the steps up to about batch size {until:,}."
+        if until is not None and until > smallest
+        else "No doubling of the batch size halves the steps."
+    )
+    if isinstance(fitted, NotFitted):
+        return fitted.sentence if len(curve.reached()) < 2 else f"{perfect} {fitted.sentence}"
+    if fitted.is_extrapolated:
+        return f"{perfect} The steps still fall at the largest batch size: the critical batch size is beyond it."
+    return f"The critical batch size is about {_critical(fitted)}. {perfect}"
+
+
+def _critical(fitted: ScalingFit) -> str:
+    """The critical batch size with its interval."""
+    text = f"{fitted.critical_batch_size:,.0f}"
+    if fitted.low is None or fitted.high is None:
+        return text
+    return f"{text} ({CONFIDENCE:.0%} interval over seeds {fitted.low:,.0f} to {fitted.high:,.0f})"
+
+
+def _state(found: Results) -> str:
+    """What is still missing."""
+    complete, planned = sum(each.complete for each in found.studies), len(found.experiment.batch_sizes)
+    if complete == planned:
+        return ""
+    return f"This report is partial: {complete} of {planned} studies are complete. Running it again goes on."
+
+
+def _facts(found: Findings) -> Iterator[Fact]:
+    """The numbers at the top."""
+    if isinstance(found.fit, ScalingFit) and not found.fit.is_extrapolated:
+        yield Fact(f"{found.fit.critical_batch_size:,.0f}", "critical batch size")
+    until = perfect_until(found.curve)
+    if until is not None:
+        yield Fact(f"{until:,}", "largest batch size that scales perfectly")
+    if found.curve.reached():
+        least = min(found.curve.reached(), key=lambda each: each.steps)
+        yield Fact(f"{least.steps:,.0f}", f"fewest steps, at batch size {least.batch_size:,}")
+    yield Fact(f"{sum(each.trials.finished for each in found.results.studies):,}", "search trials finished")
+
+
+def _costs(studies: Sequence[StudyResults]) -> str:
+    search = sum(each.steps_spent for each in studies)
+    confirmation = sum(each.confirmation_steps_spent for each in studies)
+    examples = sum(each.examples_spent + each.confirmation_steps_spent * each.batch_size for each in studies)
+    return (
+        f"Searching took {search:,} gradient steps and confirming {confirmation:,}; "
+        f"together they trained on {examples:,} examples."
+    )
+
+
+def _edges_summary(found: Results) -> str:
+    """How many optima may be outside."""
+    known = [study for study in found.studies if study.best is not None]
+    if not known:
+        return "No study has an optimum yet."
+    outside = sum(any(edge.verdict is Verdict.BOX_EDGE for edge in study.edges) for study in known)
+    if outside:
+        return f"In {outside} of {len(known)} studies the optimum is probably outside the space that was searched."
+    return "Every optimum is inside the space that was searched, or as far as training or the parameter allows."
+
+
+def _edge_notes(studies: Sequence[StudyResults]) -> Iterator[EdgeNote]:
+    """Every verdict but `inside`."""
+    for study in studies:
+        for edge in study.edges:
+            if edge.verdict is not Verdict.INSIDE:
+                where = f"{in_digits(edge.value)}, at {edge.position:.0%} of the range"
+                yield EdgeNote(f"{study.batch_size:,}", edge.sentence, where, edge.verdict is Verdict.BOX_EDGE)
+
+
+def _cautions(found: Findings) -> Iterator[str]:
+    """What a reader could take for more than it is."""
+    studies = found.results.studies
+    budget = found.experiment.goal.within_steps
+    censored = [study for study in studies if study.complete and study.confirmed is None]
+    if censored:
+        yield (
+            f"Nothing reached the target within {budget:,} steps at batch size {_sizes(censored)}: "
+            "that budget is a lower bound, and these studies are not in the fit."
+        )
+    partly = [each for each in studies if each.confirmed and each.confirmed.reached < each.confirmed.seeds]
+    if partly:
+        yield (
+            f"At batch size {_sizes(partly)} not every reporting seed reached the target. "
+            "Those that did not count as infinite in medians and spreads."
+        )
+    if isinstance(found.fit, ScalingFit):
+        yield (
+            "The interval of the critical batch size is over training seeds only. How well each search found its "
+            f"optimum is not in it. Medians lie {2**found.fit.residual - 1:.0%} off the fit (root mean square)."
+        )
+    if any(each.confirmed for each in studies):
+        yield (
+            "The search's best steps are the least of many noisy numbers and too good by selection. "
+            "Compare confirmed medians."
+        )
+    yield "Steps to target are measured at evaluations, whose spacing limits their precision."
+
+
+def _sizes(studies: Sequence[StudyResults]) -> str:
+    return ", ".join(f"{each.batch_size:,}" for each in studies)
+
+
+def _commands(found: Results) -> tuple[str, ...]:
+    """How to get these numbers again."""
+    name = found.experiment.name
+    best = next((each for each in found.studies if each.best is not None), None)
+    replay = best and best.best and f"tuner replay {name} --batch-size {best.batch_size} --trial {best.best.number}"
+    return (f"tuner run {name}.toml", *([replay] if replay else []), f"tuner export {name} --format csv")
+
+
+def _versions() -> str:
+    """What this report was written with."""
+    installed = []
+    for name in PACKAGES:
+        try:
+            installed.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join([f"Python {python_version()}", *installed])

@@ -1,0 +1,32 @@
+"""Everything that a report is made from, computed once."""
+
+from dataclasses import dataclass
+
+from tuner.analysis.optima import Optima, optima
+from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
+from tuner.analysis.searches import SearchView, search_views
+from tuner.analysis.summary import Results, results
+from tuner.experiment import Experiment
+from tuner.records import ExperimentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What analysis makes of an experiment."""
+
+    results: Results
+    curve: ScalingCurve
+    fit: ScalingFit | NotFitted
+    optima: tuple[Optima, ...]
+    searches: tuple[SearchView, ...]
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was asked."""
+        return self.results.experiment
+
+
+def findings(record: ExperimentRecord) -> Findings:
+    """What analysis makes of an experiment, complete or not."""
+    curve = scaling_curve(record)
+    return Findings(results(record), curve, fit(curve), optima(curve), search_views(record))

@@ -1,0 +1,126 @@
+"""The report: figures beside one self-contained page that holds them too."""
+
+import base64
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
+from tuner.records import ExperimentRecord
+from tuner.report.content import Content, content
+from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
+from tuner.report.findings import Findings, findings
+from tuner.report.style import house_style
+
+DOTS_PER_INCH = 200
+
+OPTIMA_CAPTIONS = {
+    LEARNING_RATE: "Learning rate at the optimum. The rules start from the smallest batch size.",
+    MOMENTUM: "Momentum at the optimum, as 1 - m: lower is more momentum.",
+    EFFECTIVE_LEARNING_RATE: "Effective learning rate, lr / (1 - m), at the optimum: better determined than either.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure as it is written: one text for the page, one for each file."""
+
+    name: str
+    alternative: str
+    caption: str
+    svg: bytes
+    png: bytes
+
+    @property
+    def address(self) -> str:
+        """The figure itself, as an address that a page can show."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
+
+
+def write_report(record: ExperimentRecord, folder: Path, *, store: str = "") -> Path:
+    """Write `report.html` and its figures; the page's path.
+
+    Args:
+        record: The experiment, complete or not.
+        folder: Where to; made if missing. Files of an earlier report are replaced, each at once.
+        store: Where the experiment is stored, without password.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = findings(record)
+    pictures = [_picture(each) for each in drawings(found)]
+    for each in pictures:
+        _replace(folder / f"{each.name}.svg", each.svg)
+        _replace(folder / f"{each.name}.png", each.png)
+    page = folder / "report.html"
+    _replace(page, _render(content(found, store=store), pictures).encode())
+    return page
+
+
+def drawings(found: Findings) -> Iterator[Drawing]:
+    """Every figure that an experiment has something for."""
+    if found.curve.points or found.curve.unreached:
+        yield Drawing(
+            name="scaling",
+            figure=draw_scaling(found.curve, found.fit, budget=found.experiment.goal.within_steps),
+            alternative="Steps to target against batch size, both logarithmic",
+            caption="Steps to target against batch size: confirmed medians, each reporting seed and their spread.",
+        )
+    for each in found.optima:
+        yield Drawing(
+            name=each.name,
+            figure=draw_optima(each),
+            alternative=f"{each.name.replace('_', ' ')} at the optimum against batch size",
+            caption=OPTIMA_CAPTIONS[each.name],
+        )
+    if found.searches:
+        yield Drawing(
+            name="searches",
+            figure=draw_searches(found.searches),
+            alternative="Steps of every search trial against its learning rate, one panel a batch size",
+            caption="Every search trial: the steps it took to the target, was cut at, or diverged at.",
+        )
+    if any(each.steps_spent for each in found.results.studies):
+        yield Drawing(
+            name="costs",
+            figure=draw_costs(found.results.studies),
+            alternative="Gradient steps spent at each batch size",
+            caption="Gradient steps spent at each batch size.",
+        )
+
+
+def _picture(drawing: Drawing) -> Picture:
+    """A figure in both formats, the same bytes each time."""
+    svg, png = BytesIO(), BytesIO()
+    with house_style():
+        drawing.figure.savefig(svg, format="svg", metadata={"Date": None})
+        drawing.figure.set_layout_engine("none")  # the layout just found will do, and takes as long as drawing
+        drawing.figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+    return Picture(drawing.name, drawing.alternative, drawing.caption, svg.getvalue(), png.getvalue())
+
+
+def _render(report: Content, pictures: list[Picture]) -> str:
+    """The page."""
+    environment = Environment(
+        loader=PackageLoader("tuner.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("report.html")
+    return template.render(
+        report=report,
+        pictures={each.name: each for each in pictures},
+        optima=[each for each in pictures if each.name in OPTIMA_CAPTIONS],
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of one."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_bytes(data)
+    unfinished.replace(path)

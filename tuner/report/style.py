@@ -1,0 +1,86 @@
+"""How figures look: one palette, thin lines, plain numbers on logarithmic axes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+INK = "#1d2733"
+MUTED = "#75818f"
+FAINT = "#e4e8ed"
+BLUE = "#2563a8"
+AMBER = "#d07a1f"
+RED = "#b5413a"
+
+SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "legend.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+    "svg.hashsalt": "tuner",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw and save in our style. Settings take effect when an artist is made, so wrap both."""
+    with matplotlib.rc_context(SETTINGS):  # type: ignore[arg-type]  # it wants a literal with every key there is
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that no global state knows of."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def batch_size_axis(axes: Axes, batch_sizes: Sequence[int], *, label: bool = True) -> None:
+    """A base-2 logarithmic x axis with a tick at each batch size."""
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(min(batch_sizes) / 1.5, max(batch_sizes) * 1.5)
+    axes.xaxis.set_major_locator(FixedLocator(list(batch_sizes)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(plain))
+    if label:
+        axes.set_xlabel("batch size")
+
+
+def log_axis(axes: Axes, label: str, limits: tuple[float, float]) -> None:
+    """A base-10 logarithmic y axis with plain numbers, more of them if it spans little."""
+    axes.set_yscale("log")
+    axes.set_ylim(*limits)
+    decades_only = limits[1] / limits[0] > 3e3
+    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if decades_only else (1.0, 2.0, 5.0), numticks=20))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    axes.set_ylabel(label)
+
+
+def plain(value: float, _position: float | None = None) -> str:
+    """A number as people write it: `1,024`, `0.03`, `2e-05`."""
+    if value >= 1:
+        return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.3g}"
+    return f"{value:.3g}"

@@ -1,0 +1,104 @@
+"""A run: an experiment submitted, searched by an engine's workers, watched by recorders, and reported."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuner.analysis.summary import Results, results
+from tuner.engines import Engine, Job
+from tuner.errors import RecorderError
+from tuner.experiment import Experiment
+from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
+from tuner.recorders.sync import SyncCounts, log_report, sync
+from tuner.report.page import write_report
+from tuner.stores import Store
+from tuner.stores.opening import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        results: What the record holds now.
+        report: The report's page.
+        interrupted: Whether it was asked to stop before its end.
+        broken: Why studies broke, by batch size.
+    """
+
+    results: Results
+    report: Path
+    interrupted: bool
+    broken: dict[int, str]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything is there, 1 when something is missing, 130 when it was interrupted."""
+        if self.interrupted:
+            return 130
+        return 0 if all(each.complete for each in self.results.studies) else 1
+
+
+def run(
+    experiment: Experiment, engine: Engine, recorders: Sequence[Recorder], *, store_url: str, device: str, folder: Path
+) -> RunOutcome:
+    """Run an experiment to its end, or until the process is asked to stop; then report what is there.
+
+    The first of the recorders is closed last: it may show what the others have to say.
+
+    Raises:
+        StoreError: The store cannot be used, or the experiment's name is taken by other settings.
+    """
+    telling = _Telling(recorders)
+    with closing(open_store(store_url)) as store:
+        store.submit(experiment)
+        for recorder in recorders:
+            recorder.open(experiment)
+        for study in store.record(experiment.name).studies:
+            if study.complete:  # no worker will claim it, so nobody else tells of it
+                telling(StudyFinished(study))
+        try:
+            to_the_end = engine.run(Job(experiment, store_url, device), telling)
+        finally:
+            for recorder in reversed(recorders):
+                recorder.close()
+        record = store.record(experiment.name)
+        report = write_report(record, folder, store=store.url)
+    return RunOutcome(results(record), report, not to_the_end, telling.broken)
+
+
+def sync_experiment(store: Store, name: str, *, tracking_uri: str, folder: Path) -> SyncCounts:
+    """Bring MLflow up to date with an experiment, and with its report if there is one.
+
+    Raises:
+        StoreError: There is no such experiment.
+        RecorderError: MLflow cannot be reached or refuses.
+    """
+    counts = sync(store.record(name), lambda batch_size: store.curves(name, batch_size), tracking_uri=tracking_uri)
+    if (folder / "report.html").exists():
+        log_report(name, folder, tracking_uri=tracking_uri)
+    return counts
+
+
+def try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
+    """Give MLflow the report of a run; what went wrong, or nothing. Not a reason to fail: the report is on disk."""
+    try:
+        log_report(outcome.results.experiment.name, outcome.report.parent, tracking_uri=tracking_uri)
+    except RecorderError as error:
+        return str(error)
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Passes events on to every recorder, and keeps in mind what broke."""
+
+    recorders: Sequence[Recorder]
+    broken: dict[int, str] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StudyBroken):
+            self.broken[event.batch_size] = event.reason
+        for recorder in self.recorders:
+            recorder.record(event)

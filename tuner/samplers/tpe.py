@@ -1,0 +1,29 @@
+"""The tree-structured Parzen estimator, joint over all parameters (Bergstra et al. 2011; Watanabe 2023)."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+from optuna.samplers import BaseSampler, TPESampler
+
+from tuner.space import SearchSpace
+from tuner.suggestions import OptunaSuggestions
+
+__all__ = ["Tpe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tpe:
+    """Optuna's TPE: multivariate, with the constant liar for points in flight.
+
+    Attributes:
+        startup: Results to wait for before it models them; until then its points are quasi-random.
+    """
+
+    startup: Annotated[int, Ge(1)] = 10
+
+    def start(self, space: SearchSpace, *, seed: int) -> OptunaSuggestions:
+        return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup)
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        return TPESampler(seed=seed, n_startup_trials=1)

@@ -1,0 +1,175 @@
+"""What a worker does with a study it has claimed: search the points that are left, then confirm the best of them."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+
+from tuner.analysis.confirmation import pending
+from tuner.experiment import Experiment
+from tuner.lookahead import LookAhead
+from tuner.objective import Objective
+from tuner.plugins import build
+from tuner.recorders import Event, StudyAdvanced, TrialFinished
+from tuner.records import PointRun, Role, StudyRecord, TrialPlan
+from tuner.samplers import Sampler
+from tuner.stores import Claim
+from tuner.study import Ended, Trial, search
+from tuner.trial import Outcome, TrialResult, Value, hash_seed, trial_seed
+
+ADVANCE_SECONDS = 0.5
+"""How often progress within trials is told."""
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: someone asked the worker to stop
+    """The worker was asked to stop. Everything finished is stored; the rest will be trained again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The work on one claimed study. Where it stands is read from the record, so it can begin anywhere.
+
+    Attributes:
+        device: Where to train, as torch names it, or `auto`.
+        emit: Told of every event; must be safe to call from any thread.
+        stopping: Whether to stop; asked after every chunk of training.
+    """
+
+    experiment: Experiment
+    objective: Objective
+    claim: Claim
+    device: str
+    emit: Callable[[Event], None]
+    stopping: Callable[[], bool]
+
+    def run(self, lanes: int) -> None:
+        """Search, then confirm.
+
+        Raises:
+            Interrupted: Asked to stop.
+            OutOfMemory: The device cannot hold this many lanes; running again goes on from here.
+        """
+        record = self.claim.record()
+        searched = SearchedPoints(self.experiment, record)
+        self._train(record, searched, lanes, slack=self.experiment.search.slack)
+        while runs := pending(self.claim.record(), self.experiment.confirmation):
+            self._train(record, GivenPoints(runs), lanes)
+
+    def _train(
+        self, record: StudyRecord, points: "SearchedPoints | GivenPoints", lanes: int, *, slack: float | None = None
+    ) -> None:
+        """Train every point that is left, told to the store, the points' source and the recorders."""
+        if points.left == 0:
+            return
+        settings, goal = self.experiment.search, self.experiment.goal
+        lanes = min(lanes, points.left)
+
+        def ask() -> Trial:
+            plan = self._plan(record, points.ask(), lanes=trainer.lanes, device=trainer.device)
+            return Trial(self.claim.start(plan), plan)
+
+        def tell(trial: Trial, result: TrialResult) -> None:
+            loss = goal.loss(result)
+            stored = self.claim.finish(trial.number, result, loss=loss)
+            points.tell(trial.plan.point, loss)
+            self.emit(TrialFinished(record.batch_size, record.round, stored, result.curve))
+
+        def drop(trial: Trial) -> None:
+            self.claim.fail(trial.number, reason="interrupted")
+
+        with (
+            closing(self.objective.trainer(record.batch_size, lanes=lanes, device=self.device)) as trainer,
+            LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
+        ):
+            progress = self._progress(record.batch_size)
+            for event in search(trainer, trials, goal, slack=slack, incumbent=incumbent(record)):
+                if isinstance(event, Ended):
+                    trials.settle(event.trial, event.result)
+                else:
+                    progress(event.steps)
+                if self.stopping():
+                    raise Interrupted
+
+    def _plan(self, record: StudyRecord, run: PointRun, *, lanes: int, device: str) -> TrialPlan:
+        """A run of a point with its seed."""
+        seed = trial_seed(
+            experiment_seed=self.experiment.seed,
+            batch_size=record.batch_size,
+            round=record.round,
+            point=run.point,
+            repeat=run.repeat,
+        )
+        return TrialPlan(run.point, run.repeat, run.role, seed, run.hyperparameters, lanes, device)
+
+    def _progress(self, batch_size: int) -> Callable[[int], None]:
+        """Tells of gradient steps, at most every half second: for the display only, nothing depends on it."""
+        told = time.monotonic()
+        untold = 0
+
+        def advanced(steps: int) -> None:
+            nonlocal told, untold
+            untold += steps
+            if time.monotonic() - told >= ADVANCE_SECONDS:
+                self.emit(StudyAdvanced(batch_size, untold))
+                told, untold = time.monotonic(), 0
+
+        return advanced
+
+
+class SearchedPoints:
+    """The points of a search without a result: those an interruption left, then new ones from the sampler.
+
+    Attributes:
+        left: How many there are at the start.
+    """
+
+    def __init__(self, experiment: Experiment, record: StudyRecord) -> None:
+        sampler = build("tuner.samplers", experiment.search.sampler, Sampler)
+        seed = hash_seed("sampler", experiment.seed, record.batch_size, record.round)
+        self._suggestions = sampler.start(record.space, seed=seed)
+        searched = [each for each in record.trials if each.plan.role is Role.SEARCH]
+        points = {each.plan.point: each.plan.hyperparameters for each in searched}
+        losses = {each.plan.point: each.end.loss for each in searched if each.end is not None}
+        for point in sorted(points):
+            self._suggestions.queue(point, points[point])
+        for point in sorted(losses):
+            self._suggestions.tell(point, losses[point])
+        self.left = experiment.search.points - len(losses)
+        self._runs = self._unfinished(points, losses.keys())
+
+    def ask(self) -> PointRun:
+        return next(self._runs)
+
+    def tell(self, point: int, loss: float) -> None:
+        self._suggestions.tell(point, loss)
+
+    def _unfinished(self, points: Mapping[int, Mapping[str, Value]], finished: Set[int]) -> Iterator[PointRun]:
+        for point in sorted(points.keys() - finished):
+            yield PointRun(point, 0, Role.SEARCH, points[point])
+        for point in count(max(points, default=-1) + 1):
+            yield PointRun(point, 0, Role.SEARCH, self._suggestions.ask(point))
+
+
+class GivenPoints:
+    """Points that are known beforehand.
+
+    Attributes:
+        left: How many there are at the start.
+    """
+
+    def __init__(self, runs: Sequence[PointRun]) -> None:
+        self.left = len(runs)
+        self._runs = iter(runs)
+
+    def ask(self) -> PointRun:
+        return next(self._runs)
+
+    def tell(self, point: int, loss: float) -> None:
+        """Nothing is learnt from it."""
+
+
+def incumbent(record: StudyRecord) -> int | None:
+    """The fewest steps to target the search has seen."""
+    ends = (each.end for each in record.finished(Role.SEARCH))
+    return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)

@@ -1,0 +1,182 @@
+"""A claim of one study: the writing side of the store.
+
+Optuna's transactions are its own. A trial's result is therefore stored in two steps: first everything we keep, in one
+transaction; then Optuna is told. Whoever dies in between leaves a trial that Optuna believes running, and whose result
+is there: `settle_orphans` tells it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+from sqlalchemy import Connection, insert, select, update
+
+from tuner.distributions import distributions_of, encode
+from tuner.errors import StoreError
+from tuner.experiment import Experiment
+from tuner.records import StudyRecord, TrialPlan, TrialRecord, TrialState
+from tuner.stores.database import Database, Lock, store_errors
+from tuner.stores.reading import PLAN, StoredStudy, read_study
+from tuner.stores.rows import end_of, end_values, intermediate_values, measurement_rows, plan_table
+from tuner.stores.tables import (
+    optuna_intermediate_value,
+    optuna_trial,
+    optuna_user_attribute,
+    study,
+    trial_end,
+    trial_failure,
+)
+from tuner.stores.urls import visible
+from tuner.trial import TrialResult
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """A trial that was started under this claim."""
+
+    trial_id: int
+    plan: TrialPlan
+    started: datetime
+
+
+@dataclass(slots=True)
+class StudyClaim:
+    """The claim of a study. Every write checks its lock, and that nobody has claimed the study since.
+
+    Attributes:
+        name: What Optuna calls the study.
+        epoch: How often the study had been claimed when this claim was made, this one included.
+    """
+
+    name: str
+    experiment: Experiment
+    stored: StoredStudy
+    epoch: int
+    lock: Lock
+    database: Database
+    storage: RDBStorage
+    _running: dict[int, RunningTrial] = field(default_factory=dict, init=False)
+
+    def record(self) -> StudyRecord:
+        with self._errors(), self.storage.engine.connect() as connection:
+            return read_study(connection, self.stored, self.experiment.space)
+
+    def start(self, plan: TrialPlan) -> int:
+        with self._writing():
+            pass  # Optuna's transaction is its own: should the claim be lost just now, the next owner fails the trial
+        space = self.experiment.space
+        template = create_trial(
+            state=OptunaState.RUNNING,
+            params=encode(space, plan.hyperparameters),
+            distributions=distributions_of(space),
+            user_attrs={PLAN: plan_table(plan)},
+        )
+        template.datetime_start = started = datetime.now(UTC)  # Optuna's own is local time, which may jump
+        with self._errors():
+            # What Study.add_trial does, which keeps to itself which trial it made.
+            try:
+                trial_id = self.storage.create_new_trial(self.stored.study_id, template_trial=template)
+            except KeyError as error:
+                raise StoreError(f"{self.name} is gone from Optuna's tables: was it deleted in a dashboard?") from error
+            query = select(optuna_trial.c.number).where(optuna_trial.c.trial_id == trial_id)
+            with self.storage.engine.connect() as connection:
+                number = int(connection.execute(query).scalar_one())
+        self._running[number] = RunningTrial(trial_id, plan, started)
+        return number
+
+    def finish(self, number: int, result: TrialResult, *, loss: float) -> TrialRecord:
+        trial = self._find_running(number)
+        end, ended = end_of(result, loss=loss), datetime.now(UTC)
+        with self._writing() as connection:
+            self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
+            connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
+            _show(connection, trial, result, metric=self.experiment.goal.metric)
+        self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
+        del self._running[number]
+        return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended)
+
+    def fail(self, number: int, *, reason: str) -> None:
+        self._fail(self._find_running(number).trial_id, reason)
+        del self._running[number]
+
+    def complete(self) -> None:
+        with self._writing() as connection:
+            connection.execute(update(study).where(study.c.study_id == self.stored.study_id).values(complete=True))
+
+    def settle_orphans(self, *, reason: str) -> None:
+        """End every trial that Optuna believes running: by its result if that is stored, or as failed."""
+        query = (
+            select(optuna_trial.c.trial_id, trial_end.c.loss, trial_failure.c.reason)
+            .outerjoin(trial_end, trial_end.c.trial_id == optuna_trial.c.trial_id)
+            .outerjoin(trial_failure, trial_failure.c.trial_id == optuna_trial.c.trial_id)
+            .where(optuna_trial.c.study_id == self.stored.study_id, optuna_trial.c.state == "RUNNING")
+        )
+        with self._writing() as connection:
+            orphans = connection.execute(query).all()
+        for trial_id, loss, failed in orphans:
+            if loss is not None:
+                self._tell(trial_id, OptunaState.COMPLETE, [loss])
+            elif failed is not None:
+                self._tell(trial_id, OptunaState.FAIL)
+            else:
+                self._fail(trial_id, reason)
+        self._running.clear()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction during which nobody else can claim the study.
+
+        Raises:
+            StoreError: The lock is gone, or somebody has claimed the study already.
+        """
+        self.lock.check()
+        # Changes nothing, but locks the row, in either kind of database, until the transaction ends.
+        stand = update(study).where(study.c.study_id == self.stored.study_id, study.c.epoch == self.epoch)
+        with self._errors(), self.storage.engine.begin() as connection:
+            if connection.execute(stand.values(epoch=self.epoch)).rowcount == 0:
+                raise StoreError(f"the claim of {self.name} is lost: another worker has taken it since")
+            yield connection
+
+    def _fail(self, trial_id: int, reason: str) -> None:
+        with self._writing() as connection:
+            connection.execute(insert(trial_failure).values(trial_id=trial_id, reason=reason, ended=datetime.now(UTC)))
+            _show_attributes(connection, trial_id, {"reason": reason})
+        self._tell(trial_id, OptunaState.FAIL)
+
+    def _tell(self, trial_id: int, state: OptunaState, values: list[float] | None = None) -> None:
+        # What Study.tell does, after it has read the whole trial. A trial may have been ended by hand, in the
+        # dashboard, or by the next owner, who reads from our tables the same as we do.
+        with self._errors(), suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_state_values(trial_id, state, values)
+
+    def _find_running(self, number: int) -> RunningTrial:
+        if number not in self._running:
+            raise StoreError(f"trial {number} of {self.name} is not running under this claim")
+        return self._running[number]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with store_errors(f"{self.name} in {visible(self.database.location)}"):
+            yield
+
+
+def _show(connection: Connection, trial: RunningTrial, result: TrialResult, *, metric: str) -> None:
+    """Let optuna-dashboard see how a trial went: straight into Optuna's tables, in the transaction of the result.
+
+    `Trial.report` and `set_user_attr` would take ten statements and a commit for each value.
+    """
+    values = [each._asdict() for each in intermediate_values(result.curve, metric)]
+    connection.execute(insert(optuna_intermediate_value), [{"trial_id": trial.trial_id, **each} for each in values])
+    shown = {"role": trial.plan.role.value, "outcome": result.outcome.value, "steps": result.steps}
+    _show_attributes(connection, trial.trial_id, shown)
+
+
+def _show_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, str | int]) -> None:
+    rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(each)} for key, each in attributes.items()]
+    connection.execute(insert(optuna_user_attribute), rows)

@@ -1,0 +1,28 @@
+"""From a URL to a store."""
+
+from pathlib import Path
+
+from tuner.stores import Store
+from tuner.stores.database import Database
+from tuner.stores.postgresql import PostgresqlServer
+from tuner.stores.relational import RelationalStore
+from tuner.stores.sqlite import SqliteFile
+from tuner.stores.urls import parse
+
+
+def open_store(url: str) -> Store:
+    """The store at `sqlite:///path` or `postgresql://user@host/database`; made if it is not there.
+
+    PostgreSQL's connection options may follow the URL (`?sslmode=verify-full`); libpq's variables and its password
+    file are respected. Special characters of a password are percent-encoded.
+
+    Raises:
+        StoreError: It cannot be reached, is no store, or was written by a newer version.
+    """
+    location = parse(url)
+    database: Database
+    if location.get_backend_name() == "sqlite":
+        database = SqliteFile(Path(location.database or "").absolute())  # even if the process changes its folder later
+    else:
+        database = PostgresqlServer(location)
+    return RelationalStore(database)

@@ -1,0 +1,226 @@
+"""The store in a relational database: Optuna's tables, for Optuna and its dashboard, and our own beside them."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+import optuna
+from optuna.storages import RDBStorage
+from sqlalchemy import Connection, create_engine, insert, inspect, select, update
+
+from tuner.errors import StoreError
+from tuner.experiment import Experiment
+from tuner.records import Curve, ExperimentRecord, StudyRecord
+from tuner.stores.claims import StudyClaim
+from tuner.stores.database import Database, store_errors
+from tuner.stores.differences import differences
+from tuner.stores.reading import (
+    StoredExperiment,
+    StoredStudy,
+    current_studies,
+    experiment_names,
+    find_experiment,
+    read_curves,
+    read_trials,
+    study_name,
+)
+from tuner.stores.tables import SCHEMA_VERSION, experiment, ours, schema, study
+from tuner.stores.urls import for_optuna, visible
+
+log = logging.getLogger(__name__)
+
+FIRST_ROUND = 1
+DIFFERENCES_SHOWN = 5
+REACH = "; check that it is running and that TUNER_STORE or --store names it"
+ORPHANED = "orphaned: its worker ended without a word"
+INTERRUPTED = "interrupted: its worker let go of the study"
+
+
+class RelationalStore:
+    """A store in a database. Makes its tables if they are not there.
+
+    Raises:
+        StoreError: The database cannot be reached, holds something else, or was written by a newer version.
+    """
+
+    def __init__(self, database: Database) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._database = database
+        doing = f"the store {visible(database.location)} cannot be opened"
+        with store_errors(doing, advice=REACH), database.lock("open", wait=True):
+            _refuse_newer(database)
+            self._storage = _open_optuna(database)
+            # Optuna's engine is ours too: a worker holds two connections, this engine's and its claim's.
+            self._engine = self._storage.engine
+            with self._engine.begin() as connection:
+                ours.create_all(connection)
+                if connection.execute(select(schema.c.version)).first() is None:
+                    connection.execute(insert(schema).values(version=SCHEMA_VERSION))
+
+    @property
+    def url(self) -> str:
+        return visible(self._database.location)
+
+    @property
+    def optuna_url(self) -> str:
+        return for_optuna(self._database.location)
+
+    def submit(self, submitted: Experiment) -> None:
+        with self._errors(), self._database.lock("submit", wait=True):
+            with self._engine.connect() as connection:
+                stored = find_experiment(connection, submitted.name)
+            if stored is None:
+                self._insert(submitted)
+            else:
+                _refuse_other(stored.settings, submitted)
+
+    def names(self) -> Sequence[str]:
+        with self._errors(), self._engine.connect() as connection:
+            return experiment_names(connection)
+
+    def record(self, name: str) -> ExperimentRecord:
+        with self._errors(), self._engine.connect() as connection:
+            found = self._find(connection, name)
+            studies = current_studies(connection, found.experiment_id)
+            trials = read_trials(connection, [each.study_id for each in studies])
+        space = found.settings.space
+        records = (
+            StudyRecord(each.batch_size, each.round, space, each.complete, trials.get(each.study_id, ()))
+            for each in studies
+        )
+        return ExperimentRecord(found.settings, tuple(records))
+
+    def curves(self, name: str, batch_size: int) -> Mapping[int, Curve]:
+        with self._errors(), self._engine.connect() as connection:
+            _, stored = self._find_study(connection, name, batch_size)
+            return read_curves(connection, stored.study_id)
+
+    @contextmanager
+    def claim(self, name: str, batch_size: int) -> Iterator[StudyClaim | None]:
+        with ExitStack() as held:
+            with self._errors():
+                claim = self._take(held, name, batch_size)
+            try:
+                yield claim
+            finally:
+                if claim is not None:
+                    _settle_on_leaving(claim)
+
+    def close(self) -> None:
+        self._storage.remove_session()
+        self._engine.dispose()
+
+    def _insert(self, submitted: Experiment) -> None:
+        """Store an experiment and open its studies.
+
+        Optuna's come first, each in a transaction of its own: if this is cut short, the experiment is not there, and
+        submitting it again finds and keeps them.
+        """
+        names = {size: study_name(submitted.name, size, FIRST_ROUND) for size in submitted.batch_sizes}
+        for batch_size, name in names.items():
+            opened = optuna.create_study(
+                storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
+            )
+            for key, value in {"experiment": submitted.name, "batch_size": batch_size, "round": FIRST_ROUND}.items():
+                opened.set_user_attr(key, value)
+        row = {"name": submitted.name, "settings": json.dumps(submitted.to_table()), "created": datetime.now(UTC)}
+        with self._engine.begin() as connection:
+            key = connection.execute(insert(experiment).values(row).returning(experiment.c.experiment_id)).scalar_one()
+            rows = [
+                {
+                    "study_id": self._storage.get_study_id_from_name(name),
+                    "experiment_id": key,
+                    "batch_size": batch_size,
+                    "round": FIRST_ROUND,
+                }
+                for batch_size, name in names.items()
+            ]
+            connection.execute(insert(study), rows)
+
+    def _take(self, held: ExitStack, name: str, batch_size: int) -> StudyClaim | None:
+        """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
+        with self._engine.connect() as connection:
+            self._find_study(connection, name, batch_size)
+        lock = held.enter_context(self._database.lock(f"{name}/batch_size={batch_size}"))
+        if lock is None:
+            return None
+        with self._engine.begin() as connection:
+            # Read again, now that nobody else can open another round.
+            found, stored = self._find_study(connection, name, batch_size)
+            ours_only = study.c.study_id == stored.study_id
+            connection.execute(update(study).where(ours_only).values(epoch=study.c.epoch + 1))
+            epoch = connection.execute(select(study.c.epoch).where(ours_only)).scalar_one()
+        claim = StudyClaim(
+            name=study_name(name, batch_size, stored.round),
+            experiment=found.settings,
+            stored=stored,
+            epoch=epoch,
+            lock=lock,
+            database=self._database,
+            storage=self._storage,
+        )
+        claim.settle_orphans(reason=ORPHANED)
+        return claim
+
+    def _find(self, connection: Connection, name: str) -> StoredExperiment:
+        found = find_experiment(connection, name)
+        if found is None:
+            known = ", ".join(experiment_names(connection)) or "none yet"
+            raise StoreError(f"there is no experiment {name} in {self.url}; stored: {known}")
+        return found
+
+    def _find_study(self, connection: Connection, name: str, batch_size: int) -> tuple[StoredExperiment, StoredStudy]:
+        found = self._find(connection, name)
+        studies = {each.batch_size: each for each in current_studies(connection, found.experiment_id)}
+        if batch_size not in studies:
+            known = ", ".join(map(str, studies))
+            raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")
+        return found, studies[batch_size]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with store_errors(f"the store {self.url} failed"):
+            yield
+
+
+def _refuse_newer(database: Database) -> None:
+    """Raise `StoreError` if a newer version has been here. Before anything else, so that nothing is changed."""
+    engine = create_engine(database.location, **database.engine_options())
+    try:
+        with engine.connect() as connection:
+            known = inspect(connection).has_table(schema.name)
+            version = connection.scalar(select(schema.c.version)) if known else None
+    finally:
+        engine.dispose()
+    if version is not None and version > SCHEMA_VERSION:
+        message = f"the store {visible(database.location)} was written by a newer tuner"
+        raise StoreError(f"{message} (version {version}, this one knows {SCHEMA_VERSION}); update batch-tuner")
+
+
+def _open_optuna(database: Database) -> RDBStorage:
+    """Optuna's tables. No heartbeat: a claim says who is alive."""
+    try:
+        return RDBStorage(for_optuna(database.location), engine_kwargs=database.engine_options())
+    except RuntimeError as error:
+        raise StoreError(f"the store {visible(database.location)} does not fit this Optuna: {error}") from error
+
+
+def _refuse_other(stored: Experiment, submitted: Experiment) -> None:
+    """Raise `StoreError` if these settings differ."""
+    found = differences(stored.to_table(), submitted.to_table())
+    if not found:
+        return
+    shown = "; ".join(found[:DIFFERENCES_SHOWN])
+    more = f"; and {len(found) - DIFFERENCES_SHOWN} more" if len(found) > DIFFERENCES_SHOWN else ""
+    message = f"an experiment {stored.name} with other settings is stored already ({shown}{more})"
+    raise StoreError(f"{message}; give this one another name")
+
+
+def _settle_on_leaving(claim: StudyClaim) -> None:
+    """End what is still running. If that fails nothing is lost: whoever claims the study next does the same."""
+    try:
+        claim.settle_orphans(reason=INTERRUPTED)
+    except StoreError as error:
+        log.warning("%s; what was running is left to the next worker", error)

@@ -1,0 +1,98 @@
+"""Values as rows, and back."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from tuner.records import Curve, Role, TrialEnd, TrialPlan
+from tuner.stores.database import MeasurementRow
+from tuner.trial import Measurement, Outcome, TrialResult
+
+DASHBOARD_POINTS = 16
+"""Points of a curve that optuna-dashboard gets to draw: it reads them all at once, for all trials."""
+
+
+class IntermediateValue(NamedTuple):
+    """A point of a curve as Optuna stores it: a value that is not finite is a kind and no number."""
+
+    step: int
+    intermediate_value: float | None
+    intermediate_value_type: str
+
+
+def plan_table(plan: TrialPlan) -> dict[str, object]:
+    """A plan as JSON can hold it."""
+    return {
+        "role": plan.role.value,
+        "point": plan.point,
+        "repeat": plan.repeat,
+        "seed": plan.seed,
+        "lanes": plan.lanes,
+        "device": plan.device,
+        "hyperparameters": dict(plan.hyperparameters),
+    }
+
+
+def plan_from(text: str) -> TrialPlan:
+    """A plan from its JSON."""
+    table = json.loads(text)
+    return TrialPlan(**{**table, "role": Role(table["role"])})
+
+
+def end_of(result: TrialResult, *, loss: float) -> TrialEnd:
+    """How a trial ended, without its curve."""
+    return TrialEnd(result.outcome, result.steps, result.limit, result.spent, loss, dict(result.final))
+
+
+def end_values(end: TrialEnd) -> dict[str, object]:
+    """The columns of `trial_end` that say how a trial ended."""
+    return {
+        "outcome": end.outcome.value,
+        "steps": end.steps,
+        "limit": end.limit,
+        "spent": end.spent,
+        "loss": end.loss,
+        "final": json.dumps(dict(end.final)),
+    }
+
+
+def end_from(outcome: str, steps: int, limit: int, spent: int, loss: float, final: str) -> TrialEnd:
+    """How a trial ended, from those columns in this order."""
+    return TrialEnd(Outcome(outcome), steps, limit, spent, loss, json.loads(final))
+
+
+def measurement_rows(trial_id: int, curve: Iterable[Measurement]) -> list[MeasurementRow]:
+    """A row for every metric at every step."""
+    return [
+        (trial_id, each.step, metric, None if math.isnan(value) else value)
+        for each in curve
+        for metric, value in each.metrics.items()
+    ]
+
+
+def curves_from(rows: Iterable[tuple[int, int, str, float | None]]) -> Iterator[tuple[int, Curve]]:
+    """Each trial's number and curve, from rows of number, step, metric and value, ordered by number and step."""
+    for number, of_trial in groupby(rows, key=lambda row: row[0]):
+        yield (
+            number,
+            tuple(
+                Measurement(step, {metric: math.nan if value is None else value for _, _, metric, value in at_step})
+                for step, at_step in groupby(of_trial, key=lambda row: row[1])
+            ),
+        )
+
+
+def intermediate_values(curve: Sequence[Measurement], metric: str) -> list[IntermediateValue]:
+    """At most 16 points of a curve, evenly spread over its measurements, the first and the last among them."""
+    last = len(curve) - 1
+    places = sorted({round(last * index / (DASHBOARD_POINTS - 1)) for index in range(DASHBOARD_POINTS)})
+    return [_intermediate_value(curve[place].step, curve[place].metrics[metric]) for place in places]
+
+
+def _intermediate_value(step: int, value: float) -> IntermediateValue:
+    if math.isfinite(value):
+        return IntermediateValue(step, value, "FINITE")
+    kind = "NAN" if math.isnan(value) else "INF_POS" if value > 0 else "INF_NEG"
+    return IntermediateValue(step, None, kind)

@@ -1,0 +1,79 @@
+"""SQLite: a store in one file, for workers on one machine."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+from sqlalchemy import URL, Connection, insert
+
+from tuner.errors import StoreError
+from tuner.stores.database import Lock, MeasurementRow
+from tuner.stores.tables import measurement
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A database file. Locks are files in a folder beside it."""
+
+    path: Path
+
+    @property
+    def location(self) -> URL:
+        return URL.create("sqlite", database=str(self.path))
+
+    def engine_options(self) -> dict[str, object]:
+        return {"creator": partial(_connect, self.path)}
+
+    @contextmanager
+    def lock(self, name: str, *, wait: bool = False) -> Iterator[Lock | None]:
+        folder = self.path.with_name(f".{self.path.name}.locks")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not thread-local: a claim is made in one thread and used in another.
+        file_lock = FileLock(folder / f"{name.replace('/', '.')}.lock", thread_local=False)
+        try:
+            file_lock.acquire(blocking=wait)
+        except Timeout:
+            yield None
+            return
+        try:
+            yield HeldFile(name, file_lock)
+        finally:
+            file_lock.release()
+
+    def write_measurements(self, connection: Connection, rows: Sequence[MeasurementRow]) -> None:
+        names = [column.name for column in measurement.columns]
+        connection.execute(insert(measurement), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFile:
+    """A file lock that is held: by the kernel, until it is released or the process ends."""
+
+    name: str
+    file_lock: BaseFileLock
+
+    def check(self) -> None:
+        if not self.file_lock.is_locked:
+            raise StoreError(f"the claim of {self.name} has been given up already")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that lets others read while it writes, and does not wait for the disk at every commit.
+
+    A killed process loses nothing by that; a power cut may lose the last trials, but not damage the file.
+    """
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,130 @@
+"""The tables: our own, and as much of Optuna's as we read or write in bulk. Both live in one database.
+
+`measurement` holds whole curves; a missing value is NaN, which SQLite cannot store. Optuna's identifiers of studies and
+trials are also ours. Times are UTC, stored without a zone as Optuna does.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+"""Of our own tables. A store of a higher version is refused."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, stored as UTC without its zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+ours = MetaData()
+
+schema = Table("tuner_schema", ours, Column("version", Integer, nullable=False))
+
+experiment = Table(
+    "experiment",
+    ours,
+    Column("experiment_id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("settings", Text, nullable=False),  # JSON
+    Column("created", UtcDateTime, nullable=False),
+)
+
+study = Table(
+    "study",
+    ours,
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
+    Column("experiment_id", ForeignKey("experiment.experiment_id"), nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("complete", Boolean, nullable=False, default=False),
+    Column("epoch", Integer, nullable=False, default=0),  # how often it has been claimed
+    UniqueConstraint("experiment_id", "batch_size", "round"),
+)
+
+trial_end = Table(
+    "trial_end",
+    ours,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("outcome", String, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("limit", Integer, nullable=False),
+    Column("spent", Integer, nullable=False),
+    Column("loss", Double, nullable=False),
+    Column("final", Text, nullable=False),  # JSON, with NaN and Infinity as Python writes them
+    Column("ended", UtcDateTime, nullable=False),
+)
+
+trial_failure = Table(
+    "trial_failure",
+    ours,
+    Column("trial_id", Integer, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("ended", UtcDateTime, nullable=False),
+)
+
+# No primary key: `trial_end` has one, is written in the same transaction, and thereby keeps a curve from being written
+# twice. An index on the trial alone is a tenth of the size of one on (trial, step, metric).
+measurement = Table(
+    "measurement",
+    ours,
+    Column("trial_id", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("metric", String, nullable=False),
+    Column("value", Double),
+    Index("measurement_trial", "trial_id"),
+)
+
+optunas = MetaData()
+"""Optuna creates these. Columns we do not touch are left out."""
+
+optuna_trial = Table(
+    "trials",
+    optunas,
+    Column("trial_id", Integer, primary_key=True),
+    Column("study_id", Integer),
+    Column("number", Integer),
+    Column("state", Enum("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING", name="trialstate")),
+    Column("datetime_start", UtcDateTime),
+)
+
+optuna_user_attribute = Table(
+    "trial_user_attributes",
+    optunas,
+    Column("trial_id", Integer),
+    Column("key", String),
+    Column("value_json", Text),
+)
+
+optuna_intermediate_value = Table(
+    "trial_intermediate_values",
+    optunas,
+    Column("trial_id", Integer),
+    Column("step", Integer),
+    Column("intermediate_value", Double),
+    Column("intermediate_value_type", Enum("FINITE", "INF_POS", "INF_NEG", "NAN", name="trialintermediatevaluetype")),
+)

@@ -1,0 +1,69 @@
+"""Where a store is: URLs as people write them, without their passwords, and as Optuna takes them."""
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from tuner.errors import StoreError, TunerError
+
+EXAMPLES = "sqlite:///runs/tuner.db or postgresql://user@host/database"
+SQLITE, POSTGRESQL = "sqlite", "postgresql+psycopg"
+DRIVERS = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgres": POSTGRESQL}
+
+
+def parse(text: str) -> URL:
+    """A store's URL with the driver we use. What it cannot read is not repeated, since it may hold a password.
+
+    >>> parse("postgres://ann@db.lab/tuner?sslmode=require").drivername
+    'postgresql+psycopg'
+
+    Raises:
+        StoreError: It is no such URL, or names a database we cannot use.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise StoreError(f"the store's URL cannot be read; it looks like {EXAMPLES}") from None
+    backend = url.drivername.partition("+")[0]
+    if backend not in DRIVERS:
+        raise StoreError(f"{backend} is not a kind of store; it is one of {EXAMPLES}")
+    if "@" in (url.host or ""):
+        raise StoreError("the store's URL holds more than one @; write those of the password as %40")
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise StoreError(f"a store in memory would be lost; name a file, as in {EXAMPLES}")
+    return _password_in_its_place(url.set(drivername=DRIVERS[backend]))
+
+
+def visible(url: URL) -> str:
+    """The URL as it may be shown: without passwords.
+
+    >>> visible(parse("postgresql://ann:secret@db.lab/tuner"))
+    'postgresql://ann:***@db.lab/tuner'
+    """
+    shown = url.difference_update_query(["sslpassword"]).set(drivername=url.get_backend_name())
+    return shown.render_as_string(hide_password=True)
+
+
+def for_optuna(url: URL) -> str:
+    """The URL as Optuna takes it, password included. Optuna fills in `{...}` by `str.format`, so braces are doubled."""
+    return url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+
+
+def reject_password_in(text: str) -> None:
+    """Refuse a URL given on the command line if it holds a password.
+
+    Raises:
+        StoreError: It cannot be read.
+        TunerError: It holds a password.
+    """
+    url = parse(text)
+    if url.password or "sslpassword" in url.query:
+        message = "the URL given with --store holds a password, which ps shows to everyone on this machine"
+        raise TunerError(f"{message}; use the variable TUNER_STORE for the URL, or PGPASSFILE or PGPASSWORD")
+
+
+def _password_in_its_place(url: URL) -> URL:
+    """The URL with a password in its query, which libpq takes too, moved to where it is hidden."""
+    password = url.query.get("password")
+    if not isinstance(password, str):
+        return url
+    return url.difference_update_query(["password"]).set(password=password)

@@ -1,0 +1,145 @@
+"""Results, edges and status as tables for a terminal."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tuner.analysis.edges import EdgeVerdict, Verdict
+from tuner.analysis.summary import Edges, Results, StudyResults, results
+from tuner.records import ExperimentRecord
+from tuner.runs import RunOutcome
+from tuner.trial import Value
+
+WATCH_SECONDS = 2.0
+STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
+
+
+def show(content: RenderableType) -> None:
+    """Print to standard output: in colour on a terminal, at full width in a pipe or file."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(content)
+
+
+def watch(content: Callable[[], RenderableType], *, again: bool) -> None:
+    """Print something; with `again`, show it anew every two seconds until Ctrl-C."""
+    if not again:
+        show(content())
+        return
+    with Live(content(), console=Console(highlight=False), auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(WATCH_SECONDS)
+                live.update(content(), refresh=True)
+        except KeyboardInterrupt:
+            return
+
+
+def results_table(found: Results) -> RenderableType:
+    """Steps to target at each batch size, with the optimum's hyperparameters."""
+    names = list(found.experiment.space.parameters)
+    table = _table("batch size", "searched", "confirmed", "range", "reached", *names, "edges")
+    for study in found.studies:
+        table.add_row(str(study.batch_size), *_steps(study), *_optimum(study, names), _flags(study.edges))
+    goal = found.experiment.goal
+    title = Text.assemble(
+        (found.experiment.name, "bold"), f": steps to {goal.metric} below {goal.below:g}, at most {goal.within_steps:,}"
+    )
+    legend = Text("confirmed: the median over fresh seeds; searched: the best trial, too good by its choice", "dim")
+    return Group(title, table, legend)
+
+
+def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
+    """What to do after a run, and what went wrong in it."""
+    name = outcome.results.experiment.name
+    lines = [Text(f"batch size {size} broke: {reason}", "bold red") for size, reason in outcome.broken.items()]
+    if trouble:
+        lines.append(Text(f"the report is not in MLflow: {trouble}", "yellow"))
+    if outcome.interrupted:
+        lines.append(Text("stopped before the end; the same command goes on from here", "bold"))
+    lines.append(Text.assemble("report: ", (str(outcome.report), "bold")))
+    lines.append(Text(f"more:   tuner results {name} | tuner edges {name} | tuner dashboard | tuner mlflow", "dim"))
+    return Group(*lines)
+
+
+def edges_table(found: Edges) -> RenderableType:
+    """Where each optimum lies in its search space."""
+    table = _table("batch size", "parameter", "position", "verdict", "")
+    for batch_size, edge in found.verdicts:
+        verdict = Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, ""))
+        table.add_row(str(batch_size), Text(edge.parameter), f"{edge.position:.2f}", verdict, Text(edge.sentence))
+    return Group(Text.assemble((found.experiment, "bold"), ": where each optimum lies in its range, 0 to 1"), table)
+
+
+def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
+    """How far experiments are."""
+    if not records:
+        return Text("no experiments yet; `tuner run digits` makes one")
+    table = _table("experiment", "batch size", "state", "trials", "running", "failed", "fewest steps", "confirmed")
+    for record in records:
+        planned = record.experiment.search.points
+        for index, study in enumerate(results(record).studies):
+            name = record.experiment.name if index == 0 else ""
+            counts = study.trials
+            progress = (f"{counts.finished}/{planned}", str(counts.running or ""), str(counts.failed or ""))
+            best, confirmed, *_ = _steps(study)
+            table.add_row(Text(name, "bold"), str(study.batch_size), _state(study), *progress, best, confirmed)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """An empty table; numbers and names are set right, words left."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    words = {"experiment", "state", "parameter", "verdict", "edges", ""}
+    for column in columns:
+        table.add_column(column, justify="left" if column in words else "right")
+    return table
+
+
+def _state(study: StudyResults) -> str:
+    if study.complete:
+        return "done"
+    if study.trials.running:
+        return "running"
+    return "stopped" if study.trials.finished else "waiting"
+
+
+def _steps(study: StudyResults) -> tuple[str, str, str, str]:
+    """Searched steps, confirmed median, its range, and how many seeds reached the target."""
+    searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
+    confirmed = study.confirmed
+    if confirmed is None:
+        return searched, "-", "-", "-"
+    spread = f"{_count(confirmed.low)}-{_count(confirmed.high)}"
+    return searched, _count(confirmed.steps), spread, f"{confirmed.reached}/{confirmed.seeds}"
+
+
+def _count(steps: float) -> str:
+    return "never" if math.isinf(steps) else f"{steps:,.0f}"
+
+
+def _optimum(study: StudyResults, names: Sequence[str]) -> list[str]:
+    """The hyperparameters of the winner, or of the best search trial before there is one."""
+    if study.confirmed is not None:
+        return [_value(study.confirmed.hyperparameters[name]) for name in names]
+    if study.best is not None:
+        return [_value(study.best.plan.hyperparameters[name]) for name in names]
+    return ["-"] * len(names)
+
+
+def _value(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _flags(verdicts: Sequence[EdgeVerdict]) -> Text:
+    """The verdicts that are not `inside`."""
+    flags = [Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
+             for each in verdicts if each.verdict in STYLES]  # fmt: skip
+    return Text(", ").join(flags) if flags else Text("inside" if verdicts else "-")

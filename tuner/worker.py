@@ -1,0 +1,89 @@
+"""A worker claims one open study at a time and sees it through."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tuner.errors import OutOfMemory
+from tuner.experiment import Experiment
+from tuner.objective import Objective
+from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted
+from tuner.session import Interrupted, Session
+from tuner.stores import Claim, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Searches the open studies of an experiment, one at a time.
+
+    Attributes:
+        name: Who this is, for people.
+        device: Where to train, as torch names it, or `auto`.
+        emit: Told of every event; must be safe to call from any thread.
+        stopping: Whether to stop; asked after every chunk of training.
+    """
+
+    name: str
+    experiment: Experiment
+    objective: Objective
+    store: Store
+    device: str
+    emit: Callable[[Event], None]
+    stopping: Callable[[], bool]
+
+    def run(self) -> None:
+        """Search until no open study can be claimed, or asked to stop.
+
+        Large batch sizes go first: they take longest, and workers should end together. A study that breaks is told
+        of and left as it stands; the others go on.
+        """
+        broken: set[int] = set()
+        while True:
+            tried = self._pass(broken)
+            if tried <= broken or self.stopping():
+                return
+
+    def _pass(self, broken: set[int]) -> set[int]:
+        """Try every open study once; the batch sizes that could be claimed. Adds to `broken` those that broke."""
+        claimed = set()
+        for batch_size in sorted(self._open() - broken, reverse=True):
+            if self.stopping():
+                break
+            with self.store.claim(self.experiment.name, batch_size) as claim:
+                if claim is None or claim.record().complete:
+                    continue
+                claimed.add(batch_size)
+                try:
+                    self._study(claim)
+                except Interrupted:
+                    break
+                except Exception as error:
+                    log.exception("batch size %d broke", batch_size)
+                    broken.add(batch_size)
+                    self.emit(StudyBroken(batch_size, f"{type(error).__name__}: {error}"))
+        return claimed
+
+    def _open(self) -> set[int]:
+        """The batch sizes whose studies are not complete."""
+        studies = self.store.record(self.experiment.name).studies
+        return {each.batch_size for each in studies if not each.complete}
+
+    def _study(self, claim: Claim) -> None:
+        """See a claimed study through, with fewer lanes if they do not fit. Raises `Interrupted`."""
+        study = claim.record()
+        self.emit(StudyStarted(study, self.name))
+        session = Session(self.experiment, self.objective, claim, self.device, self.emit, self.stopping)
+        lanes = self.experiment.search.width
+        while True:
+            try:
+                session.run(lanes)
+                break
+            except OutOfMemory as error:
+                if lanes == 1:
+                    raise
+                lanes //= 2
+                self.emit(Notice(f"batch size {study.batch_size}: {error}; going on with {lanes} lanes"))
+        claim.complete()
+        self.emit(StudyFinished(claim.record()))
