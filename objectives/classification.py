@@ -8,6 +8,7 @@ from objectives.models import Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training.evaluation import METRICS
+from objectives.training.shrinking import ShrinkingTrainer
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer
 from tuner.plugins import component
@@ -42,12 +43,17 @@ class Classification:
         Raises:
             OutOfMemory: The device cannot hold them.
         """
-        return LaneTrainer(
-            self.data.load(),
-            self.model,
-            optimizer=self.optimizer,
-            schedule=self.schedule,
-            batch_size=batch_size,
-            lanes=lanes,
-            device=device,
-        )
+
+        def make(lanes: int) -> LaneTrainer:
+            return LaneTrainer(
+                self.data.load(),
+                self.model,
+                optimizer=self.optimizer,
+                schedule=self.schedule,
+                batch_size=batch_size,
+                lanes=lanes,
+                device=device,
+            )
+
+        trainer = make(lanes)
+        return ShrinkingTrainer(trainer, make) if trainer.device == "cpu" else trainer

@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from tuner.errors import TunerError
 from tuner.stores.urls import reject_password_in
 
 RUNS = Path("runs")
@@ -28,7 +30,9 @@ def tracking_uri(option: str | None) -> str:
         TunerError: `--mlflow` holds a password, which `ps` would show.
     """
     if option is not None:
-        reject_password_in(option)
+        if urlsplit(option).password:
+            message = "the URI given with --mlflow holds a password, which ps shows to everyone on this machine"
+            raise TunerError(f"{message}; use the variable MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_PASSWORD")
         return option
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
 
