@@ -81,6 +81,38 @@ class ConfirmationSettings:
     report_seeds: Count = 5
 
 
+@dataclass(frozen=True, slots=True)
+class GoalSettings:
+    """What every trial is for: to bring `metric` below `below` in few steps.
+
+    Attributes:
+        within_steps: The budget of a trial: one for all batch sizes, or a table `{ 8 = 4000, 64 = 600 }` of each.
+
+    Raises:
+        ValueError: The target or a budget is not positive.
+    """
+
+    metric: str
+    below: float
+    within_steps: Count | Mapping[Count, Count]
+
+    def __post_init__(self) -> None:
+        for steps in self.within_steps.values() if isinstance(self.within_steps, Mapping) else [self.within_steps]:
+            ReachTarget(self.metric, self.below, steps)
+
+    def at(self, batch_size: int) -> ReachTarget:
+        """The goal of a study. Raises `KeyError` if no budget is given for its batch size."""
+        each = self.within_steps
+        return ReachTarget(self.metric, self.below, each[batch_size] if isinstance(each, Mapping) else each)
+
+    @property
+    def budget(self) -> str:
+        """The budget, for a person: `4,000 steps` or `600 to 4,000 steps`."""
+        if not isinstance(self.within_steps, Mapping):
+            return f"{self.within_steps:,} steps"
+        return f"{min(self.within_steps.values()):,} to {max(self.within_steps.values()):,} steps"
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What is measured, all of it; where it runs is not part of it.
@@ -92,7 +124,7 @@ class Experiment:
     name: str
     batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
     objective: Mapping[str, object]
-    goal: ReachTarget
+    goal: GoalSettings
     space: Annotated[SearchSpace, Reader(_read_space)]
     search: SearchSettings
     confirmation: ConfirmationSettings = ConfirmationSettings()
@@ -103,6 +135,10 @@ class Experiment:
             raise ValueError(f"name = {self.name!r} must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2")
         if len(set(self.batch_sizes)) < len(self.batch_sizes):
             raise ValueError("batch_sizes holds the same size twice")
+        if isinstance(self.goal.within_steps, Mapping):
+            for size in sorted(set(self.batch_sizes) ^ set(self.goal.within_steps)):
+                wrong = "has no budget for" if size in self.batch_sizes else "has a budget for the unknown"
+                raise ValueError(f"goal.within_steps {wrong} batch size {size}; give one for each of batch_sizes")
 
     @cached_property
     def digest(self) -> str:

@@ -50,7 +50,7 @@ def results_table(found: Results) -> RenderableType:
         table.add_row(str(study.batch_size), *_steps(study), *_optimum(study, names), _flags(study.edges))
     goal = found.experiment.goal
     title = Text.assemble(
-        (found.experiment.name, "bold"), f": steps to {goal.metric} below {goal.below:g}, at most {goal.within_steps:,}"
+        (found.experiment.name, "bold"), f": steps to {goal.metric} below {goal.below:g}, at most {goal.budget}"
     )
     legend = Text("confirmed: the median over fresh seeds; searched: the best trial, too good by its choice", "dim")
     return Group(title, table, legend)
