@@ -24,6 +24,8 @@ _STARTS = 4
 """Places of the scan that are refined."""
 _HOPELESS = 1e3
 """The objective where the target is never reached: above the logarithm of any number of steps."""
+_LEAST = 1e-300
+"""Stands for a loss of 0, or one that rounding has made negative, so that it has a logarithm."""
 _HALVINGS = 12
 """Bisections of the scan's steps to target, on a log scale: to 1 % of them."""
 
@@ -128,7 +130,7 @@ class _Search:
         found = first_below(run, start, self.target)
         if found is None:
             return _HOPELESS + (math.log(max(float(run.settled_loss) / self.target, 1.0)) if run.stable else rate)
-        before, after = run.loss(start, [found - 1, found])
+        before, after = np.maximum(run.loss(start, [found - 1, found]), _LEAST)
         return math.log(found - 1 + math.log(before / self.target) / math.log(before / after) + 1e-9)
 
     def refine(self, start: Floats, *, size: float, tolerance: float) -> Floats:
@@ -187,7 +189,7 @@ class _Search:
         """The expected loss after a step."""
         rate, memory = self.setting(point)
         run = dynamics(self.model, self.rule, batch_size=self.batch_size, learning_rate=rate, coefficient=memory)
-        return float(run.loss(starting_moments(self.model, self.rule, memory), step))
+        return max(float(run.loss(starting_moments(self.model, self.rule, memory), step)), _LEAST)
 
     def scan(self) -> list[Floats]:
         """The most promising points of a grid over the box, some way apart."""
