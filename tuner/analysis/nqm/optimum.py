@@ -24,6 +24,8 @@ _STARTS = 4
 """Places of the scan that are refined."""
 _HOPELESS = 1e3
 """The objective where the target is never reached: above the logarithm of any number of steps."""
+_SMOOTH = 5_000
+"""Steps from which on one more or less is nothing."""
 _LEAST = 1e-300
 """Stands for a loss of 0, or one that rounding has made negative, so that it has a logarithm."""
 _HALVINGS = 12
@@ -164,19 +166,15 @@ class _Search:
         the loss at one given step is smooth, so that a lower one is found from the valley beside it.
         """
         steps = self.first_below(point)
-        stride = 1 if steps is None else max(1, steps // 1000)
-        while steps is not None and steps > stride:
+        while steps is not None and 1 < steps < _SMOOTH:
 
-            def excess(point: Floats, step: int = steps - stride) -> float:
+            def excess(point: Floats, step: int = steps - 1) -> float:
                 return math.log(self.loss(point, step) / self.target)
 
             lower = min((self._simplex(excess, start, 0.3, 1e-6) for start in (point, *beside)), key=excess)
-            if excess(lower) < 0:
-                point, steps = lower, self.first_below(lower)
-            elif stride > 1:
-                stride = max(1, stride // 10)
-            else:
+            if excess(lower) >= 0:
                 break
+            point, steps = lower, self.first_below(lower)
         return point
 
     def first_below(self, point: Floats) -> int | None:
