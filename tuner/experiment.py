@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Gt, MinLen
+from pydantic import AllowInfNan
 
 from tuner.errors import ConfigError, Problem, TunerError
 from tuner.goal import ReachTarget
 from tuner.objective import Objective
 from tuner.plugins import build
-from tuner.settings import Reader, Table, fill, nearest, table_of
+from tuner.settings import Reader, Table, fill, nearest, read, table_of
 from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace
 
 Count = Annotated[int, Ge(1)]
@@ -28,6 +29,11 @@ def _read_name(given: object) -> str:
     if isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given):
         return given
     raise ConfigError([Problem("", f"must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2, not {given!r}")])
+
+
+def _read_budget(given: object) -> object:
+    """One number of steps, or one for each batch size. Raises `ConfigError`."""
+    return read(Mapping[Count, Count] if isinstance(given, Mapping) else Count, given)
 
 
 def _read_space(given: object) -> SearchSpace:
@@ -88,6 +94,31 @@ class ConfirmationSettings:
     report_seeds: Count = 5
 
 
+@dataclass(frozen=True, slots=True)
+class GoalSettings:
+    """What every trial is for: to bring `metric` below `below` in few steps.
+
+    Attributes:
+        within_steps: The budget of a trial: one for all batch sizes, or a table `{ 8 = 4000, 64 = 600 }` of each.
+    """
+
+    metric: str
+    below: Annotated[float, Gt(0), AllowInfNan(False)]
+    within_steps: Annotated[int | Mapping[int, int], Reader(_read_budget)]
+
+    def at(self, batch_size: int) -> ReachTarget:
+        """The goal of a study. Raises `KeyError` if no budget is given for its batch size."""
+        each = self.within_steps
+        return ReachTarget(self.metric, self.below, each[batch_size] if isinstance(each, Mapping) else each)
+
+    @property
+    def budget(self) -> str:
+        """The budget, for a person: `4,000 steps` or `600 to 4,000 steps`."""
+        if not isinstance(self.within_steps, Mapping):
+            return f"{self.within_steps:,} steps"
+        return f"{min(self.within_steps.values()):,} to {max(self.within_steps.values()):,} steps"
+
+
 @dataclass(frozen=True)
 class Experiment:
     """What is measured, all of it; where it runs is not part of it.
@@ -99,7 +130,7 @@ class Experiment:
     name: Annotated[str, Reader(_read_name)]
     batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
     objective: Mapping[str, object]
-    goal: ReachTarget
+    goal: GoalSettings
     space: Annotated[SearchSpace, Reader(_read_space)]
     search: SearchSettings
     confirmation: ConfirmationSettings = ConfirmationSettings()
@@ -108,6 +139,10 @@ class Experiment:
     def __post_init__(self) -> None:
         if len(set(self.batch_sizes)) < len(self.batch_sizes):
             raise ValueError("batch_sizes holds the same size twice")
+        if isinstance(self.goal.within_steps, Mapping):
+            for size in sorted(set(self.batch_sizes) ^ set(self.goal.within_steps)):
+                wrong = "has no budget for" if size in self.batch_sizes else "has a budget for the unknown"
+                raise ValueError(f"goal.within_steps {wrong} batch size {size}; give one for each of batch_sizes")
 
     @cached_property
     def digest(self) -> str:

@@ -45,7 +45,7 @@ def replay(record: ExperimentRecord, *, batch_size: int, number: int) -> Replay:
     """
     recorded = _finished_trial(record, batch_size, number)
     assert recorded.end is not None
-    goal = dataclasses.replace(record.experiment.goal, within_steps=recorded.end.limit)
+    goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=recorded.end.limit)
     plan = recorded.plan
     objective = record.experiment.build_objective()
     with closing(objective.trainer(batch_size, lanes=plan.lanes, device=plan.device)) as trainer:

@@ -63,7 +63,7 @@ class Session:
         """Train every point that is left, told to the store, the points' source and the recorders."""
         if points.left == 0:
             return
-        settings, goal = self.experiment.search, self.experiment.goal
+        settings, goal = self.experiment.search, self.experiment.goal.at(record.batch_size)
         lanes = min(lanes, points.left)
 
         def ask() -> Trial:

@@ -58,6 +58,16 @@ def fill(kind: type[T], table: Table, *, owner: str) -> T:
         raise ConfigError([Problem("", str(error))]) from error
 
 
+def read(hint: object, given: object) -> object:
+    """What the file says as a value of a type. Raises `ConfigError` with paths below the value."""
+    try:
+        # Strict, and by way of JSON: "50" is not a number, but an array may become a tuple and a string an enum.
+        adapter = TypeAdapter[object](hint)  # type: ignore[arg-type]  # any annotation will do
+        return adapter.validate_json(json.dumps(given, default=str), strict=True)
+    except ValidationError as error:
+        raise ConfigError(list(_problems(error))) from error
+
+
 def table_of(given: object, *, example: str) -> Table:
     """`given`, if it is a table. Raises `ConfigError`."""
     if not isinstance(given, Mapping):
@@ -87,12 +97,7 @@ def _value(hint: object, given: object, *, owner: str) -> object:
             return mark.read(given)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return fill(hint, table_of(given, example="{ key = value }"), owner=owner)
-    try:
-        # Strict, and by way of JSON: "50" is not a number, but an array may become a tuple and a string an enum.
-        adapter = TypeAdapter[object](hint)  # type: ignore[arg-type]  # any annotation will do
-        return adapter.validate_json(json.dumps(given, default=str), strict=True)
-    except ValidationError as error:
-        raise ConfigError(list(_problems(error))) from error
+    return read(hint, given)
 
 
 def _problems(error: ValidationError) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ def results_table(found: Results) -> RenderableType:
         steps.add_row(str(study.batch_size), *_steps(study), _flags(study.edges))
         optima.add_row(str(study.batch_size), *_optimum(study, names))
     goal = found.experiment.goal
-    question = f": steps to {goal.metric} below {goal.below:g}, at most {goal.within_steps:,}"
+    question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
     legend = Text("confirmed: the median over fresh seeds; searched: the best trial, too good by its choice", "dim")
     return Group(Text.assemble((found.experiment.name, "bold"), question), steps, legend, optima)
 

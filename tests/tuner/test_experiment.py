@@ -80,7 +80,7 @@ def test_every_problem_of_a_file_is_said_at_once_with_its_path() -> None:
         ("[8, 16]", "8", "batch_sizes: should be a valid"),
         ("points = 12", 'points = "12"', "search.points: should be a valid integer, not '12'"),
         ("points = 12", "slack = 0.5", "search.slack: should be greater than or equal to 1, not 0.5"),
-        ("below = 0.03", "below = 0", "goal: below = 0 must be a positive number"),
+        ("below = 0.03", "below = 0", "goal.below: should be greater than 0, not 0"),
         ("low = 1e-3, high = 10", "low = 10, high = 1", "low = 10 must be less than high = 1"),
         ("learning_rate =", "learning_rat =", "space.learning_rat: is not a hyperparameter of this objective"),
         ("learning_rate =", "learning_rat =", "space.learning_rate: is missing; the objective needs it"),

@@ -95,7 +95,7 @@ def _question(experiment: Experiment) -> str:
     sizes = experiment.batch_sizes
     many = f"{len(sizes)} batch sizes from {min(sizes):,} to {max(sizes):,}" if len(sizes) > 1 else f"{sizes[0]:,}"
     return (
-        f"How few gradient steps bring {goal.metric} below {goal.below:g}, within {goal.within_steps:,} steps, "
+        f"How few gradient steps bring {goal.metric} below {goal.below:g}, within {goal.budget}, "
         f"at {many if len(sizes) > 1 else 'batch size ' + many}? At each, {search.points} points are searched, "
         f"the best {experiment.confirmation.candidates} run again on {experiment.confirmation.choose_seeds} fresh "
         f"seeds, and the winner of these on {experiment.confirmation.report_seeds} others, which are reported."
@@ -184,11 +184,10 @@ def _edge_notes(studies: Sequence[StudyResults]) -> Iterator[EdgeNote]:
 def _cautions(found: Findings) -> Iterator[str]:
     """What a reader could take for more than it is."""
     studies = found.results.studies
-    budget = found.experiment.goal.within_steps
     censored = [study for study in studies if study.complete and study.confirmed is None]
     if censored:
         yield (
-            f"Nothing reached the target within {budget:,} steps at batch size {_sizes(censored)}: "
+            f"Nothing reached the target within {found.experiment.goal.budget} at batch size {_sizes(censored)}: "
             "that budget is a lower bound, and these studies are not in the fit."
         )
     partly = [each for each in studies if each.confirmed and each.confirmed.reached < each.confirmed.seeds]

@@ -1,7 +1,7 @@
 """Figures: each draws one value of the analysis and computes nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,36 +44,37 @@ class Drawing:
     caption: str
 
 
-def draw_scaling(curve: ScalingCurve, fit: ScalingFit | NotFitted, *, budget: int) -> Figure:
+def draw_scaling(curve: ScalingCurve, fit: ScalingFit | NotFitted, *, budgets: Mapping[int, int]) -> Figure:
     """Steps to target against batch size, with perfect scaling, the fit and the critical batch size.
 
     Args:
         curve: Measured or predicted; at least one point, reached or not.
         fit: Its fit.
-        budget: Where studies that never reached the target are marked, in steps.
+        budgets: Steps at which each batch size that never reached the target is marked.
     """
     with house_style():
         figure = new_figure(7.4, 4.7)
         axes = figure.add_subplot()
         batch_sizes = sorted({each.batch_size for each in curve.points} | set(curve.unreached))
         batch_size_axis(axes, batch_sizes)
-        log_axis(axes, "steps to target", _limits(_all_steps(curve, budget)))
+        log_axis(axes, "steps to target", _limits(_all_steps(curve, budgets)))
         if isinstance(fit, ScalingFit):
             _draw_fit(axes, fit, batch_sizes)
         _draw_perfect(axes, curve)
         _draw_points(axes, curve)
         if curve.unreached:
-            label = f"target not reached within {plain(budget)} steps"
-            marks = [budget] * len(curve.unreached)
+            marks = [budgets[size] for size in curve.unreached]
+            limit = f"{plain(marks[0])} steps" if len(set(marks)) == 1 else "its budget"
+            label = f"target not reached within {limit}"
             axes.plot(curve.unreached, marks, "^", mfc="white", mec=RED, ms=8, label=label, gid="unreached", zorder=4)
         axes.legend(loc="best")
     return figure
 
 
-def _all_steps(curve: ScalingCurve, budget: int) -> list[float]:
+def _all_steps(curve: ScalingCurve, budgets: Mapping[int, int]) -> list[float]:
     """Every finite number of steps that the figure must show."""
     steps = [steps for each in curve.reached() for steps in (*each.per_seed, each.steps) if math.isfinite(steps)]
-    return steps + [budget] * bool(curve.unreached)
+    return steps + [budgets[size] for size in curve.unreached]
 
 
 def _draw_fit(axes: Axes, fit: ScalingFit, batch_sizes: Sequence[int]) -> None:

@@ -94,7 +94,11 @@ def drawings(found: Findings) -> Iterator[Drawing]:
     if found.curve.points or found.curve.unreached:
         yield Drawing(
             name="scaling",
-            figure=draw_scaling(found.curve, found.fit, budget=found.experiment.goal.within_steps),
+            figure=draw_scaling(
+                found.curve,
+                found.fit,
+                budgets={size: found.experiment.goal.at(size).within_steps for size in found.curve.unreached},
+            ),
             alternative="Steps to target against batch size, both logarithmic",
             caption="Steps to target against batch size: confirmed medians, each reporting seed and their spread.",
         )

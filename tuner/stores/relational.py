@@ -2,11 +2,13 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from sqlalchemy import Connection, create_engine, insert, inspect, select, update
 
@@ -123,7 +125,8 @@ class RelationalStore:
             opened = optuna.create_study(
                 storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
             )
-            opened.set_metric_names([LOSS_LABEL])
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                opened.set_metric_names([LOSS_LABEL])
             for key, value in {"experiment": submitted.name, "batch_size": batch_size, "round": FIRST_ROUND}.items():
                 opened.set_user_attr(key, value)
         row = {"name": submitted.name, "settings": json.dumps(submitted.to_table()), "created": datetime.now(UTC)}

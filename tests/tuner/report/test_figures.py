@@ -43,7 +43,7 @@ def data(line: Line2D) -> tuple[list[float], list[float]]:
 
 
 def scaling() -> Figure:
-    return draw_scaling(CURVE, fit(CURVE), budget=4000)
+    return draw_scaling(CURVE, fit(CURVE), budgets=dict.fromkeys(CURVE.unreached, 4000))
 
 
 def test_the_medians_drawn_are_the_curves() -> None:
@@ -110,7 +110,7 @@ def test_everything_drawn_is_within_the_axes() -> None:
 def test_a_predicted_curve_is_drawn_without_seeds() -> None:
     curve = ScalingCurve(tuple(ScalingPoint(size, 20 * (1 + 64 / size), (), {}) for size in (4, 32, 256)))
 
-    figure = draw_scaling(curve, fit(curve), budget=4000)
+    figure = draw_scaling(curve, fit(curve), budgets={})
 
     assert all(len(data(each)[0]) == 0 for each in lines(figure, "seeds"))
     assert "predicted" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]  # type: ignore[union-attr]

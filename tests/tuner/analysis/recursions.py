@@ -1,0 +1,46 @@
+"""The noisy quadratic model one step at a time, exactly as the paper's recursions say: slow, plain, the reference."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuner.analysis.nqm import Method, NoisyQuadratic, Rule
+
+Floats = NDArray[np.float64]
+
+
+def losses(
+    model: NoisyQuadratic, rule: Rule, *, batch_size: float, rates: Iterator[float], coefficient: float, steps: int
+) -> Floats:
+    """The expected loss after each of the first `steps` steps, each at its own learning rate."""
+    averaged = rule.method is Method.AVERAGE
+    one = np.ones_like(model.curvature)
+    c, x = coefficient, model.start
+    state = np.stack([x, x / (1 - c) ** 2, x / (1 - c)] if averaged else [x, 0 * x, 0 * x])
+    weight = 0.5 * model.curvature * model.count * ((1 - c) ** 2 if averaged else 1.0)
+    found = []
+    for _, rate in zip(range(steps), rates, strict=False):
+        a = rate * model.curvature ** (1 - rule.power)
+        noise = (rate * model.curvature**-rule.power) ** 2 * model.noise / batch_size
+        if averaged:
+            rows = [
+                [(1 - a) ** 2, 0 * a, 0 * a],
+                [(1 - a) ** 2, c**2 * one, 2 * c * (1 - a)],
+                [(1 - a) ** 2, 0 * a, c * (1 - a)],
+            ]
+        else:
+            rows = [
+                [(1 - a) ** 2, c**2 * one, 2 * (1 - a) * c],
+                [a**2, c**2 * one, -2 * a * c],
+                [-(1 - a) * a, c**2 * one, (1 - 2 * a) * c],
+            ]
+        state = np.einsum("ijm,jm->im", np.array(rows), state) + noise
+        found.append(float(weight @ state[1 if averaged else 0]))
+    return np.array(found)
+
+
+def first_below(curve: Floats, target: float) -> int | None:
+    """The first step of a curve that is below the target."""
+    below = np.flatnonzero(curve < target)
+    return int(below[0]) + 1 if below.size else None
