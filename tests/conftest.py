@@ -1,5 +1,6 @@
-"""PostgreSQL for the tests: a server of our own, or the one that `--postgres-dsn` names."""
+"""What tests of all kinds share: PostgreSQL (a server of our own, or that of `--postgres-dsn`), and a finished run."""
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -8,7 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
+
+from tests.commands import tuner
+from tests.locked import PASSWORD, ROLE
+from tests.toy import SMALL
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,3 +53,37 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def locked_url(postgres_url: str) -> Iterator[str]:
+    """The URL, without the password, of a database for which the server asks for a password."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        [(hba,)] = connection.execute("SHOW hba_file").fetchall()
+        if not os.access(hba, os.W_OK):
+            pytest.skip("cannot tell this server to ask for passwords")
+        rules = Path(hba).read_text()
+        Path(hba).write_text(f"local all {ROLE} scram-sha-256\n{rules}")
+        connection.execute("SELECT pg_reload_conf()")
+        role, name = sql.Identifier(ROLE), sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(PASSWORD)))
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, role))
+        url = make_url(postgres_url)
+        bare = URL.create(url.drivername, ROLE, host=url.host, port=url.port, database=url.database, query=url.query)
+        yield bare.render_as_string()
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
+        connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+        connection.execute(sql.SQL("DROP ROLE {}").format(role))
+        Path(hba).write_text(rules)
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the toy has been run to its end; what that said is in `run.txt`."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "toy.toml").write_text(SMALL)
+    done = tuner(folder, "run", "toy.toml")
+    assert done.returncode == 0, done.stderr
+    (folder / "run.txt").write_text(done.stdout)
+    return folder

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,38 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.toy import steps_to
-from tests.tuner.test_experiment import TOY
+from tests.commands import ROOT, environment, tuner
+from tests.toy import SMALL, steps_to
 from tuner.cli import app
 
-ROOT = Path(__file__).parent.parent
-SMALL = TOY + "\n[confirmation]\ncandidates = 2\nchoose_seeds = 2\nreport_seeds = 3\n"
 COMMANDS = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Ours, without what would lead a command elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TUNER_", "MLFLOW_", "PG"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **variables}
-
-
-def tuner(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a folder."""
-    command = [sys.executable, "-m", "tuner", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=environment(**variables)
-    )
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the toy has been run to its end."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "toy.toml").write_text(SMALL)
-    done = tuner(folder, "run", "toy.toml")
-    assert done.returncode == 0, done.stderr
-    (folder / "run.txt").write_text(done.stdout)
-    return folder
 
 
 def test_a_run_says_in_plain_lines_what_it_does_and_what_came_out(finished: Path) -> None:
@@ -184,6 +156,7 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: sign
         (("results", "nothing"), "there is no experiment nothing"),
         (("replay", "toy", "--batch-size", "9", "--trial", "0"), "toy has no study of batch size 9; it has 8, 16"),
         (("replay", "toy", "--batch-size", "8", "--trial", "99"), "has no trial 99"),
+        (("run", "toy.toml", "--mlflow", "sqlite:///runs/tuner.db"), "need a database each"),
         (("presets", "digit"), "did you mean digits?"),
         (("results", "toy", "--store", "postgresql://ann:secret@localhost/x"), "TUNER_STORE"),
         (("results", "toy", "--store", "postgresql://ann@127.0.0.1:1/x"), "cannot be"),

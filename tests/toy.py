@@ -8,6 +8,31 @@ from dataclasses import dataclass, field
 from tuner.errors import OutOfMemory
 from tuner.trial import Measurement, TrialSpec
 
+TOY = """
+name = "toy"
+seed = 3
+batch_sizes = [8, 16]
+
+[objective]
+kind = "tests.toy:Toy"
+
+[goal]
+metric = "validation/error"
+below = 0.03
+within_steps = 400
+
+[space]
+learning_rate = { low = 1e-3, high = 10, scale = "log" }
+
+[search]
+sampler = { kind = "random" }
+points = 12
+"""
+"""Its experiment's file."""
+
+SMALL = TOY + "\n[confirmation]\ncandidates = 2\nchoose_seeds = 2\nreport_seeds = 3\n"
+"""The same, soon done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Toy:

@@ -39,6 +39,7 @@ DeviceOption = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda
 
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 
 class Format(StrEnum):
@@ -55,8 +56,12 @@ def example(text: str) -> str:
 
 def main() -> None:
     """Run the command line. Errors a user can repair are one line on stderr and exit code 1."""
+    sys.path.append(str(Path.cwd()))  # a component of the user's own, `kind = "workload:Bowl"`, may lie beside the file
     try:
         app()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except TunerError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -86,14 +91,15 @@ def run(
     from tuner.recorders.progress import progress
 
     settings = experiment.load(file)
-    tracking = places.tracking_uri(mlflow)
+    tracking, url = places.tracking_uri(mlflow), places.store_url(store)
+    places.refuse_shared(url, tracking)
     display = progress(Console(highlight=False))
     logger = MlflowRecorder(tracking, tell=display.record)
     outcome = runs.run(
         settings,
         Local(workers or default_workers()),
         [display, logger],
-        store_url=places.store_url(store),
+        store_url=url,
         device=device,
         folder=places.report_folder(settings.name),
     )
@@ -131,7 +137,7 @@ def status(
     from tuner import places, tables
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         names = [name] if name else opened.names()
         tables.watch(lambda: tables.status_table([opened.record(each) for each in names]), again=watch)
 
@@ -143,7 +149,7 @@ def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption =
     from tuner.analysis import summary
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         found = summary.results(opened.record(name))
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
@@ -158,7 +164,7 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
     from tuner.analysis import summary
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         found = summary.edges(opened.record(name))
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
@@ -213,7 +219,7 @@ def report(
     from tuner.report.page import write_report
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         print(write_report(opened.record(name), folder or places.report_folder(name)))
 
 
@@ -229,7 +235,7 @@ def replay(
     from tuner.replay import replay as train_again
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         outcome = train_again(opened.record(name), batch_size=batch_size, number=trial)
     print(outcome.sentence)
     raise typer.Exit(0 if outcome.same else 4)
@@ -241,7 +247,7 @@ def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = N
     from tuner import places, runs
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         folder = places.report_folder(name)
         print(runs.sync_experiment(opened, name, tracking_uri=places.tracking_uri(mlflow), folder=folder).sentence)
 
@@ -257,7 +263,7 @@ def export(
     from tuner import places
     from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened:
+    with closing(open_store(places.store_url(store), create=False)) as opened:
         write = exporting.write_csv if format is Format.CSV else exporting.write_json
         write(opened, name, sys.stdout)
 
@@ -266,7 +272,7 @@ def export(
 def dashboard(
     store: StoreOption = None,
     host: HostOption = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    port: PortOption = 8080,
 ) -> None:
     """Start optuna-dashboard on the store."""
     from tuner import dashboards, places
@@ -278,7 +284,7 @@ def dashboard(
 def mlflow_ui(
     mlflow: MlflowOption = None,
     host: HostOption = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+    port: PortOption = 5000,
 ) -> None:
     """Start the MLflow UI on the runs logged."""
     from tuner import dashboards, places

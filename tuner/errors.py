@@ -16,6 +16,10 @@ class RecorderError(TunerError):
     """A view of the record (MLflow) cannot be reached or refuses what it is sent."""
 
 
+class ReportError(TunerError):
+    """The report cannot be written where it should be."""
+
+
 class OutOfMemory(TunerError):  # noqa: N818 - the contract's name
     """The device cannot hold this many lanes; the study goes on with half of them."""
 

@@ -23,6 +23,13 @@ from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace
 Count = Annotated[int, Ge(1)]
 
 
+def _read_name(given: object) -> str:
+    """A name that can be a file's and part of another name. Raises `ConfigError`."""
+    if isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given):
+        return given
+    raise ConfigError([Problem("", f"must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2, not {given!r}")])
+
+
 def _read_space(given: object) -> SearchSpace:
     """The space, from a table of tables. Raises `ConfigError`."""
     problems: list[Problem] = []
@@ -56,7 +63,7 @@ class SearchSettings:
         points: Points to search at each batch size.
         width: Points in flight at once.
         ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
-        slack: A trial is cut at `slack` times the fewest steps so far.
+        slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
     """
 
     sampler: Mapping[str, object]
@@ -121,7 +128,7 @@ class Experiment:
         objective: The workload's table.
     """
 
-    name: str
+    name: Annotated[str, Reader(_read_name)]
     batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
     objective: Mapping[str, object]
     goal: GoalSettings
@@ -131,8 +138,6 @@ class Experiment:
     seed: Annotated[int, Ge(0)] = 0
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
-            raise ValueError(f"name = {self.name!r} must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2")
         if len(set(self.batch_sizes)) < len(self.batch_sizes):
             raise ValueError("batch_sizes holds the same size twice")
         if isinstance(self.goal.within_steps, Mapping):

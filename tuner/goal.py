@@ -51,6 +51,8 @@ class ReachTarget:
     def judge(self, curve: Sequence[Measurement], *, cap: int | None = None) -> TrialResult | None:
         last = curve[-1]
         limit = self.within_steps if cap is None else min(cap, self.within_steps)
+        if len(curve) > 1 and curve[-2].step >= limit:  # the cap has fallen below where it was already
+            return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
         if diverged(curve):
             return TrialResult(Outcome.INFEASIBLE, last.step, limit, tuple(curve))
         if last.metrics[self.metric] < self.below and last.step <= limit:

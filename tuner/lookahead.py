@@ -21,7 +21,8 @@ class LookAhead(Iterator[Trial]):
     Args:
         ask: Makes the next trial and stores it as running; called once per trial, on the thread.
         tell: Stores a result and tells the sampler; called on the thread.
-        drop: Stores that a trial handed out or made ahead will not be finished; called on leaving.
+        drop: Stores that a trial handed out or made ahead will not be finished, because of an error if there is one;
+            called on leaving.
         count: How many trials to make.
         depth: How many are in flight at once, made ahead or in training.
     """
@@ -31,7 +32,7 @@ class LookAhead(Iterator[Trial]):
         *,
         ask: Callable[[], Trial],
         tell: Callable[[Trial, TrialResult], None],
-        drop: Callable[[Trial], None],
+        drop: Callable[[Trial, BaseException | None], None],
         count: int,
         depth: int,
     ) -> None:
@@ -76,7 +77,7 @@ class LookAhead(Iterator[Trial]):
         self._thread.shutdown(wait=True)
         made = (each.result() for each in self._ready if not each.cancelled() and each.exception() is None)
         for trial in [*self._training.values(), *made]:
-            self._drop(trial)
+            self._drop(trial, error)
         if error is None:
             self._raise_failures()
 

@@ -37,6 +37,16 @@ def tracking_uri(option: str | None) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
 
 
+def refuse_shared(store: str, tracking: str) -> None:
+    """Optuna and MLflow both keep their version in a table named `alembic_version`.
+
+    Raises:
+        TunerError: They would share a database.
+    """
+    if store == tracking:
+        raise TunerError("the store and MLflow need a database each; change TUNER_STORE or MLFLOW_TRACKING_URI")
+
+
 def report_folder(experiment: str) -> Path:
     """Where an experiment's report is written."""
     return RUNS / experiment

@@ -58,9 +58,10 @@ def _find(package: str, kind: str) -> type[object]:
         raise ConfigError([Problem("kind", f"{kind} is not one of the {noun}; {nearest(kind, available(package))}")])
     try:
         module = importlib.import_module(module_name if name else f"{package}.{kind}")
-    except ImportError as error:
-        raise ConfigError([Problem("kind", f"{kind} cannot be imported: {error}")]) from error
+    except Exception as error:  # a module of the user's may fail in any way
+        message = f"{kind} cannot be imported: {type(error).__name__}: {error}"
+        raise ConfigError([Problem("kind", message)]) from error
     found = getattr(module, name or module.__all__[0], None)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise ConfigError([Problem("kind", f"{kind} does not name a dataclass")])
+        raise ConfigError([Problem("kind", f"{kind} does not name a dataclass, which every component is")])
     return found

@@ -26,6 +26,15 @@ class TrialState(StrEnum):
     FAILED = "failed"
 
 
+def study_name(experiment: str, batch_size: int, round: int) -> str:
+    """What a study is called wherever it is shown: in Optuna, its dashboard and MLflow.
+
+    >>> study_name("digits", 64, 1)
+    'digits/batch_size=64/round=1'
+    """
+    return f"{experiment}/batch_size={batch_size}/round={round}"
+
+
 @dataclass(frozen=True, slots=True)
 class PointRun:
     """A run of a point that is wanted.

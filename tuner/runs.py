@@ -7,11 +7,12 @@ from pathlib import Path
 
 from tuner.analysis.summary import Results, results
 from tuner.engines import Engine, Job
-from tuner.errors import RecorderError
+from tuner.errors import RecorderError, ReportError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.sync import SyncCounts, log_report, sync
-from tuner.report.page import write_report
+from tuner.records import ExperimentRecord
+from tuner.report.page import prepare_folder, write_report
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 
@@ -22,15 +23,15 @@ class RunOutcome:
 
     Attributes:
         results: What the record holds now.
-        report: The report's page.
+        report: The report's page, or why it could not be written.
         interrupted: Whether it was asked to stop before its end.
-        broken: Why studies broke, by batch size.
+        broken: The studies that broke.
     """
 
     results: Results
-    report: Path
+    report: Path | ReportError
     interrupted: bool
-    broken: dict[int, str]
+    broken: Sequence[StudyBroken]
 
     @property
     def exit_code(self) -> int:
@@ -49,7 +50,9 @@ def run(
 
     Raises:
         StoreError: The store cannot be used, or the experiment's name is taken by other settings.
+        ReportError: The report's folder cannot be written to; said before anything is trained.
     """
+    prepare_folder(folder)
     telling = _Telling(recorders)
     with closing(open_store(store_url)) as store:
         store.submit(experiment)
@@ -64,8 +67,16 @@ def run(
             for recorder in reversed(recorders):
                 recorder.close()
         record = store.record(experiment.name)
-        report = write_report(record, folder, store=store.url)
+        report = _try_to_write(record, folder, store.url)
     return RunOutcome(results(record), report, not to_the_end, telling.broken)
+
+
+def _try_to_write(record: ExperimentRecord, folder: Path, store: str) -> Path | ReportError:
+    """The report, or why there is none: no reason to keep the results from whoever waits for them."""
+    try:
+        return write_report(record, folder, store=store)
+    except ReportError as error:
+        return error
 
 
 def sync_experiment(store: Store, name: str, *, tracking_uri: str, folder: Path) -> SyncCounts:
@@ -83,6 +94,8 @@ def sync_experiment(store: Store, name: str, *, tracking_uri: str, folder: Path)
 
 def try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
     """Give MLflow the report of a run; what went wrong, or nothing. Not a reason to fail: the report is on disk."""
+    if isinstance(outcome.report, ReportError):
+        return ""
     try:
         log_report(outcome.results.experiment.name, outcome.report.parent, tracking_uri=tracking_uri)
     except RecorderError as error:
@@ -95,10 +108,10 @@ class _Telling:
     """Passes events on to every recorder, and keeps in mind what broke."""
 
     recorders: Sequence[Recorder]
-    broken: dict[int, str] = field(default_factory=dict)
+    broken: list[StudyBroken] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StudyBroken):
-            self.broken[event.batch_size] = event.reason
+            self.broken.append(event)
         for recorder in self.recorders:
             recorder.record(event)

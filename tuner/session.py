@@ -1,5 +1,6 @@
 """What a worker does with a study it has claimed: search the points that are left, then confirm the best of them."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
@@ -57,7 +58,7 @@ class Session:
             self._train(record, GivenPoints(runs), lanes)
 
     def _train(
-        self, record: StudyRecord, points: "SearchedPoints | GivenPoints", lanes: int, *, slack: float | None = None
+        self, record: StudyRecord, points: "SearchedPoints | GivenPoints", lanes: int, *, slack: float = math.inf
     ) -> None:
         """Train every point that is left, told to the store, the points' source and the recorders."""
         if points.left == 0:
@@ -75,8 +76,9 @@ class Session:
             points.tell(trial.plan.point, loss)
             self.emit(TrialFinished(record.batch_size, record.round, stored, result.curve))
 
-        def drop(trial: Trial) -> None:
-            self.claim.fail(trial.number, reason="interrupted")
+        def drop(trial: Trial, error: BaseException | None) -> None:
+            interrupted = error is None or isinstance(error, Interrupted)
+            self.claim.fail(trial.number, reason="interrupted" if interrupted else f"{type(error).__name__}: {error}")
 
         with (
             closing(self.objective.trainer(record.batch_size, lanes=lanes, device=self.device)) as trainer,

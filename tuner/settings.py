@@ -98,5 +98,5 @@ def _value(hint: object, given: object, *, owner: str) -> object:
 def _problems(error: ValidationError) -> Iterator[Problem]:
     """What pydantic found, in our words."""
     for each in error.errors():
-        message = each["msg"].removeprefix("Input ").removeprefix("Value error, ")
+        message = "is empty" if each["type"] == "too_short" else each["msg"].removeprefix("Input ")
         yield Problem(".".join(str(part) for part in each["loc"]), f"{message}, not {each['input']!r}")

@@ -32,9 +32,20 @@ class Scale(StrEnum):
         return coordinate
 
 
+class Natural(StrEnum):
+    """Which ends of a range are where the parameter itself ends, so that widening makes no sense."""
+
+    NEITHER = "neither"
+    LOW = "low"
+    HIGH = "high"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """Every number from `low` to `high`, both included; whole numbers only if `integer`.
+
+    `natural` says which ends the parameter itself has; 0 on a reverse log scale is one without saying so.
 
     Raises:
         ValueError: The range is empty, or its scale is not defined on all of it.
@@ -49,6 +60,7 @@ class Range:
     high: float
     scale: Scale = Scale.LINEAR
     integer: bool = False
+    natural: Natural = Natural.NEITHER
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high)):

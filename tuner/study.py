@@ -50,7 +50,7 @@ def search(
     trials: Iterator[Trial],
     goal: Goal,
     *,
-    slack: float | None = None,
+    slack: float = math.inf,
     incumbent: int | None = None,
 ) -> Iterator[Ended | Advanced]:
     """Train every trial to its end, as many at once as there are lanes.
@@ -59,7 +59,7 @@ def search(
         trainer: Where they train. It is left open.
         trials: What to train. The next one is taken when a lane is free, so it may depend on results yielded before.
         goal: When a trial ends.
-        slack: Adaptive capping: a trial is cut at `slack` times the fewest steps so far. None trains uncapped.
+        slack: Adaptive capping: a trial is cut at `slack` times the fewest steps so far, never if infinite.
         incumbent: The fewest steps to target before this search.
 
     Yields:
@@ -68,15 +68,12 @@ def search(
     """
     running: dict[int, _Lane] = {}
     while True:
-        for lane in range(trainer.lanes):
-            if lane not in running and (trial := next(trials, None)) is not None:
-                trainer.load(lane, TrialSpec(trial.plan.seed, trial.plan.hyperparameters))
-                running[lane] = _Lane(trial, [])
+        _refill(trainer, trials, running)
         if not running:
             return
         steps = 0
         for lane, measured in trainer.advance().items():
-            cap = None if slack is None or incumbent is None else math.ceil(slack * incumbent)
+            cap = math.ceil(slack * incumbent) if incumbent is not None and math.isfinite(slack) else None
             before = running[lane].steps
             result = _follow(running[lane].curve, measured, goal, cap=cap)
             steps += running[lane].steps - before
@@ -86,6 +83,14 @@ def search(
                 if result.outcome is Outcome.ACHIEVED:
                     incumbent = min(incumbent or result.steps, result.steps)
         yield Advanced(steps)
+
+
+def _refill(trainer: Trainer, trials: Iterator[Trial], running: dict[int, _Lane]) -> None:
+    """Load the next trials into the lanes that are free, as long as there are any."""
+    for lane in range(trainer.lanes):
+        if lane not in running and (trial := next(trials, None)) is not None:
+            trainer.load(lane, TrialSpec(trial.plan.seed, trial.plan.hyperparameters))
+            running[lane] = _Lane(trial, [])
 
 
 def _follow(

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +15,9 @@ from tuner.analysis.edges import EdgeVerdict, Verdict
 from tuner.analysis.explanation import Explanation
 from tuner.analysis.scaling import ScalingCurve
 from tuner.analysis.summary import Edges, Results, StudyResults, results
+from tuner.errors import ReportError
 from tuner.experiment import Experiment
+from tuner.recorders import StudyBroken
 from tuner.records import ExperimentRecord
 from tuner.runs import RunOutcome
 from tuner.trial import Value
@@ -47,30 +49,45 @@ def watch(content: Callable[[], RenderableType], *, again: bool) -> None:
 
 
 def results_table(found: Results) -> RenderableType:
-    """Steps to target at each batch size, with the optimum's hyperparameters."""
+    """Steps to target at each batch size, and below them the optimum's hyperparameters."""
     names = list(found.experiment.space.parameters)
-    table = _table("batch size", "searched", "confirmed", "range", "reached", *names, "edges")
+    steps = _table("batch size", "searched", "confirmed", "range", "reached", "at an edge")
+    optima = _table("batch size", *names)
     for study in found.studies:
-        table.add_row(str(study.batch_size), *_steps(study), *_optimum(study, names), _flags(study.edges))
+        steps.add_row(str(study.batch_size), *_steps(study), _flags(study.edges))
+        optima.add_row(str(study.batch_size), *_optimum(study, names))
     goal = found.experiment.goal
-    title = Text.assemble(
-        (found.experiment.name, "bold"), f": steps to {goal.metric} below {goal.below:g}, at most {goal.budget}"
-    )
+    question = f": steps to {goal.metric} below {goal.below:g}, at most {goal.budget}"
     legend = Text("confirmed: the median over fresh seeds; searched: the best trial, too good by its choice", "dim")
-    return Group(title, table, legend)
+    return Group(Text.assemble((found.experiment.name, "bold"), question), steps, legend, optima)
 
 
 def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
     """What to do after a run, and what went wrong in it."""
     name = outcome.results.experiment.name
-    lines = [Text(f"batch size {size} broke: {reason}", "bold red") for size, reason in outcome.broken.items()]
+    lines = list(_broken(outcome.broken))
     if trouble:
         lines.append(Text(f"the report is not in MLflow: {trouble}", "yellow"))
     if outcome.interrupted:
         lines.append(Text("stopped before the end; the same command goes on from here", "bold"))
-    lines.append(Text.assemble("report: ", (str(outcome.report), "bold")))
+    elif missing := [str(each.batch_size) for each in outcome.results.studies if not each.complete]:
+        advice = "the same command goes on, unless another run is searching them now"
+        lines.append(Text(f"not complete: batch size {', '.join(missing)}; {advice}", "bold"))
+    if isinstance(outcome.report, ReportError):
+        lines.append(Text(f"{outcome.report}: tuner report {name} --output FOLDER", "yellow"))
+    else:
+        lines.append(Text.assemble("report: ", (str(outcome.report), "bold")))
     lines.append(Text(f"more:   tuner results {name} | tuner edges {name} | tuner dashboard | tuner mlflow", "dim"))
     return Group(*lines)
+
+
+def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
+    """Why studies broke, each reason once, with where it happened if that helps."""
+    for reason in dict.fromkeys(each.reason for each in studies):
+        alike = [each for each in studies if each.reason == reason]
+        if alike[0].details:
+            yield Text(alike[0].details.rstrip(), "dim")
+        yield Text(f"batch size {', '.join(str(each.batch_size) for each in alike)} broke: {reason}", "bold red")
 
 
 def edges_table(found: Edges) -> RenderableType:
@@ -78,7 +95,8 @@ def edges_table(found: Edges) -> RenderableType:
     table = _table("batch size", "parameter", "position", "verdict", "")
     for batch_size, edge in found.verdicts:
         verdict = Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, ""))
-        table.add_row(str(batch_size), Text(edge.parameter), f"{edge.position:.2f}", verdict, Text(edge.sentence))
+        sentence = "" if edge.verdict is Verdict.INSIDE else edge.sentence
+        table.add_row(str(batch_size), Text(edge.parameter), f"{edge.position:.2f}", verdict, Text(sentence))
     return Group(Text.assemble((found.experiment, "bold"), ": where each optimum lies in its range, 0 to 1"), table)
 
 
@@ -86,7 +104,7 @@ def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
     """How far experiments are."""
     if not records:
         return Text("no experiments yet; `tuner run digits` makes one")
-    table = _table("experiment", "batch size", "state", "trials", "running", "failed", "fewest steps", "confirmed")
+    table = _table("experiment", "batch size", "state", "trials", "running", "failed", "best", "confirmed")
     for record in records:
         planned = record.experiment.search.points
         for index, study in enumerate(results(record).studies):
@@ -132,9 +150,10 @@ def explanation_table(experiment: str, found: Explanation, report: Path) -> Rend
 def _table(*columns: str) -> Table:
     """An empty table; numbers and names are set right, words left."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    words = {"experiment", "state", "parameter", "verdict", "edges", ""}
+    words = {"experiment", "state", "parameter", "verdict", "at an edge", ""}
     for column in columns:
-        table.add_column(column, justify="left" if column in words else "right")
+        justify: JustifyMethod = "left" if column in words else "right"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
     return table
 
 
@@ -143,7 +162,7 @@ def _state(study: StudyResults) -> str:
         return "done"
     if study.trials.running:
         return "running"
-    return "stopped" if study.trials.finished else "waiting"
+    return "stopped" if study.trials.finished or study.trials.failed else "waiting"
 
 
 def _steps(study: StudyResults) -> tuple[str, str, str, str]:
@@ -175,6 +194,7 @@ def _value(value: Value) -> str:
 
 def _flags(verdicts: Sequence[EdgeVerdict]) -> Text:
     """The verdicts that are not `inside`."""
-    flags = [Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
-             for each in verdicts if each.verdict in STYLES]  # fmt: skip
-    return Text(", ").join(flags) if flags else Text("inside" if verdicts else "-")
+    flagged = [each for each in verdicts if each.verdict in STYLES]
+    words = (Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
+             for each in flagged)  # fmt: skip
+    return Text("\n").join(words) if flagged else Text("inside" if verdicts else "-")

@@ -1,17 +1,15 @@
 """A worker claims one open study at a time and sees it through."""
 
-import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tuner.errors import OutOfMemory
+from tuner.errors import OutOfMemory, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted
 from tuner.session import Interrupted, Session
 from tuner.stores import Claim, Store
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,12 @@ class Worker:
                     self._study(claim)
                 except Interrupted:
                     break
-                except Exception as error:
-                    log.exception("batch size %d broke", batch_size)
+                except TunerError as error:
                     broken.add(batch_size)
-                    self.emit(StudyBroken(batch_size, f"{type(error).__name__}: {error}"))
+                    self.emit(StudyBroken(batch_size, str(error)))
+                except Exception as error:
+                    broken.add(batch_size)
+                    self.emit(StudyBroken(batch_size, f"{type(error).__name__}: {error}", traceback.format_exc()))
         return claimed
 
     def _open(self) -> set[int]:

@@ -7,30 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.toy import TOY
 from tuner.errors import ConfigError, TunerError
 from tuner.experiment import from_table, load, parse, preset_text, presets
 from tuner.space import Choice, Fixed, Range, Scale
-
-TOY = """
-name = "toy"
-seed = 3
-batch_sizes = [8, 16]
-
-[objective]
-kind = "tests.toy:Toy"
-
-[goal]
-metric = "validation/error"
-below = 0.03
-within_steps = 400
-
-[space]
-learning_rate = { low = 1e-3, high = 10, scale = "log" }
-
-[search]
-sampler = { kind = "random" }
-points = 12
-"""
 
 
 def problems(text: str) -> list[str]:
@@ -93,9 +73,9 @@ def test_every_problem_of_a_file_is_said_at_once_with_its_path() -> None:
     ("old", "new", "message"),
     [
         ('name = "toy"', "", "name: is missing; an experiment needs it"),
-        ('name = "toy"', 'name = "a/b"', "name = 'a/b' must be letters"),
+        ('name = "toy"', 'name = "a/b"', "name: must be letters"),
         ("[8, 16]", "[8, 8]", "batch_sizes holds the same size twice"),
-        ("[8, 16]", "[]", "batch_sizes: Tuple should have at least 1 item"),
+        ("[8, 16]", "[]", "batch_sizes: is empty"),
         ("[8, 16]", "[0]", "batch_sizes.0: should be greater than or equal to 1, not 0"),
         ("[8, 16]", "8", "batch_sizes: should be a valid"),
         ("points = 12", 'points = "12"', "search.points: should be a valid integer, not '12'"),
@@ -182,3 +162,18 @@ def test_a_file_is_loaded_from_its_path(tmp_path: Path) -> None:
     path.write_text(TOY)
 
     assert load(str(path)).name == "toy"
+
+
+def test_a_module_of_the_users_that_fails_is_a_problem_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_written.py").write_text("def f(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    found = problems(changed(('kind = "tests.toy:Toy"', 'kind = "half_written:Bowl"')))
+
+    assert found[0].startswith("toy.toml: objective.kind: half_written:Bowl cannot be imported: SyntaxError")
+
+
+def test_an_infinite_slack_means_no_capping() -> None:
+    assert parse(changed(("points = 12", "slack = inf")), source="toy.toml").search.slack == float("inf")

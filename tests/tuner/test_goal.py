@@ -38,6 +38,12 @@ def test_a_trial_at_its_cap_is_censored_there() -> None:
     assert (result.outcome, result.steps, result.limit) == (Outcome.CENSORED, 3, 3)
 
 
+def test_a_trial_that_was_past_its_cap_before_it_diverged_is_censored() -> None:
+    measured = curve(0.9, 0.5, 0.4, 0.9, losses=[1.0, 0.5, 0.4, math.nan])
+
+    assert (ended(measured, cap=3).outcome, ended(measured, cap=4).outcome) == (Outcome.CENSORED, Outcome.INFEASIBLE)
+
+
 def test_a_target_met_at_the_cap_itself_is_achieved() -> None:
     assert ended(curve(0.9, 0.5, 0.02), cap=3).outcome is Outcome.ACHIEVED
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tuner.test_experiment import TOY, changed, problems
+from tests.toy import TOY, changed, problems
 from tuner.experiment import GoalSettings, from_table, parse
 
 

@@ -33,7 +33,7 @@ class Diary:
         time.sleep(self._random.random() / 500)
         self.lines.append(f"tell {trial.number}")
 
-    def drop(self, trial: Trial) -> None:
+    def drop(self, trial: Trial, error: BaseException | None) -> None:
         self.dropped.append(trial.number)
 
 

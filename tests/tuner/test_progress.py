@@ -57,7 +57,7 @@ class TestStandings:
         standings = Standings(digits(batch_sizes=[64]), now=0.0)
         events: list[Event] = [
             started(64),
-            StudyAdvanced(64, 100),
+            StudyAdvanced(64, 200),
             finished(64, 0, steps=20, outcome=Outcome.CENSORED),
             finished(64, 1, steps=40),
             StudyAdvanced(64, 23),
@@ -68,7 +68,7 @@ class TestStandings:
             standings.apply(event, now=0.0)
 
         standing = standings.studies[64]
-        assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 123, 40)
+        assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 223, 40)
         assert standing.state is StudyState.SEARCHING
 
     def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:

@@ -1,50 +1,16 @@
 """Stores that cannot be opened say why in one line, without passwords; passwords of any letters open them."""
 
-import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 import optuna
 import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy import URL, make_url
 
 from tests.contracts.stored import achieved, plan, small
+from tests.locked import PASSWORD, ROLE, with_password
 from tuner.errors import StoreError
 from tuner.stores.opening import open_store
-
-PASSWORD = "{se}sa%6De @:/?#'\"\\ü{{"
-ROLE = "tuner_test_role"
-
-
-@pytest.fixture
-def locked_url(postgres_url: str) -> Iterator[str]:
-    """The URL, without the password, of a database for which the server asks for a password."""
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        [(hba,)] = connection.execute("SHOW hba_file").fetchall()
-        if not os.access(hba, os.W_OK):
-            pytest.skip("cannot tell this server to ask for passwords")
-        rules = Path(hba).read_text()
-        Path(hba).write_text(f"local all {ROLE} scram-sha-256\n{rules}")
-        connection.execute("SELECT pg_reload_conf()")
-        role, name = sql.Identifier(ROLE), sql.Identifier(connection.info.dbname)
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(PASSWORD)))
-        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, role))
-        url = make_url(postgres_url)
-        bare = URL.create(url.drivername, ROLE, host=url.host, port=url.port, database=url.database, query=url.query)
-        yield bare.render_as_string()
-        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO CURRENT_USER").format(name))
-        connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
-        connection.execute(sql.SQL("DROP ROLE {}").format(role))
-        Path(hba).write_text(rules)
-        connection.execute("SELECT pg_reload_conf()")
-
-
-def with_password(url: str, password: str) -> str:
-    return url.replace(f"{ROLE}@", f"{ROLE}:{quote(password, safe='')}@")
 
 
 def test_a_password_of_any_letters_opens_a_store_and_is_never_shown(locked_url: str) -> None:

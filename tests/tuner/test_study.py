@@ -1,5 +1,6 @@
 """The search generator fills lanes, judges, caps and refills."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,7 @@ def trials(*learning_rates: float) -> Iterator[Trial]:
         yield Trial(number, TrialPlan(number, 0, Role.SEARCH, number, {"learning_rate": rate}, 2, "cpu"))
 
 
-def ends(trainer: ToyTrainer, *learning_rates: float, slack: float | None = None) -> dict[int, Ended]:
+def ends(trainer: ToyTrainer, *learning_rates: float, slack: float = math.inf) -> dict[int, Ended]:
     """Every end, by trial number, in the order they came."""
     events = search(trainer, trials(*learning_rates), GOAL, slack=slack)
     return {each.trial.number: each for each in events if isinstance(each, Ended)}

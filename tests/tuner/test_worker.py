@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy import Toy, steps_to
-from tests.tuner.test_experiment import TOY
+from tests.toy import TOY, Toy, steps_to
 from tuner.experiment import ConfirmationSettings, Experiment, parse
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
@@ -174,7 +173,9 @@ def test_a_study_that_breaks_leaves_the_others_to_go_on(store: Store) -> None:
     events = work(store, objective=Toy(breaks_at_batch_size=16))
 
     broken = [each for each in events if isinstance(each, StudyBroken)]
-    assert broken == [StudyBroken(16, "ZeroDivisionError: the toy is broken")]
+    assert [(each.batch_size, each.reason) for each in broken] == [(16, "ZeroDivisionError: the toy is broken")]
+    assert "in advance" in broken[0].details
+    assert {each.reason for each in studies(store)[16].trials} == {"ZeroDivisionError: the toy is broken"}
     assert studies(store)[8].complete
     assert not studies(store)[16].complete
 

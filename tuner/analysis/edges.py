@@ -21,7 +21,7 @@ from tuner.analysis import surface
 from tuner.analysis.confirmation import Confirmation
 from tuner.analysis.surface import Surface
 from tuner.records import Role, StudyRecord, TrialRecord
-from tuner.space import Range, Scale
+from tuner.space import Natural, Range, Scale
 from tuner.trial import Outcome, Value
 
 Array = NDArray[np.float64]
@@ -196,11 +196,13 @@ def _lowest(fitted: Surface, through: Array, column: int, along: Array) -> Array
 
 
 def is_natural(limits: Range, side: Side) -> bool:
-    """Whether a range ends because the parameter does, as far as its scale tells.
+    """Whether a range ends because the parameter does: as the experiment says, or as far as its scale tells.
 
     A reverse logarithm measures how far a value is from 1 and starts at 0 (no momentum); a linear range that starts at
     exactly 0 holds amounts, and one that ends at exactly 1 as well holds shares. A logarithm has no end.
     """
+    if limits.natural in (Natural.BOTH, Natural(side)):
+        return True
     if side is Side.LOW:
         return limits.scale is not Scale.LOG and limits.low == 0
     return limits.scale is Scale.LINEAR and limits.low == 0 and limits.high == 1

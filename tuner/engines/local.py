@@ -1,28 +1,25 @@
 """Workers as processes on this machine, one study each at a time."""
 
-import logging
 import multiprocessing
 import os
-import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
-from multiprocessing.queues import Queue
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.synchronize import Event as Flag
 from types import FrameType
+from typing import cast
 
 from tuner.engines import Job
+from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.stores.opening import open_store
 from tuner.worker import Worker
 
-log = logging.getLogger(__name__)
-
-POLL_SECONDS = 0.2
-GRACE_SECONDS = 30
-"""How long workers may take to hand back what they hold."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def default_workers() -> int:
@@ -42,38 +39,50 @@ class Local:
     def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
         context = multiprocessing.get_context("spawn")
-        events: Queue[Event] = context.Queue()
         stop = context.Event()
         for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(variable, "1")
-        count = min(self.workers, len(job.experiment.batch_sizes))
-        processes = [context.Process(target=_work, args=(job, events, stop)) for _ in range(count)]
+        processes: dict[Connection, SpawnProcess] = {}
         with _signals(stop, processes, tell):
-            for process in processes:
-                process.start()
-            while any(process.is_alive() for process in processes):
-                _pass_on(events, tell)
-            for process in processes:
-                process.join()
-            _pass_on(events, tell)
-        for process in processes:
-            if process.exitcode and not stop.is_set():
-                tell(Notice(f"{process.name} died with exit code {process.exitcode}; its study can be resumed"))
+            for _ in range(min(self.workers, len(job.experiment.batch_sizes))):
+                reader, process = _start(context, job, stop)
+                processes[reader] = process
+            while processes:
+                for reader in cast(list[Connection], wait(list(processes))):
+                    try:
+                        tell(reader.recv())
+                    except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
+                        _bury(processes.pop(reader), tell, expected=stop.is_set())
+                        reader.close()
         return not stop.is_set()
 
 
-def _pass_on(events: "Queue[Event]", tell: Callable[[Event], None]) -> None:
-    """Tell of the events that have arrived; wait a moment for the first."""
+def _start(context: SpawnContext, job: Job, stop: Flag) -> tuple[Connection, SpawnProcess]:
+    """A worker process, and where its events come from.
+
+    Each has a pipe of its own: one that dies in the middle of an event cannot hold up the others.
+    """
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(job, writer, stop))
+    # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        tell(events.get(timeout=POLL_SECONDS))
-        while True:
-            tell(events.get_nowait())
-    except queue.Empty:
-        return
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    writer.close()
+    return reader, process
+
+
+def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
+    """Say so if a worker did not end by itself."""
+    process.join()
+    if process.exitcode and not expected:
+        tell(Notice(f"{process.name} died with exit code {process.exitcode}; its study can be gone on with"))
 
 
 @contextmanager
-def _signals(stop: Flag, processes: list[SpawnProcess], tell: Callable[[Event], None]) -> Iterator[None]:
+def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callable[[Event], None]) -> Iterator[None]:
     """Within it, SIGINT and SIGTERM ask the workers to stop; the second time they kill them."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -81,10 +90,10 @@ def _signals(stop: Flag, processes: list[SpawnProcess], tell: Callable[[Event], 
             stop.set()
             tell(Notice("stopping: finished trials are stored, the others will be trained again; once more to hurry"))
         else:
-            for process in processes:
+            for process in processes.values():
                 process.kill()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield
     finally:
@@ -92,24 +101,31 @@ def _signals(stop: Flag, processes: list[SpawnProcess], tell: Callable[[Event], 
             signal.signal(number, handler)
 
 
-def _work(job: Job, events: "Queue[Event]", stop: Flag) -> None:
+def _work(job: Job, events: Connection, stop: Flag) -> None:
     """The life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    name = f"{os.uname().nodename}/{os.getpid()}"
-    store = open_store(job.store_url)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    one_at_a_time = threading.Lock()
+
+    def emit(event: Event) -> None:
+        with one_at_a_time:
+            events.send(event)
+
     try:
-        Worker(
-            name=name,
-            experiment=job.experiment,
-            objective=job.experiment.build_objective(),
-            store=store,
-            device=job.device,
-            emit=events.put,
-            stopping=lambda: stop.is_set() or _orphaned(),
-        ).run()
-    finally:
-        store.close()
+        with closing(open_store(job.store_url)) as store:
+            Worker(
+                name=f"{os.uname().nodename}/{os.getpid()}",
+                experiment=job.experiment,
+                objective=job.experiment.build_objective(),
+                store=store,
+                device=job.device,
+                emit=emit,
+                stopping=lambda: stop.is_set() or _orphaned(),
+            ).run()
+    except TunerError as error:
+        emit(Notice(f"a worker cannot go on: {error}"))
+        raise SystemExit(1) from error
 
 
 def _orphaned() -> bool:

@@ -42,10 +42,16 @@ class StudyFinished:
 
 @dataclass(frozen=True, slots=True)
 class StudyBroken:
-    """A study cannot go on; what it finished is stored."""
+    """A study cannot go on; what it finished is stored.
+
+    Attributes:
+        reason: What went wrong, in a line.
+        details: Where, as a traceback; empty if it is nothing to debug.
+    """
 
     batch_size: int
     reason: str
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)

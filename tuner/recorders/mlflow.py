@@ -10,9 +10,9 @@ from queue import SimpleQueue
 from tuner.errors import RecorderError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.run_content import DIGEST_TAG, STUDY_TAG, study_key, study_run, trial_run
+from tuner.recorders.run_content import DIGEST_TAG, STUDY_TAG, study_run, trial_run
 from tuner.recorders.tracking import Tracking
-from tuner.records import StudyRecord
+from tuner.records import StudyRecord, study_name
 
 BACKLOG = 500
 """Trials that may wait to be sent; those beyond are left to `tuner sync`."""
@@ -176,4 +176,4 @@ class _Log:
         return self._open[key]
 
     def _key(self, batch_size: int, round: int) -> str:
-        return study_key(self._experiment, batch_size=batch_size, round=round)
+        return study_name(self._experiment.name, batch_size, round)

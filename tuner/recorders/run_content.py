@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tuner.experiment import Experiment
-from tuner.records import Curve, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.records import Curve, Role, StudyRecord, TrialEnd, TrialRecord, study_name
 from tuner.trial import Measurement, Outcome
 
 TRIAL_TAG = "tuner.trial"
@@ -62,14 +62,9 @@ class RunContent:
     ended: int
 
 
-def study_key(experiment: Experiment, *, batch_size: int, round: int) -> str:
-    """Names a study among all runs: `digits/batch_size=64/round=1`."""
-    return f"{experiment.name}/batch_size={batch_size}/round={round}"
-
-
 def trial_key(experiment: Experiment, *, batch_size: int, round: int, number: int) -> str:
     """Names a trial among all runs: `digits/batch_size=64/round=1/trial=17`."""
-    return f"{study_key(experiment, batch_size=batch_size, round=round)}/trial={number}"
+    return f"{study_name(experiment.name, batch_size, round)}/trial={number}"
 
 
 def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
@@ -86,7 +81,7 @@ def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
     ended = max(utc_milliseconds(each.ended or each.started) for each in trials)
     return RunContent(
         name=f"batch_size={study.batch_size}",
-        tags={STUDY_TAG: study_key(experiment, batch_size=study.batch_size, round=study.round)}
+        tags={STUDY_TAG: study_name(experiment.name, study.batch_size, study.round)}
         | _study_tags(experiment, batch_size=study.batch_size, round=study.round),
         parameters={},
         metrics=tuple(MetricValue(name, value, 0, ended) for name, value in _study_metrics(study).items()),
@@ -134,7 +129,7 @@ def trial_run(
 def _study_tags(experiment: Experiment, *, batch_size: int, round: int) -> dict[str, str]:
     """What a study's run and its trials' runs can be found by."""
     return {
-        "study": study_key(experiment, batch_size=batch_size, round=round),
+        "study": study_name(experiment.name, batch_size, round),
         "batch_size": str(batch_size),
         "round": str(round),
         DIGEST_TAG: experiment.digest,

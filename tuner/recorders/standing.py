@@ -32,7 +32,8 @@ class Standing:
         planned: Trials it will have, if every one that confirmation may ask for is run.
         done: Trials with a result.
         searched: Search trials among them.
-        steps: Gradient steps spent.
+        steps: Gradient steps spent, confirmation included: those of trials with a result, and those told of others.
+        ended_steps: Those of trials with a result.
         best: Fewest steps to target of a search trial, if one reached it.
         started: When it was claimed, in seconds on the caller's clock.
         before: Trials that were done when it was claimed.
@@ -43,6 +44,7 @@ class Standing:
     done: int = 0
     searched: int = 0
     steps: int = 0
+    ended_steps: int = 0
     best: int | None = None
     state: StudyState = StudyState.WAITING
     started: float = 0.0
@@ -135,12 +137,13 @@ class Standings:
         standing.state = StudyState.SEARCHING
         for each in before:
             self._count(standing, each)
-            standing.steps += each.end.spent if each.end is not None else 0
         return standing
 
     def _count(self, standing: Standing, trial: TrialRecord) -> None:
         """Take a trial's result into account."""
         standing.done += 1
+        standing.ended_steps += trial.end.spent if trial.end is not None else 0
+        standing.steps = max(standing.steps, standing.ended_steps)
         if trial.plan.role is Role.SEARCH and trial.end is not None:
             standing.searched += 1
             if trial.end.outcome is Outcome.ACHIEVED:

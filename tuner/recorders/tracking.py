@@ -165,6 +165,15 @@ def shown_uri(tracking_uri: str) -> str:
     return re.sub(r"^([^/]*//[^/@]*?):[^/]*@", r"\1@", plain)
 
 
+def with_driver(tracking_uri: str) -> str:
+    """A tracking URI that names the PostgreSQL driver we install; MLflow would look for another.
+
+    >>> with_driver("postgresql://ada@db.lab/mlflow")
+    'postgresql+psycopg://ada@db.lab/mlflow'
+    """
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", tracking_uri)
+
+
 def _connect(tracking_uri: str) -> "MlflowClient":
     """A client. The first one imports MLflow, which takes a second."""
     for name, value in ENVIRONMENT.items():
@@ -174,7 +183,7 @@ def _connect(tracking_uri: str) -> "MlflowClient":
     # What goes wrong is raised, and told in our words; that tables are made does not belong on the terminal.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return MlflowClient(tracking_uri=re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", tracking_uri))
+    return MlflowClient(tracking_uri=with_driver(tracking_uri))
 
 
 def _artifact_location(tracking_uri: str, experiment_name: str) -> str | None:

@@ -3,14 +3,17 @@
 import base64
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
+from tuner.errors import ReportError
 from tuner.records import ExperimentRecord
 from tuner.report.content import Content, content
 from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
@@ -52,16 +55,42 @@ def write_report(
         folder: Where to; made if missing. Files of an earlier report are replaced, each at once.
         store: Where the experiment is stored, without password.
         explanation: The noisy quadratic model to draw over what was measured.
+
+    Raises:
+        ReportError: The folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder)
     found = findings(record, explanation=explanation)
     pictures = [_picture(each) for each in drawings(found)]
-    for each in pictures:
-        _replace(folder / f"{each.name}.svg", each.svg)
-        _replace(folder / f"{each.name}.png", each.png)
     page = folder / "report.html"
-    _replace(page, _render(content(found, store=store), pictures).encode())
+    with _report_errors(folder):
+        for each in pictures:
+            _replace(folder / f"{each.name}.svg", each.svg)
+            _replace(folder / f"{each.name}.png", each.png)
+        _replace(page, _render(content(found, store=store), pictures).encode())
     return page
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a report, so that hours of training do not end in front of a closed door.
+
+    Raises:
+        ReportError: It cannot be made or written to.
+    """
+    with _report_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+
+
+@contextmanager
+def _report_errors(folder: Path) -> Iterator[None]:
+    """What the file system objects to, as a `ReportError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ReportError(f"the report cannot be written to {folder}: {reason}; choose another folder") from error
 
 
 def drawings(found: Findings) -> Iterator[Drawing]:

@@ -28,10 +28,13 @@ class Database(Protocol):
 
     Attributes:
         location: Where it is. May hold the password.
+        advice: What to do if it cannot be opened.
     """
 
     @property
     def location(self) -> URL: ...
+    @property
+    def advice(self) -> str: ...
 
     def engine_options(self) -> dict[str, object]:
         """What `sqlalchemy.create_engine` needs beside the URL."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tuner.errors import StoreError
 from tuner.stores import Store
 from tuner.stores.database import Database
 from tuner.stores.postgresql import PostgresqlServer
@@ -10,19 +11,22 @@ from tuner.stores.sqlite import SqliteFile
 from tuner.stores.urls import parse
 
 
-def open_store(url: str) -> Store:
-    """The store at `sqlite:///path` or `postgresql://user@host/database`; made if it is not there.
+def open_store(url: str, *, create: bool = True) -> Store:
+    """The store at `sqlite:///path` or `postgresql://user@host/database`; made if it is not there, with `create`.
 
     PostgreSQL's connection options may follow the URL (`?sslmode=verify-full`); libpq's variables and its password
     file are respected. Special characters of a password are percent-encoded.
 
     Raises:
-        StoreError: It cannot be reached, is no store, or was written by a newer version.
+        StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
     """
     location = parse(url)
     database: Database
     if location.get_backend_name() == "sqlite":
-        database = SqliteFile(Path(location.database or "").absolute())  # even if the process changes its folder later
+        path = Path(location.database or "").absolute()  # even if the process changes its folder later
+        if not (create or path.exists()):
+            raise StoreError(f"there is no store at {path}; `tuner run` makes it, --store or TUNER_STORE names another")
+        database = SqliteFile(path)
     else:
         database = PostgresqlServer(location)
     return RelationalStore(database)

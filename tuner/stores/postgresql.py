@@ -29,6 +29,10 @@ class PostgresqlServer:
 
     location: URL = field(repr=False)
 
+    @property
+    def advice(self) -> str:
+        return "; check that it is running and that TUNER_STORE or --store names it"
+
     def engine_options(self) -> dict[str, object]:
         # A connection that was idle for an hour may be dead: ask before use. Servers count connections: keep few.
         return {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 3, "connect_args": self._connection_options()}

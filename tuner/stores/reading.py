@@ -44,11 +44,6 @@ class StoredStudy:
     complete: bool
 
 
-def study_name(name: str, batch_size: int, round: int) -> str:
-    """What Optuna and its dashboard call a study."""
-    return f"{name}/batch_size={batch_size}/round={round}"
-
-
 def experiment_names(connection: Connection) -> list[str]:
     """The experiments stored, oldest first."""
     return list(connection.scalars(select(experiment.c.name).order_by(experiment.c.experiment_id)))

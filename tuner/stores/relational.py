@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, insert, inspect, select, updat
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
-from tuner.records import Curve, ExperimentRecord, StudyRecord
+from tuner.records import Curve, ExperimentRecord, StudyRecord, study_name
 from tuner.stores.claims import StudyClaim
 from tuner.stores.database import Database, store_errors
 from tuner.stores.differences import differences
@@ -24,7 +24,6 @@ from tuner.stores.reading import (
     find_experiment,
     read_curves,
     read_trials,
-    study_name,
 )
 from tuner.stores.tables import SCHEMA_VERSION, experiment, ours, schema, study
 from tuner.stores.urls import for_optuna, visible
@@ -32,8 +31,9 @@ from tuner.stores.urls import for_optuna, visible
 log = logging.getLogger(__name__)
 
 FIRST_ROUND = 1
+LOSS_LABEL = "log2 of steps to target"
+"""What the dashboard calls the value of a trial; one that fell short has a larger one than its steps."""
 DIFFERENCES_SHOWN = 5
-REACH = "; check that it is running and that TUNER_STORE or --store names it"
 ORPHANED = "orphaned: its worker ended without a word"
 INTERRUPTED = "interrupted: its worker let go of the study"
 
@@ -49,7 +49,7 @@ class RelationalStore:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._database = database
         doing = f"the store {visible(database.location)} cannot be opened"
-        with store_errors(doing, advice=REACH), database.lock("open", wait=True):
+        with store_errors(doing, advice=database.advice), database.lock("open", wait=True):
             _refuse_newer(database)
             self._storage = _open_optuna(database)
             # Optuna's engine is ours too: a worker holds two connections, this engine's and its claim's.
@@ -123,6 +123,7 @@ class RelationalStore:
             opened = optuna.create_study(
                 storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
             )
+            opened.set_metric_names([LOSS_LABEL])
             for key, value in {"experiment": submitted.name, "batch_size": batch_size, "round": FIRST_ROUND}.items():
                 opened.set_user_attr(key, value)
         row = {"name": submitted.name, "settings": json.dumps(submitted.to_table()), "created": datetime.now(UTC)}

@@ -28,6 +28,10 @@ class SqliteFile:
     def location(self) -> URL:
         return URL.create("sqlite", database=str(self.path))
 
+    @property
+    def advice(self) -> str:
+        return "; check the path that TUNER_STORE or --store gives, and its permissions"
+
     def engine_options(self) -> dict[str, object]:
         return {"creator": partial(_connect, self.path)}
 

@@ -11,7 +11,7 @@ from tuner.analysis.confirmation import confirm
 from tuner.analysis.edges import EdgeVerdict, Side, Verdict, check, is_natural
 from tuner.analysis.summary import results
 from tuner.records import ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
+from tuner.space import Choice, Fixed, Natural, Range, Scale, SearchSpace
 from tuner.trial import Outcome
 
 MIDDLE = (0.5, 0.5, 0.5, 0.5)
@@ -109,9 +109,12 @@ def test_positions_are_on_the_parameters_own_scale() -> None:
         (Range(0.0, 1.0), Side.HIGH, True),
         (Range(0.2, 1.0), Side.HIGH, False),
         (Range(1e-4, 1.0, scale=Scale.LOG), Side.HIGH, False),
+        (Range(1e-4, 1.0, scale=Scale.LOG, natural=Natural.HIGH), Side.HIGH, True),
+        (Range(1e-4, 1.0, scale=Scale.LOG, natural=Natural.HIGH), Side.LOW, False),
+        (Range(1e-4, 1.0, scale=Scale.LOG, natural=Natural.BOTH), Side.LOW, True),
     ],
 )
-def test_a_range_ends_naturally_where_its_scale_says_so(limits: Range, side: Side, natural: bool) -> None:
+def test_a_range_ends_naturally_where_it_or_its_scale_says_so(limits: Range, side: Side, natural: bool) -> None:
     assert is_natural(limits, side) is natural
 
 

@@ -1,0 +1,96 @@
+"""The command line in processes of its own, as people run it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Ours, without what would lead a command elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TUNER_", "MLFLOW_", "PG"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **variables}
+
+
+def tuner(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder."""
+    command = [sys.executable, "-m", "tuner", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=environment(**variables)
+    )
+
+
+@contextmanager
+def started(folder: Path, *arguments: str, **variables: str) -> Iterator["subprocess.Popen[str]"]:
+    """The command line at work in a folder, and ended by force, with all it has started, if it is not done by itself.
+
+    Its standard output brings its errors too.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuner", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(**variables),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            kill(process)
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """End a process and all it has started at once, without a word, as when their machine fails."""
+    if process.poll() is None:
+        for each in {process.pid, *processes_below(process.pid)}:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        process.wait()
+
+
+def read_until(process: "subprocess.Popen[str]", text: str) -> str:
+    """Wait until a process says this; what it has said until then."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"it ended without saying {text!r}:\n{said}")
+
+
+def processes_below(ancestor: int) -> set[int]:
+    """The processes that a process has started, and those that these have."""
+    parents = {}
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended since
+            fields = each.read_text().rpartition(")")[2].split()
+            parents[int(each.parent.name)] = int(fields[1])
+    found: set[int] = set()
+    newest = {ancestor}
+    while newest:
+        newest = {child for child, parent in parents.items() if parent in newest}
+        found |= newest
+    return found
+
+
+def arguments(process: int) -> bytes:
+    """What `ps` shows of a process; nothing if it has ended since."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,167 @@
+"""What people see in a browser: optuna-dashboard, the MLflow UI and the report of a finished run, in real Chromium."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.commands import free_port, read_until, started, tuner
+
+pytestmark = pytest.mark.browser
+
+QUIET = """
+    --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --disable-quic
+    --no-first-run
+"""
+PATIENCE_MILLISECONDS = 30_000
+"""How long a page may take to show something on a busy machine."""
+
+
+TRIALS = 12 + 4 + 3
+"""Of each study: searched, run again to choose the winner, and to report it."""
+
+
+class Best(NamedTuple):
+    """A trial's number, and its steps to target."""
+
+    trial: int
+    steps: int
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    programs = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    program = next(filter(None, programs), None)
+    if program is None:
+        absent = "no Chromium is installed: there is no chromium, chromium-browser or google-chrome to run"
+        pytest.fail(absent) if os.environ.get("CI") else pytest.skip(absent)
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
+    with sync_playwright() as playwright:
+        started_browser = playwright.chromium.launch(executable_path=program, args=QUIET.split())
+        yield started_browser
+        started_browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened.set_default_timeout(PATIENCE_MILLISECONDS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def dashboard(finished: Path) -> Iterator[str]:
+    """The address of optuna-dashboard on the toy's store."""
+    port = free_port()
+    with started(finished, "dashboard", "--port", str(port)) as server:
+        read_until(server, "optuna-dashboard on")
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def mlflow(finished: Path) -> Iterator[str]:
+    """The address of the MLflow UI on the toy's runs."""
+    port = free_port()
+    with started(finished, "mlflow", "--port", str(port)) as server:
+        read_until(server, "Uvicorn running on")
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def best(finished: Path) -> Best:
+    """The best trial of the search at batch size 8."""
+    results = json.loads(tuner(finished, "results", "toy", "--json").stdout)
+    found = results["studies"][0]["best"]
+    return Best(found["trial"], found["steps"])
+
+
+def test_the_dashboard_lists_every_study(page: Page, dashboard: str) -> None:
+    page.goto(dashboard)
+
+    expect(page.get_by_text("toy/batch_size=8/round=1")).to_be_visible()
+    expect(page.get_by_text("toy/batch_size=16/round=1")).to_be_visible()
+
+
+def test_a_study_page_draws_every_trial_and_names_the_best(page: Page, dashboard: str, best: Best) -> None:
+    page.goto(dashboard)
+    page.get_by_text("toy/batch_size=8/round=1").click()
+
+    expect(page.get_by_text(f"Best Trial (number={best.trial})")).to_be_visible()
+    expect(page.get_by_text(str(math.log2(best.steps)))).to_be_visible()
+    expect(page.locator("#plot-history .scatterlayer .trace").first.locator(".point")).to_have_count(TRIALS)
+    expect(page.locator("#graph-intermediate-values .scatterlayer .trace")).to_have_count(TRIALS)
+
+
+def test_a_trial_of_the_dashboard_says_how_it_ended(page: Page, dashboard: str, best: Best) -> None:
+    page.goto(f"{dashboard}/dashboard/studies/1/trials?numbers={best.trial}")
+
+    expect(page.get_by_text(f"{TRIALS} Trials")).to_be_visible()
+    expect(page.get_by_text("Intermediate Values")).to_be_visible()
+    for attribute in ("outcome achieved", "role search", f"steps {best.steps}"):
+        expect(page.get_by_text(attribute, exact=True)).to_be_visible()
+
+
+def test_mlflow_shows_a_run_for_each_study_with_those_of_its_trials_below(page: Page, mlflow: str, best: Best) -> None:
+    open_runs(page, mlflow)
+
+    expect(page.get_by_text(f"{2 * (1 + TRIALS) + 1} matching runs")).to_be_visible()
+    for name in ("batch_size=8", "batch_size=16", "report"):
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+
+    page.get_by_role("row").filter(has=page.get_by_text("batch_size=8", exact=True)).get_by_role("button").click()
+
+    expect(page.get_by_role("link", name=f"batch_size=8 trial={best.trial}", exact=True)).to_be_visible()
+
+
+def test_mlflow_shows_what_a_trial_came_to_and_its_curve(page: Page, mlflow: str, best: Best) -> None:
+    open_runs(page, mlflow)
+    page.get_by_role("row").filter(has=page.get_by_text("batch_size=8", exact=True)).get_by_role("button").click()
+    page.get_by_role("link", name=f"batch_size=8 trial={best.trial}", exact=True).click()
+
+    expect(page.get_by_role("row").filter(has_text="steps_to_target")).to_contain_text(str(best.steps))
+    for name in ("validation/error", "test/error", "learning_rate", "outcome", "seed"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+
+    page.get_by_role("tab", name="Model metrics").click()
+
+    drawn = page.locator(".js-plotly-plot").first.locator(".scatterlayer .trace").first.locator(".point")
+    expect(drawn).to_have_count(best.steps)
+
+
+def test_mlflow_shows_the_report(page: Page, mlflow: str) -> None:
+    open_runs(page, mlflow)
+    page.get_by_role("link", name="report", exact=True).click()
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("report.html", exact=True).click()
+
+    expect(page.frame_locator("iframe").get_by_role("heading", name="toy", exact=True)).to_be_visible()
+
+
+def test_the_report_is_one_file_that_shows_every_batch_size(page: Page, finished: Path) -> None:
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    report = (finished / "runs" / "toy" / "report.html").as_uri()
+    page.goto(report, wait_until="networkidle")
+
+    expect(page.get_by_role("heading", name="toy", exact=True)).to_be_visible()
+    for table in page.get_by_role("table").all():
+        expect(table.get_by_role("row")).to_contain_text(["batch size", "8", "16"])
+    assert said == []
+    assert asked == [report]
+
+
+def open_runs(page: Page, mlflow: str) -> None:
+    """Open the list of the toy's runs."""
+    page.goto(mlflow)
+    experiment = page.get_by_role("link", name="toy", exact=True).get_attribute("href")
+    page.goto(f"{mlflow}/{experiment}/runs")

@@ -1,0 +1,46 @@
+"""What the README shows works."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tuner.experiment import Experiment, parse
+from tuner.goal import ReachTarget
+from tuner.objective import Objective
+from tuner.records import Role, TrialPlan
+from tuner.study import Ended, Trial, search
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def block(language: str) -> str:
+    """The README's code in a language."""
+    found = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def test_its_experiment_is_valid() -> None:
+    assert isinstance(parse(block("toml"), source="README.md"), Experiment)
+
+
+def test_its_objective_trains() -> None:
+    names: dict[str, object] = {}
+    exec(block("python"), names)
+    bowl = names["Bowl"]
+    assert isinstance(bowl, type)
+    objective = bowl()
+    plan = TrialPlan(0, 0, Role.SEARCH, 0, {"learning_rate": 0.25}, 1, "cpu")
+
+    assert isinstance(objective, Objective)
+    trainer = objective.trainer(8, lanes=1, device="cpu")
+    goal = ReachTarget("validation/error", below=0.1, within_steps=100)
+    ended = [each for each in search(trainer, iter([Trial(0, plan)]), goal) if isinstance(each, Ended)]
+
+    assert [each.result.steps for each in ended] == [4]
+
+
+@pytest.mark.parametrize("name", ["pip install -e . &&", "pip install -e '.[test]' &&"])
+def test_its_two_commands_are_there(name: str) -> None:
+    assert README.count(name) == 1

@@ -1,0 +1,82 @@
+"""Workers as processes: heard, stopped, and missed when they die."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.toy import TOY
+from tuner.engines import Job
+from tuner.engines.local import Local
+from tuner.experiment import parse
+from tuner.recorders import Event, Notice, StudyStarted, TrialFinished
+from tuner.records import Role
+from tuner.stores.opening import open_store
+
+SLOW = parse(TOY.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.005'), source="toy.toml")
+
+
+def run(folder: Path, *, workers: int, hear: Callable[[Event], None] = lambda event: None) -> tuple[bool, list[Event]]:
+    """A run of the toy, and everything that was said."""
+    url = f"sqlite:///{folder / 'tuner.db'}"
+    with closing(open_store(url)) as store:
+        store.submit(SLOW)
+    said: list[Event] = []
+
+    def tell(event: Event) -> None:
+        said.append(event)
+        hear(event)
+
+    return Local(workers).run(Job(SLOW, url, "cpu"), tell), said
+
+
+def test_workers_share_the_studies_and_everything_they_say_arrives(tmp_path: Path) -> None:
+    to_the_end, said = run(tmp_path, workers=2)
+
+    assert to_the_end
+    assert len({each.worker for each in said if isinstance(each, StudyStarted)}) == 2
+    assert sum(isinstance(each, TrialFinished) for each in said) == 2 * (12 + 15 + 5)
+
+
+def test_a_worker_that_is_killed_is_missed_and_the_others_go_on(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_the_first(event: Event) -> None:
+        if isinstance(event, TrialFinished) and not killed:
+            killed.append(int(workers[event.batch_size].rpartition("/")[2]))
+            os.kill(killed[0], signal.SIGKILL)
+        elif isinstance(event, StudyStarted):
+            workers[event.study.batch_size] = event.worker
+
+    workers: dict[int, str] = {}
+
+    to_the_end, said = run(tmp_path, workers=2, hear=kill_the_first)
+
+    assert to_the_end
+    notices = [each.text for each in said if isinstance(each, Notice)]
+    assert len(notices) == 1
+    assert "died with exit code -9" in notices[0]
+    with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as store:
+        assert any(each.complete for each in store.record("toy").studies)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_workers_and_a_later_run_goes_on(tmp_path: Path, sign: signal.Signals) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, TrialFinished):
+            os.kill(os.getpid(), sign)
+
+    before = signal.getsignal(sign)
+    to_the_end, said = run(tmp_path, workers=2, hear=stop)
+
+    assert not to_the_end
+    assert signal.getsignal(sign) is before
+    assert sum(isinstance(each, Notice) for each in said) >= 1
+    assert run(tmp_path, workers=2)[0]
+    with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as store:
+        for study in store.record("toy").studies:
+            assert study.complete
+            assert len(study.finished(Role.SEARCH)) == 12
