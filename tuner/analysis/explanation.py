@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tuner.analysis.confirmation import candidates
 from tuner.analysis.nqm import Method, Never, Optimum, Rule
-from tuner.analysis.nqm.fitting import TARGET, fit_power_law
+from tuner.analysis.nqm.fitting import TARGET, Apply, fit_power_law
 from tuner.analysis.optima import MOMENTUM
 from tuner.analysis.scaling import LEAST_POINTS, NotFitted, ScalingCurve, ScalingPoint, scaling_curve
 from tuner.records import ExperimentRecord, StudyRecord
@@ -71,8 +71,13 @@ class Explanation:
         }
 
 
-def explain(record: ExperimentRecord) -> Explanation | NotFitted:
-    """The model that fits best: heavy ball within the space's momentum if it has one, else plain SGD."""
+def explain(record: ExperimentRecord, *, apply: Apply = map) -> Explanation | NotFitted:
+    """The model that fits best: heavy ball within the space's momentum if it has one, else plain SGD.
+
+    Args:
+        record: The experiment, complete or not.
+        apply: Calls a function for each batch size.
+    """
     measured = measured_curve(record)
     points = measured.points
     if len(points) < LEAST_POINTS:
@@ -85,6 +90,7 @@ def explain(record: ExperimentRecord) -> Explanation | NotFitted:
         [each.steps for each in points],
         rule,
         coefficient=momentum or (0.0, 0.0),
+        apply=apply,
     )
     return Explanation(
         rule, found.noise_scale, found.exponent, found.start, found.residual, measured, _curve(found.optima)

@@ -1,6 +1,8 @@
 """Optima that are computed and not measured: the curve of an objective that can say where its optimum is."""
 
 import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from tuner.analysis.scaling import ScalingCurve, ScalingPoint
 from tuner.errors import TunerError
@@ -9,10 +11,16 @@ from tuner.objective import Predictor
 from tuner.space import Choice, Parameter, Range
 
 Json = dict[str, object]
+Apply = Callable[[Callable[[int], ScalingPoint], Iterable[int]], Iterable[ScalingPoint]]
+"""`map`, or one like it that spreads the calls over processes."""
 
 
-def predicted_curve(experiment: Experiment) -> ScalingCurve:
+def predicted_curve(experiment: Experiment, *, apply: Apply = map) -> ScalingCurve:
     """The fewest steps at each batch size within the experiment's space, whatever its budget, smallest size first.
+
+    Args:
+        experiment: Whose objective is a `Predictor`.
+        apply: Calls a function for each batch size.
 
     Raises:
         TunerError: The objective cannot be predicted, or not in this space or to this target.
@@ -22,7 +30,7 @@ def predicted_curve(experiment: Experiment) -> ScalingCurve:
         message = f"the optimum of {experiment.objective['kind']} cannot be computed"
         raise TunerError(f"{message}; measure it with `tuner run` and then `tuner fit {experiment.name}`")
     bounds = {name: _bounds(name, each) for name, each in experiment.space.parameters.items()}
-    points = [_point(experiment, objective, size, bounds) for size in sorted(experiment.batch_sizes)]
+    points = list(apply(partial(_point, experiment, objective, bounds), sorted(experiment.batch_sizes)))
     return ScalingCurve(tuple(points), tuple(each.batch_size for each in points if math.isinf(each.steps)))
 
 
@@ -40,7 +48,7 @@ def predictions_json(curve: ScalingCurve) -> list[Json]:
 
 
 def _point(
-    experiment: Experiment, objective: Predictor, batch_size: int, bounds: dict[str, tuple[float, float]]
+    experiment: Experiment, objective: Predictor, bounds: Mapping[str, tuple[float, float]], batch_size: int
 ) -> ScalingPoint:
     """The optimum at a batch size. Raises `TunerError`."""
     goal = experiment.goal

@@ -5,7 +5,7 @@ worked out at the solution with `optimal` and taken off before the scales are so
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,9 @@ from tuner.analysis.nqm.model import Floats, NoisyQuadratic, power_law
 from tuner.analysis.nqm.optimum import Box, Optimum, optimal
 from tuner.analysis.nqm.rule import Rule
 
+Apply = Callable[[Callable[[int], Optimum], Iterable[int]], Iterable[Optimum]]
+"""`map`, or one like it that spreads the calls over processes."""
+
 TARGET = 0.01
 """The fitted model's target. Measured losses or errors are on another scale, which its start makes up for."""
 _EXPONENTS = (0.5, 0.7, 0.9, 1.1, 1.4, 1.7, 2.0)
@@ -25,6 +28,8 @@ _EXPONENTS = (0.5, 0.7, 0.9, 1.1, 1.4, 1.7, 2.0)
 _EXPONENT_TOLERANCE = 0.01
 _PULL = 0.02
 """Weight of a pull to the authors' model, which settles what the measured steps leave open, and little else."""
+_EXACT = 4
+"""Batch sizes at which the chart's error is worked out."""
 _BEYOND = 4
 """Octaves of steps that charts reach beyond the most measured."""
 
@@ -52,7 +57,12 @@ class FittedPowerLaw:
 
 
 def fit_power_law(
-    batch_sizes: Sequence[int], steps: Sequence[float], rule: Rule, *, coefficient: tuple[float, float] = (0.0, 0.0)
+    batch_sizes: Sequence[int],
+    steps: Sequence[float],
+    rule: Rule,
+    *,
+    coefficient: tuple[float, float] = (0.0, 0.0),
+    apply: Apply = map,
 ) -> FittedPowerLaw:
     """The model of the authors' kind whose fewest steps to `TARGET` are closest to those measured.
 
@@ -61,6 +71,7 @@ def fit_power_law(
         steps: Measured at each.
         rule: How the model's parameters are updated.
         coefficient: Between which the rule's coefficient lies.
+        apply: Calls a function for each batch size.
 
     Raises:
         ValueError: There are too few batch sizes, or steps that are not finite and positive.
@@ -73,10 +84,8 @@ def fit_power_law(
     fitting = _Fitting(np.log2(sizes), np.log2(measured), rule, coefficient)
     exponent = fitting.exponent()
     solved = fitting.solve(exponent, error=np.zeros_like(sizes))
-    exact = [fitting.optimum(solved, int(size)) for size in sizes]
-    error = _logs(exact) - fitting.log_steps(solved)
-    solved = fitting.solve(exponent, error=np.where(np.isfinite(error), error, 0.0))
-    optima = tuple(fitting.optimum(solved, int(size)) for size in sizes)
+    solved = fitting.solve(exponent, error=fitting.error(solved, batch_sizes, apply))
+    optima = tuple(apply(partial(fitting.optimum, solved), batch_sizes))
     residual = float(np.sqrt(np.mean((_logs(optima) - fitting.measured) ** 2)))
     noise_scale, start = fitting.scales(solved)
     return FittedPowerLaw(noise_scale, exponent, start, optima, residual)
@@ -135,6 +144,14 @@ class _Fitting:
     def log_steps(self, solution: _Solution) -> Floats:
         """Log2 of the model's steps as charted, `[batch size]`."""
         return self._chart(solution.exponent).log_steps(solution.difficulty, solution.restlessness - self.sizes)
+
+    def error(self, solution: _Solution, batch_sizes: Sequence[int], apply: Apply) -> Floats:
+        """What log2 of the exact steps is above the chart's, `[batch size]`: worked out at some, drawn through them."""
+        at = np.unique(np.linspace(0, len(batch_sizes) - 1, _EXACT).round().astype(int))
+        order = at[np.argsort(self.sizes[at])]
+        exact = apply(partial(self.optimum, solution), [batch_sizes[each] for each in order])
+        off = _logs(list(exact)) - self.log_steps(solution)[order]
+        return np.asarray(np.interp(self.sizes, self.sizes[order], np.where(np.isfinite(off), off, 0.0)))
 
     def scales(self, solution: _Solution) -> tuple[float, float]:
         """The noise scale and the start."""
