@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.toy import TOY, changed, problems
+from tests.toy import TOY
+from tests.tuner.test_experiment import changed, problems
 from tuner.experiment import GoalSettings, from_table, parse
 
 
