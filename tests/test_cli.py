@@ -229,10 +229,13 @@ def test_a_fit_draws_the_model_in_the_report(quadratic: Path) -> None:
     done = tuner(quadratic, "fit", "nqm-adam", "--json")
 
     found = json.loads(done.stdout)
+    measured = json.loads(tuner(quadratic, "results", "nqm-adam", "--json").stdout)["studies"]
     assert found["experiment"] == "nqm-adam"
     assert found["model"].keys() == {"method", "noise_scale", "exponent", "start", "target"}
     assert found["rms_log2_residual"] < 0.5
-    assert [each["batch_size"] for each in found["fitted"]] == [1024, 4096, 16384, 65536]
+    assert [(each["batch_size"], each["measured"]) for each in found["fitted"]] == [
+        (each["batch_size"], each["confirmed"]["steps"]) for each in measured if each["confirmed"]
+    ]
     assert "A noisy quadratic model trained by plain SGD" in (quadratic / found["report"]).read_text()
 
 
