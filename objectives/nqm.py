@@ -1,14 +1,18 @@
 """The noisy quadratic model as a workload: trained in no time, its optima known exactly (`tuner.analysis.nqm`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from objectives.training.quadratic import ExpectedWalk, QuadraticTrainer, SampledWalk
-from tuner.analysis.nqm import Method, NoisyQuadratic, Rule, power_law
+from tuner.analysis.nqm import Box, Method, Never, NoisyQuadratic, Rule, optimal, power_law
 from tuner.analysis.nqm.model import BINS
-from tuner.objective import Trainer
+from tuner.objective import Prediction, Trainer
 
 __all__ = ["QuadraticWorkload"]
+
+TRAIN_LOSS, VALIDATION_LOSS = "train/loss", "validation/loss"
+"""The loss before and after a step."""
 
 
 class Spectrum(StrEnum):
@@ -27,7 +31,9 @@ class Noise(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuadraticWorkload:
-    """Implements `tuner.objective.Objective`: a quadratic loss whose gradients carry noise of covariance `H / B`.
+    """Implements `tuner.objective.Objective` and `Predictor`.
+
+    A quadratic loss whose gradients carry noise of covariance `H / B`.
 
     Training does not step: lanes jump from one measurement to the next in closed form, which is why millions of steps
     cost no more than hundreds. Measured steps to target are on the same grid as any other workload's, so they
@@ -82,7 +88,7 @@ class QuadraticWorkload:
 
     @property
     def metrics(self) -> frozenset[str]:
-        return frozenset({"train/loss", "validation/loss"})
+        return frozenset({TRAIN_LOSS, VALIDATION_LOSS})
 
     @property
     def hyperparameters(self) -> frozenset[str]:
@@ -93,3 +99,14 @@ class QuadraticWorkload:
         """A trainer of `lanes` simultaneous trials, on the CPU whatever `device` says."""
         walk = ExpectedWalk if self.noise == Noise.EXPECTED else SampledWalk
         return QuadraticTrainer(walk(self.model, self.rule, batch_size), lanes=lanes)
+
+    def predict(
+        self, batch_size: int, *, metric: str, below: float, bounds: Mapping[str, tuple[float, float]]
+    ) -> Prediction:
+        """The exact optimum of the expected loss, whatever noise is measured with."""
+        name = self.method.coefficient
+        box = Box(bounds["learning_rate"]) if name is None else Box(bounds["learning_rate"], bounds[name])
+        best = optimal(self.model, self.rule, batch_size=batch_size, target=below, box=box)
+        if isinstance(best.steps, Never):
+            return Prediction(None, {}, best.steps.sentence)
+        return Prediction(best.steps + (metric == TRAIN_LOSS), best.parameters)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from tests.commands import ROOT, environment, tuner
 from tests.toy import SMALL, steps_to
 from tuner.cli import app
+from tuner.experiment import preset_text
 
 COMMANDS = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
 
@@ -158,6 +159,9 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: sign
         (("replay", "toy", "--batch-size", "8", "--trial", "99"), "has no trial 99"),
         (("run", "toy.toml", "--mlflow", "sqlite:///runs/tuner.db"), "need a database each"),
         (("presets", "digit"), "did you mean digits?"),
+        (("predict", "toy.toml"), "the optimum of tests.toy:Toy cannot be computed; measure it with `tuner run`"),
+        (("fit", "toy"), "toy: A model needs 3 batch sizes that reached the target; 2 batch sizes did."),
+        (("fit", "nothing"), "there is no experiment nothing"),
         (("results", "toy", "--store", "postgresql://ann:secret@localhost/x"), "TUNER_STORE"),
         (("results", "toy", "--store", "postgresql://ann@127.0.0.1:1/x"), "cannot be"),
         (("sync", "toy", "--mlflow", "http://ann:secret@localhost"), "MLFLOW_TRACKING_URI"),
@@ -196,6 +200,43 @@ def test_a_password_in_the_environment_is_never_shown(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "ann:***@127.0.0.1" in done.stderr
     assert "s3cr3t" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def quadratic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the noisy quadratic model under SGD preconditioned like Adam, at three batch sizes, not yet run."""
+    folder = tmp_path_factory.mktemp("quadratic")
+    lines = preset_text("nqm-adam").splitlines()
+    kept = [each for each in lines if each.split(" = ")[0] not in {str(4**power) for power in (1, 2, 3, 4, 9, 10)}]
+    text = "\n".join("batch_sizes = [1024, 4096, 16384, 65536]" if "batch_sizes" in each else each for each in kept)
+    (folder / "small.toml").write_text(text.replace("points = 50", "points = 12"))
+    return folder
+
+
+def test_predictions_are_a_table_for_people_and_json_for_programs(quadratic: Path) -> None:
+    table, found = tuner(quadratic, "predict", "small.toml"), tuner(quadratic, "predict", "small.toml", "--json")
+
+    predictions = json.loads(found.stdout)["predictions"]
+    assert [each["batch_size"] for each in predictions] == [1024, 4096, 16384, 65536]
+    assert predictions[0]["steps"] <= 1_367
+    assert predictions[0]["params"] == {"learning_rate": pytest.approx(0.1668, rel=0.1)}
+    assert f"{predictions[0]['steps']:,}" in table.stdout
+
+
+def test_a_fit_draws_the_model_in_the_report(quadratic: Path) -> None:
+    tuner(quadratic, "run", "small.toml")
+
+    done = tuner(quadratic, "fit", "nqm-adam", "--json")
+
+    found = json.loads(done.stdout)
+    measured = json.loads(tuner(quadratic, "results", "nqm-adam", "--json").stdout)["studies"]
+    assert found["experiment"] == "nqm-adam"
+    assert found["model"].keys() == {"method", "noise_scale", "exponent", "start", "target"}
+    assert found["rms_log2_residual"] < 0.5
+    assert [(each["batch_size"], each["measured"]) for each in found["fitted"]] == [
+        (each["batch_size"], each["confirmed"]["steps"]) for each in measured if each["confirmed"]
+    ]
+    assert "A noisy quadratic model trained by plain SGD" in (quadratic / found["report"]).read_text()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,5 +1,6 @@
 """What the README shows works."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def test_its_objective_trains() -> None:
     ended = [each for each in search(trainer, iter([Trial(0, plan)]), goal) if isinstance(each, Ended)]
 
     assert [each.result.steps for each in ended] == [4]
+
+
+def test_its_session_answers_as_shown() -> None:
+    session = doctest.DocTestParser().get_doctest(block("pycon"), {}, "README.md", "README.md", 0)
+
+    assert len(session.examples) == 4
+    assert doctest.DocTestRunner().run(session).failed == 0
 
 
 @pytest.mark.parametrize("name", ["pip install -e . &&", "pip install -e '.[test]' &&"])

@@ -173,6 +173,42 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
     raise typer.Exit(3 if found.at_box_edge else 0)
 
 
+@app.command(epilog=example("tuner predict nqm-sgd"))
+def predict(file: FileArgument, as_json: JsonOption = False) -> None:
+    """Compute the optimum at each batch size, without a run: for objectives that know it, the noisy quadratic model."""
+    from tuner import cores, experiment, tables
+    from tuner.analysis import prediction
+
+    settings = experiment.load(file)
+    with cores.all_cores() as pool:
+        curve = prediction.predicted_curve(settings, apply=pool.map)
+    if as_json:
+        print(json.dumps({"predictions": prediction.predictions_json(curve)}, indent=2))
+    else:
+        tables.show(tables.predictions_table(settings, curve))
+
+
+@app.command(epilog=example("tuner fit digits"))
+def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Find the noisy quadratic model that best explains the measured steps, and draw both in the report."""
+    from tuner import cores, places, tables
+    from tuner.analysis.explanation import explain
+    from tuner.analysis.scaling import NotFitted
+    from tuner.report.page import write_report
+    from tuner.stores.opening import open_store
+
+    with closing(open_store(places.store_url(store))) as opened, cores.all_cores() as pool:
+        record = opened.record(name)
+        found = explain(record, apply=pool.map)
+        if isinstance(found, NotFitted):
+            raise TunerError(f"{name}: {found.sentence}")
+        page = write_report(record, places.report_folder(name), store=opened.url, explanation=found)
+    if as_json:
+        print(json.dumps({"experiment": name, **found.to_json(), "report": str(page)}, indent=2))
+    else:
+        tables.show(tables.explanation_table(name, found, page))
+
+
 @app.command(epilog=example("tuner report digits"))
 def report(
     name: NameArgument,

@@ -1,6 +1,7 @@
-"""The contract between the search and training code. Whatever trains a model implements these two Protocols."""
+"""The contract between the search and training code. Whatever trains a model implements the first two Protocols."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tuner.trial import Measurement, TrialSpec
@@ -66,4 +67,40 @@ class Trainer(Protocol):
 
     def close(self) -> None:
         """Release the device."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """An optimum that was computed and not measured.
+
+    Attributes:
+        steps: Steps to target; None if the target is never reached.
+        hyperparameters: Those that take the fewest steps; empty if the target is never reached.
+        reason: Why it is never reached, for a person; else empty.
+    """
+
+    steps: int | None
+    hyperparameters: Mapping[str, float]
+    reason: str = ""
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """What an objective implements besides `Objective` if its optimum can be computed instead of measured."""
+
+    def predict(
+        self, batch_size: int, *, metric: str, below: float, bounds: Mapping[str, tuple[float, float]]
+    ) -> Prediction:
+        """The fewest steps after which `metric` is strictly below a target.
+
+        Args:
+            batch_size: Examples a gradient is averaged over.
+            metric: One of the objective's metrics.
+            below: The target.
+            bounds: The least and the most of every hyperparameter; equal if it is held.
+
+        Raises:
+            ValueError: A bound or the target makes no sense.
+        """
         ...

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, JustifyMethod, RenderableType
@@ -11,8 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.analysis.edges import EdgeVerdict, Verdict
+from tuner.analysis.explanation import Explanation
+from tuner.analysis.scaling import ScalingCurve
 from tuner.analysis.summary import Edges, Results, StudyResults, results
 from tuner.errors import ReportError
+from tuner.experiment import Experiment
 from tuner.recorders import StudyBroken
 from tuner.records import ExperimentRecord
 from tuner.runs import RunOutcome
@@ -110,6 +114,37 @@ def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
             best, confirmed, *_ = _steps(study)
             table.add_row(Text(name, "bold"), str(study.batch_size), _state(study), *progress, best, confirmed)
     return table
+
+
+def predictions_table(experiment: Experiment, curve: ScalingCurve) -> RenderableType:
+    """The optimum at each batch size as computed, without a run."""
+    names = list(experiment.space.parameters)
+    never = bool(curve.unreached)
+    table = _table("batch size", "steps", *names, *([""] if never else []))
+    for point in curve.points:
+        values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
+        table.add_row(str(point.batch_size), _count(point.steps), *values, *([point.reason] if never else []))
+    goal = experiment.goal
+    return Group(
+        Text.assemble(
+            (experiment.name, "bold"),
+            f": fewest steps to {goal.metric} below {goal.below:g}, computed",
+        ),
+        table,
+    )
+
+
+def explanation_table(experiment: str, found: Explanation, report: Path) -> RenderableType:
+    """Measured steps beside those of the noisy quadratic model fitted to them."""
+    names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
+    table = _table("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
+    for measured, point in zip(found.measured.points, found.curve.points, strict=True):
+        reached = math.isfinite(measured.steps) and math.isfinite(point.steps)
+        ratio = f"{point.steps / measured.steps:.2f}" if reached else "-"
+        values = [_value(point.hyperparameters[name]) if name in point.hyperparameters else "-" for name in names]
+        table.add_row(str(point.batch_size), _count(measured.steps), _count(point.steps), ratio, *values)
+    drawn = Text.assemble("both curves: ", (str(report), "bold"))
+    return Group(Text.assemble((experiment, "bold"), ": ", found.sentence), table, drawn)
 
 
 def _table(*columns: str) -> Table:

@@ -38,13 +38,15 @@ class ScalingPoint:
     Attributes:
         steps: The median over seeds, or a prediction; infinite if the target was not reached.
         per_seed: Steps of each seed, infinite where it did not reach the target; empty for a prediction.
-        hyperparameters: The optimum.
+        hyperparameters: The optimum; empty where a prediction has none.
+        reason: Why a prediction never reaches the target; else empty.
     """
 
     batch_size: int
     steps: float
     per_seed: tuple[float, ...]
     hyperparameters: Mapping[str, Value]
+    reason: str = ""
 
     @property
     def low(self) -> float:

@@ -43,6 +43,7 @@ class Content:
         question: The goal in words.
         answer: The headline, one or two sentences.
         state: What is still missing; empty if nothing is.
+        model: How well the noisy quadratic model fits; empty if that was not asked for.
         settings: The experiment's TOML.
     """
 
@@ -50,6 +51,7 @@ class Content:
     question: str
     answer: str
     state: str
+    model: str
     facts: tuple[Fact, ...]
     optima: Table
     searches: Table
@@ -76,6 +78,7 @@ def content(found: Findings, *, store: str = "") -> Content:
         question=_question(found.experiment),
         answer=_answer(found.curve, found.fit),
         state=_state(found.results),
+        model=found.explanation.sentence if found.explanation else "",
         facts=tuple(_facts(found)),
         optima=optima_table(found.results),
         searches=search_table(studies),

@@ -44,23 +44,33 @@ class Drawing:
     caption: str
 
 
-def draw_scaling(curve: ScalingCurve, fit: ScalingFit | NotFitted, *, budgets: Mapping[int, int]) -> Figure:
+def draw_scaling(
+    curve: ScalingCurve,
+    fit: ScalingFit | NotFitted,
+    *,
+    budgets: Mapping[int, int],
+    model: ScalingCurve | None = None,
+) -> Figure:
     """Steps to target against batch size, with perfect scaling, the fit and the critical batch size.
 
     Args:
         curve: Measured or predicted; at least one point, reached or not.
         fit: Its fit.
         budgets: Steps at which each batch size that never reached the target is marked.
+        model: Another curve to lay over it.
     """
     with house_style():
         figure = new_figure(7.4, 4.7)
         axes = figure.add_subplot()
         batch_sizes = sorted({each.batch_size for each in curve.points} | set(curve.unreached))
         batch_size_axis(axes, batch_sizes)
-        log_axis(axes, "steps to target", _limits(_all_steps(curve, budgets)))
+        modelled = [each.steps for each in model.reached()] if model is not None else []
+        log_axis(axes, "steps to target", _limits(_all_steps(curve, budgets) + modelled))
         if isinstance(fit, ScalingFit):
             _draw_fit(axes, fit, batch_sizes)
         _draw_perfect(axes, curve)
+        if model is not None:
+            _draw_model(axes, model)
         _draw_points(axes, curve)
         if curve.unreached:
             marks = [budgets[size] for size in curve.unreached]
@@ -96,6 +106,12 @@ def _draw_perfect(axes: Axes, curve: ScalingCurve) -> None:
     sizes = [each.batch_size for each in curve.reached()]
     if len(sizes) > 1:
         axes.plot(sizes, perfect_scaling(curve), color=MUTED, lw=1.1, ls="--", label="perfect scaling", gid="perfect")
+
+
+def _draw_model(axes: Axes, model: ScalingCurve) -> None:
+    """What the noisy quadratic model takes."""
+    sizes, steps = [each.batch_size for each in model.reached()], [each.steps for each in model.reached()]
+    axes.plot(sizes, steps, "o-", color=RED, lw=1.4, ms=3, label="noisy quadratic model, fitted", gid="model", zorder=3)
 
 
 def _draw_points(axes: Axes, curve: ScalingCurve) -> None:

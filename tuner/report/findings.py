@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import Optima, optima
 from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
 from tuner.analysis.searches import SearchView, search_views
@@ -12,13 +13,18 @@ from tuner.records import ExperimentRecord
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What analysis makes of an experiment."""
+    """What analysis makes of an experiment.
+
+    Attributes:
+        explanation: The noisy quadratic model fitted to it, where that was asked for.
+    """
 
     results: Results
     curve: ScalingCurve
     fit: ScalingFit | NotFitted
     optima: tuple[Optima, ...]
     searches: tuple[SearchView, ...]
+    explanation: Explanation | None = None
 
     @property
     def experiment(self) -> Experiment:
@@ -26,7 +32,7 @@ class Findings:
         return self.results.experiment
 
 
-def findings(record: ExperimentRecord) -> Findings:
+def findings(record: ExperimentRecord, *, explanation: Explanation | None = None) -> Findings:
     """What analysis makes of an experiment, complete or not."""
     curve = scaling_curve(record)
-    return Findings(results(record), curve, fit(curve), optima(curve), search_views(record))
+    return Findings(results(record), curve, fit(curve), optima(curve), search_views(record), explanation)

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
 from tuner.errors import ReportError
 from tuner.records import ExperimentRecord
@@ -44,19 +45,22 @@ class Picture:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
 
 
-def write_report(record: ExperimentRecord, folder: Path, *, store: str = "") -> Path:
+def write_report(
+    record: ExperimentRecord, folder: Path, *, store: str = "", explanation: Explanation | None = None
+) -> Path:
     """Write `report.html` and its figures; the page's path.
 
     Args:
         record: The experiment, complete or not.
         folder: Where to; made if missing. Files of an earlier report are replaced, each at once.
         store: Where the experiment is stored, without password.
+        explanation: The noisy quadratic model to draw over what was measured.
 
     Raises:
         ReportError: The folder cannot be written to.
     """
     prepare_folder(folder)
-    found = findings(record)
+    found = findings(record, explanation=explanation)
     pictures = [_picture(each) for each in drawings(found)]
     page = folder / "report.html"
     with _report_errors(folder):
@@ -98,6 +102,7 @@ def drawings(found: Findings) -> Iterator[Drawing]:
                 found.curve,
                 found.fit,
                 budgets={size: found.experiment.goal.at(size).within_steps for size in found.curve.unreached},
+                model=found.explanation.curve if found.explanation else None,
             ),
             alternative="Steps to target against batch size, both logarithmic",
             caption="Steps to target against batch size: confirmed medians, each reporting seed and their spread.",
