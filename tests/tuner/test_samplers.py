@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.stats import qmc
 
+from tuner.samplers import Suggestions
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
 from tuner.samplers.tpe import Tpe
@@ -38,3 +39,35 @@ def test_tpe_learns_where_a_bowl_is_lowest() -> None:
         suggestions.tell(number, distances[-1])
 
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 2
+
+
+def test_refinement_ends_nearer_to_the_lowest_point_of_a_smooth_bowl() -> None:
+    def nearest(sampler: Tpe, seed: int) -> float:
+        suggestions = sampler.start(SQUARE, seed=seed)
+        found = []
+        for number in range(50):
+            point = suggestions.ask(number)
+            found.append(float(np.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8)))
+            suggestions.tell(number, found[-1])
+        return min(found)
+
+    plain, refined = ([nearest(each, seed) for seed in range(5)] for each in (Tpe(), Tpe(refine_after=16)))
+
+    assert np.median(refined) < np.median(plain)
+
+
+def test_refinement_steps_are_made_again_the_same_after_an_interruption() -> None:
+    def start() -> Suggestions:
+        return Tpe(refine_after=10).start(SQUARE, seed=3)
+
+    whole, resumed = start(), start()
+    points = []
+    for number in range(30):
+        points.append(whole.ask(number))
+        whole.tell(number, float(points[-1]["x"]))
+    for number in range(29):
+        resumed.queue(number, points[number])
+    for number in range(29):
+        resumed.tell(number, float(points[number]["x"]))
+
+    assert resumed.ask(29) == points[29]
