@@ -13,6 +13,8 @@ SGD, HEAVY_BALL = Rule(), Rule(Method.HEAVY_BALL)
 SIZES = tuple(4**power for power in range(2, 9))
 MOST = 0.99
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def steps(rule: Rule, exponent: float, noise_scale: float, start: float) -> tuple[int, ...]:
@@ -51,7 +53,6 @@ def test_the_fit_goes_through_steps_that_are_ten_per_cent_off() -> None:
     assert found.residual < 0.2
 
 
-@pytest.mark.slow
 def test_heavy_balls_curve_is_recovered() -> None:
     measured = steps(HEAVY_BALL, 1.0, 1.0, 1.0)
 
