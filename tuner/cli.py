@@ -3,9 +3,7 @@
 Commands import what they call when they are called: `tuner --help` answers without loading optuna, mlflow or torch.
 """
 
-import json
 import sys
-from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -36,8 +34,6 @@ FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DeviceOption = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, cuda:1, ...")]
-
-
 HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
@@ -124,7 +120,10 @@ def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A
     """List the experiments that are shipped, or print one to copy and change."""
     from tuner import experiment
 
-    print(experiment.preset_text(name) if name else "\n".join(experiment.presets()), end="" if name else "\n")
+    if name:
+        print(experiment.preset_text(name), end="")
+    else:
+        print("\n".join(experiment.presets()))
 
 
 @app.command(epilog=example("tuner status --watch"))
@@ -135,9 +134,8 @@ def status(
 ) -> None:
     """Show how far the experiments in the store are."""
     from tuner import places, tables
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
+    with places.existing_store(store) as opened:
         names = [name] if name else opened.names()
         tables.watch(lambda: tables.status_table([opened.record(each) for each in names]), again=watch)
 
@@ -147,14 +145,10 @@ def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption =
     """Print steps to target at each batch size, as searched and as confirmed."""
     from tuner import places, tables
     from tuner.analysis import summary
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
+    with places.existing_store(store) as opened:
         found = summary.results(opened.record(name))
-    if as_json:
-        print(json.dumps(found.to_json(), indent=2))
-    else:
-        tables.show(tables.results_table(found))
+    tables.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
 
 
 @app.command(epilog=example("tuner edges digits"))
@@ -162,14 +156,10 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
     """Say where each optimum lies in its search space; exit 3 if one is at an edge of the box."""
     from tuner import places, tables
     from tuner.analysis import summary
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
+    with places.existing_store(store) as opened:
         found = summary.edges(opened.record(name))
-    if as_json:
-        print(json.dumps(found.to_json(), indent=2))
-    else:
-        tables.show(tables.edges_table(found))
+    tables.show_either(tables.edges_table(found), found.to_json(), as_json=as_json)
     raise typer.Exit(3 if found.at_box_edge else 0)
 
 
@@ -182,10 +172,9 @@ def predict(file: FileArgument, as_json: JsonOption = False) -> None:
     settings = experiment.load(file)
     with cores.all_cores() as pool:
         curve = prediction.predicted_curve(settings, apply=pool.map)
-    if as_json:
-        print(json.dumps({"predictions": prediction.predictions_json(curve)}, indent=2))
-    else:
-        tables.show(tables.predictions_table(settings, curve))
+    tables.show_either(
+        tables.predictions_table(settings, curve), {"predictions": prediction.predictions_json(curve)}, as_json=as_json
+    )
 
 
 @app.command(epilog=example("tuner fit digits"))
@@ -195,18 +184,18 @@ def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fal
     from tuner.analysis.explanation import explain
     from tuner.analysis.scaling import NotFitted
     from tuner.report.page import write_report
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store))) as opened, cores.all_cores() as pool:
+    with places.existing_store(store) as opened, cores.all_cores() as pool:
         record = opened.record(name)
         found = explain(record, apply=pool.map)
         if isinstance(found, NotFitted):
             raise TunerError(f"{name}: {found.sentence}")
         page = write_report(record, places.report_folder(name), store=opened.url, explanation=found)
-    if as_json:
-        print(json.dumps({"experiment": name, **found.to_json(), "report": str(page)}, indent=2))
-    else:
-        tables.show(tables.explanation_table(name, found, page))
+    tables.show_either(
+        tables.explanation_table(name, found, page),
+        {"experiment": name, **found.to_json(), "report": str(page)},
+        as_json=as_json,
+    )
 
 
 @app.command(epilog=example("tuner report digits"))
@@ -218,10 +207,9 @@ def report(
     """Write the report: one self-contained page, and its figures as PNG and SVG."""
     from tuner import places
     from tuner.report.page import write_report
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
-        print(write_report(opened.record(name), folder or places.report_folder(name)))
+    with places.existing_store(store) as opened:
+        print(write_report(opened.record(name), folder or places.report_folder(name), store=opened.url))
 
 
 @app.command(epilog=example("tuner replay digits --batch-size 64 --trial 0"))
@@ -234,9 +222,8 @@ def replay(
     """Train one trial again, as recorded; exit 4 if its steps to target came out different."""
     from tuner import places
     from tuner.replay import replay as train_again
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
+    with places.existing_store(store) as opened:
         outcome = train_again(opened.record(name), batch_size=batch_size, number=trial)
     print(outcome.sentence)
     raise typer.Exit(0 if outcome.same else 4)
@@ -246,9 +233,8 @@ def replay(
 def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = None) -> None:
     """Fill in what MLflow lacks. Running it twice changes nothing."""
     from tuner import places, runs
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
+    with places.existing_store(store) as opened:
         folder = places.report_folder(name)
         print(runs.sync_experiment(opened, name, tracking_uri=places.tracking_uri(mlflow), folder=folder).sentence)
 
@@ -262,9 +248,8 @@ def export(
     """Print all trials and their whole curves."""
     from tuner import export as exporting
     from tuner import places
-    from tuner.stores.opening import open_store
 
-    with closing(open_store(places.store_url(store), create=False)) as opened:
+    with places.existing_store(store) as opened:
         write = exporting.write_csv if format is Format.CSV else exporting.write_json
         write(opened, name, sys.stdout)
 

@@ -1,10 +1,13 @@
 """Where things are: the store and the tracking server of this run, from flags, environment variables and defaults."""
 
 import os
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuner.errors import TunerError
+from tuner.stores import Store
+from tuner.stores.opening import open_store
 from tuner.stores.urls import reject_password_in
 
 RUNS = Path("runs")
@@ -21,6 +24,16 @@ def store_url(option: str | None) -> str:
         reject_password_in(option)
         return option
     return os.environ.get("TUNER_STORE") or f"sqlite:///{RUNS / 'tuner.db'}"
+
+
+def existing_store(option: str | None) -> AbstractContextManager[Store]:
+    """The store that `store_url` names, open; for commands that only read.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: There is none, or it cannot be used.
+    """
+    return closing(open_store(store_url(option), create=False))
 
 
 def tracking_uri(option: str | None) -> str:

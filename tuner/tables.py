@@ -1,8 +1,9 @@
 """Results, edges and status as tables for a terminal."""
 
+import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -32,6 +33,14 @@ def show(content: RenderableType) -> None:
     if not console.is_terminal:
         console.width = 1000
     console.print(content)
+
+
+def show_either(table: RenderableType, values: Mapping[str, object], *, as_json: bool) -> None:
+    """Print something for a person, or as JSON for a program."""
+    if as_json:
+        print(json.dumps(values, indent=2))
+    else:
+        show(table)
 
 
 def watch(content: Callable[[], RenderableType], *, again: bool) -> None:

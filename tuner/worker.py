@@ -8,6 +8,7 @@ from tuner.errors import OutOfMemory, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted
+from tuner.records import StudyRecord
 from tuner.session import Interrupted, Session
 from tuner.stores import Claim, Store
 
@@ -50,11 +51,11 @@ class Worker:
             if self.stopping():
                 break
             with self.store.claim(self.experiment.name, batch_size) as claim:
-                if claim is None or claim.record().complete:
+                if claim is None or (study := claim.record()).complete:
                     continue
                 claimed.add(batch_size)
                 try:
-                    self._study(claim)
+                    self._study(claim, study)
                 except Interrupted:
                     break
                 except TunerError as error:
@@ -70,9 +71,8 @@ class Worker:
         studies = self.store.record(self.experiment.name).studies
         return {each.batch_size for each in studies if not each.complete}
 
-    def _study(self, claim: Claim) -> None:
+    def _study(self, claim: Claim, study: StudyRecord) -> None:
         """See a claimed study through, with fewer lanes if they do not fit. Raises `Interrupted`."""
-        study = claim.record()
         self.emit(StudyStarted(study, self.name))
         session = Session(self.experiment, self.objective, claim, self.device, self.emit, self.stopping)
         lanes = self.experiment.search.width

@@ -13,7 +13,7 @@ class Job:
     """What every worker is to do.
 
     Attributes:
-        store_url: As `tuner.stores.open_store` takes it. May hold a password.
+        store_url: As `tuner.stores.opening.open_store` takes it. May hold a password.
         device: Where to train, as torch names it, or `auto`.
     """
 
