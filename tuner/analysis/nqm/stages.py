@@ -23,6 +23,11 @@ class Stage(Protocol):
         """Its steps; `FOREVER` if it is the last."""
         ...
 
+    @property
+    def end(self) -> Moments:
+        """The moments after its last step."""
+        ...
+
     def loss(self, steps: ArrayLike) -> Floats:
         """The expected loss after each of `steps`, none beyond its length."""
         ...
@@ -144,14 +149,14 @@ class RampStage:
 
 def stages(
     model: NoisyQuadratic, rule: Rule, *, batch_size: float, learning_rate: float | Schedule, coefficient: float
-) -> list[ConstantStage | RampStage]:
+) -> list[Stage]:
     """The stretches that training goes through, first to last; only the last has no end.
 
     Raises:
         ValueError: A learning rate, coefficient or batch size makes no sense.
     """
     start = starting_moments(model, rule, coefficient)
-    found: list[ConstantStage | RampStage] = []
+    found: list[Stage] = []
     match learning_rate:
         case PiecewiseConstant(rates, lengths):
             pieces = list(zip(rates, (*lengths, FOREVER), strict=True))
