@@ -163,6 +163,18 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
     raise typer.Exit(3 if found.at_box_edge else 0)
 
 
+@app.command(epilog=example("tuner sensitivity digits"))
+def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Say how far each hyperparameter may be off, what share of the space trains, and which parameters matter."""
+    from tuner import places, tables
+    from tuner.analysis import sensitivity as analysis
+    from tuner.importances import importances
+
+    with places.existing_store(store) as opened:
+        found = analysis.sensitivity(opened.record(name), importances=importances)
+    tables.show_either(tables.sensitivity_table(found), found.to_json(), as_json=as_json)
+
+
 @app.command(epilog=example("tuner predict nqm-sgd"))
 def predict(file: FileArgument, as_json: JsonOption = False) -> None:
     """Compute the optimum at each batch size, without a run: for objectives that know it, the noisy quadratic model."""

@@ -17,7 +17,7 @@ from tuner.records import PointRun, Role, StudyRecord, TrialPlan
 from tuner.samplers import Sampler
 from tuner.stores import Claim
 from tuner.study import Ended, Trial, search
-from tuner.trial import Outcome, TrialResult, Value, hash_seed, trial_seed
+from tuner.trial import Outcome, TrialResult, Value, sampler_seed, trial_seed
 
 ADVANCE_SECONDS = 0.5
 """How often progress within trials is told."""
@@ -128,7 +128,7 @@ class SearchedPoints:
 
     def __init__(self, experiment: Experiment, record: StudyRecord) -> None:
         sampler = build("tuner.samplers", experiment.search.sampler, Sampler)
-        seed = hash_seed("sampler", experiment.seed, record.batch_size, record.round)
+        seed = sampler_seed(experiment_seed=experiment.seed, batch_size=record.batch_size, round=record.round)
         self._suggestions = sampler.start(record.space, seed=seed)
         searched = [each for each in record.trials if each.plan.role is Role.SEARCH]
         points = {each.plan.point: each.plan.hyperparameters for each in searched}

@@ -131,7 +131,11 @@ class SearchSpace:
     @property
     def dimensions(self) -> int:
         """How many parameters are searched."""
-        return sum(not isinstance(each, Fixed) for each in self.parameters.values())
+        return len(self.searched())
+
+    def searched(self) -> tuple[str, ...]:
+        """The names of the parameters that are searched."""
+        return tuple(name for name, each in self.parameters.items() if not isinstance(each, Fixed))
 
     def at(self, position: Sequence[float]) -> dict[str, Value]:
         """The point at a position in the unit cube, one coordinate for each parameter that is searched."""

@@ -14,7 +14,10 @@ from rich.text import Text
 
 from tuner.analysis.edges import EdgeVerdict, Verdict
 from tuner.analysis.explanation import Explanation
+from tuner.analysis.profiles import FACTORS, Tolerance
 from tuner.analysis.scaling import ScalingCurve
+from tuner.analysis.sensitivity import Sensitivity
+from tuner.analysis.shares import Share
 from tuner.analysis.summary import Edges, Results, StudyResults, results
 from tuner.errors import ReportError
 from tuner.experiment import Experiment
@@ -109,6 +112,38 @@ def edges_table(found: Edges) -> RenderableType:
     return Group(Text.assemble((found.experiment, "bold"), ": where each optimum lies in its range, 0 to 1"), table)
 
 
+def sensitivity_table(found: Sensitivity) -> RenderableType:
+    """How far each parameter may be off and how important it is; below, what share of the space trains."""
+    values = _table("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
+    spaces = _table("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
+    for study in found.studies:
+        for index, profile in enumerate(study.profiles):
+            weight = study.importances.get(profile.parameter)
+            values.add_row(
+                str(study.batch_size) if index == 0 else "",
+                Text(profile.parameter),
+                _value(study.optimum[profile.parameter]),
+                *map(_tolerance, profile.tolerances),
+                "-" if weight is None else f"{weight:.0%}",
+                end_section=index == len(study.profiles) - 1,
+            )
+        if not study.optimum:
+            values.add_row(str(study.batch_size), Text("nothing reached the target", "dim"), end_section=True)
+        each = study.shares
+        near = "-" if each.near is None else _share(each.near)
+        decided = (_share(each.reaching), near, _share(each.diverging))
+        spaces.add_row(str(study.batch_size), str(each.points), str(each.cut), *decided)
+    name = (found.experiment.name, "bold")
+    return Group(
+        Text.assemble(name, ": values that allow steps within 1.1x and 2x of the optimum's, the rest tuned to them"),
+        values,
+        Text("importance: the share of all variation over the space, diverged trials included (fANOVA)", "dim"),
+        Text.assemble("\n", name, ": what share of the space does so, from points that no result led to"),
+        spaces,
+        Text("95 % intervals; a point that was cut before it showed what it does counts both ways", "dim"),
+    )
+
+
 def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
     """How far experiments are."""
     if not records:
@@ -164,6 +199,23 @@ def _table(*columns: str) -> Table:
         justify: JustifyMethod = "left" if column in words else "right"
         table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
     return table
+
+
+def _tolerance(tolerance: Tolerance) -> str:
+    """An interval in words: an end that is only the range's own is none."""
+    if tolerance.low_open and tolerance.high_open:
+        return "anywhere"
+    if tolerance.low_open:
+        return f"up to {_value(tolerance.high)}"
+    if tolerance.high_open:
+        return f"from {_value(tolerance.low)}"
+    return f"{_value(tolerance.low)} to {_value(tolerance.high)}"
+
+
+def _share(share: Share) -> str:
+    """A share's interval; nothing without points."""
+    low, high = share.interval
+    return f"{low:.0%} to {high:.0%}" if share.points else "-"
 
 
 def _state(study: StudyResults) -> str:

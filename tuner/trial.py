@@ -83,6 +83,11 @@ def trial_seed(*, experiment_seed: int, batch_size: int, round: int, point: int,
     return hash_seed("trial", experiment_seed, batch_size, round, point, repeat)
 
 
+def sampler_seed(*, experiment_seed: int, batch_size: int, round: int) -> int:
+    """The seed of a study's sampler."""
+    return hash_seed("sampler", experiment_seed, batch_size, round)
+
+
 def hash_seed(*parts: str | int) -> int:
     """63 bits from a label and numbers, the same in every process and on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from tuner.space import SearchSpace
-from tuner.trial import Value, hash_seed
+from tuner.trial import Value
+from tuner.unguided import random_point
 
 __all__ = ["Random"]
 
@@ -27,8 +26,7 @@ class RandomPoints:
     seed: int
 
     def ask(self, number: int) -> Mapping[str, Value]:
-        generator = np.random.default_rng(hash_seed(self.seed, number))
-        return self.space.at(generator.random(self.space.dimensions).tolist())
+        return random_point(self.space, number, seed=self.seed)
 
     def queue(self, number: int, point: Mapping[str, Value]) -> None:
         """Nothing to remember."""

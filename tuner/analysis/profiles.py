@@ -1,0 +1,186 @@
+"""Within which values of a parameter can the rest be tuned to come close to the optimum? Its profile answers.
+
+The profile of a parameter is the fewest steps at each of its values, all others free. Two things are known of it. The
+search trials that came within a factor of the best show that their values allow it: the interval is at least as wide as
+these span. But of 50 trials few come within 1.1x of the luckiest, and they span a quarter of the truth. So a Gaussian
+process is fitted to all trials, those of confirmation too, and its least value over the other parameters is taken at
+each value of this one, relative to the least of all, which no lucky seed lowers. The interval is what either says.
+
+Measured on synthetic landscapes with a known profile (`python -m tests.tuner.analysis.intervals 300`, TPE, 50 trials):
+
+    interval                 share of it that is true   share of the truth that is in it
+    1.1x, from trials alone                      95 %                               24 %
+    1.1x                                         86 %                               74 %
+    2x, from trials alone                        98 %                               64 %
+    2x                                           93 %                               94 %
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from tuner.analysis import gaussian_process
+from tuner.analysis.confirmation import candidates
+from tuner.analysis.gaussian_process import GaussianProcess
+from tuner.records import Role, StudyRecord, TrialRecord
+from tuner.space import Choice, Range, SearchSpace
+from tuner.trial import Outcome, Value
+
+Array = NDArray[np.float64]
+
+FACTORS = (1.1, 2.0)
+"""How close to the optimum, as multiples of its steps."""
+LEAST_TRIALS = 10
+"""With fewer trials the process is not asked; the interval is what they span."""
+WORST = 3.0
+"""Trials that diverged, or were worse than the best by more log2 steps than this, count as this much worse: how much
+worse does not matter, and would bend the process where it does."""
+GRID = np.linspace(0.0, 1.0, 41)
+ZOOMS = (0.15, 0.04)
+"""How far around the best places the next ones lie, in shares of a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """The values of a range that allow the rest to come within a factor of the optimum's steps.
+
+    Attributes:
+        factor: How close, as a multiple of the optimum's steps.
+        low, high: Where the interval ends.
+        low_open, high_open: Whether it ends only because the range does.
+        shown: The least and greatest value of the trials that did come that close to the best of them.
+        trials: How many did.
+    """
+
+    factor: float
+    low: float
+    high: float
+    low_open: bool
+    high_open: bool
+    shown: tuple[float, float]
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much one parameter's value matters.
+
+    Attributes:
+        limits: Its range.
+        modelled: Whether a process was fitted; else the intervals are what trials span.
+        tolerances: One for each of `FACTORS`.
+    """
+
+    parameter: str
+    limits: Range
+    modelled: bool
+    tolerances: tuple[Tolerance, ...]
+
+
+def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile, ...]:
+    """The profile of each range of a study's space.
+
+    Args:
+        study: With a search trial that reached the target.
+        optimum: The best point known; every interval holds it.
+    """
+    ranges = dict(study.space.ranges())
+    finished = study.finished(*Role)
+    places = np.array([_place(study.space, each.plan.hyperparameters) for each in finished])  # [trial, column]
+    losses = np.array([_loss(each) for each in finished])
+    curves = _curves(places, losses, len(ranges)) if ranges and len(finished) >= LEAST_TRIALS else None
+    reached = candidates(study, len(finished))
+    excess = np.array([_loss(each) for each in reached]) - _loss(reached[0])
+    close = np.array([_place(study.space, each.plan.hyperparameters) for each in reached])
+    best = _place(study.space, optimum)
+    return tuple(
+        Profile(
+            parameter=name,
+            limits=limits,
+            modelled=curves is not None,
+            tolerances=tuple(
+                _tolerance(
+                    limits,
+                    factor=factor,
+                    best=best[column],
+                    close=close[excess <= math.log2(factor) + 1e-9, column],
+                    curve=None if curves is None else curves[column],
+                )
+                for factor in FACTORS
+            ),
+        )
+        for column, (name, limits) in enumerate(ranges.items())
+    )
+
+
+def _tolerance(limits: Range, *, factor: float, best: float, close: Array, curve: Array | None) -> Tolerance:
+    """The interval of one range for one factor, from positions (the optimum's, close trials') and its profile."""
+    shown = float(close.min()), float(close.max())
+    low, high = min(best, shown[0]), max(best, shown[1])
+    if curve is not None:
+        modelled = _below(curve, math.log2(factor))
+        low, high = min(low, modelled[0]), max(high, modelled[1])
+    return Tolerance(
+        factor=factor,
+        low=limits.at(low),
+        high=limits.at(high),
+        low_open=low <= 0,
+        high_open=high >= 1,
+        shown=(limits.at(shown[0]), limits.at(shown[1])),
+        trials=len(close),
+    )
+
+
+def _curves(places: Array, losses: Array, ranges: int) -> Array:
+    """log2 steps above the least, [range, grid], as the process through the trials has it."""
+    process = gaussian_process.fit(places, np.minimum(losses, losses.min() + WORST))
+    curves = np.array([_least(process, places, column, ranges) for column in range(ranges)])
+    return np.asarray(curves - curves.min(axis=1, keepdims=True))
+
+
+def _least(process: GaussianProcess, places: Array, column: int, ranges: int) -> Array:
+    """The process's least value at each value of one column, [grid]: looked for near the trials, then ever closer."""
+    cover = qmc.Sobol(ranges, scramble=False).random_base2(7)
+    around = np.zeros((len(cover), places.shape[1]))
+    around[:, :ranges] = 2 * cover - 1
+    tried = np.repeat(places[None], len(GRID), axis=0)  # [grid, place, column]
+    for zoom in (*ZOOMS, 0.0):
+        tried[:, :, column] = GRID[:, None]
+        values = process.at(tried.reshape(-1, tried.shape[2])).reshape(tried.shape[:2])
+        best = tried[np.arange(len(GRID)), values.argmin(axis=1)]
+        tried = np.clip(np.concatenate([best[:, None], best[:, None] + zoom * around[None]], axis=1), 0.0, 1.0)
+    return np.asarray(values.min(axis=1))
+
+
+def _below(curve: Array, threshold: float) -> tuple[float, float]:
+    """From where to where a curve on the grid is at most a threshold: its outermost crossings."""
+    inside = np.flatnonzero(curve <= threshold)
+    return _crossing(curve, inside[0], -1, threshold), _crossing(curve, inside[-1], 1, threshold)
+
+
+def _crossing(curve: Array, last: int, step: int, threshold: float) -> float:
+    """Where a curve crosses a threshold, going on from the last place inside; the grid's end if it does not."""
+    beyond = last + step
+    if not 0 <= beyond < len(GRID):
+        return float(GRID[last])
+    share = (threshold - curve[last]) / (curve[beyond] - curve[last])
+    return float(GRID[last] + share * (GRID[beyond] - GRID[last]))
+
+
+def _place(space: SearchSpace, point: Mapping[str, Value]) -> list[float]:
+    """A point as columns: the position in each range, then for each option of each choice whether it is that."""
+    positions = [min(max(limits.position(float(point[name])), 0.0), 1.0) for name, limits in space.ranges()]
+    choices = [(each, point[name]) for name, each in space.parameters.items() if isinstance(each, Choice)]
+    return positions + [float(value == option) for each, value in choices for option in each.options]
+
+
+def _loss(trial: TrialRecord) -> float:
+    """log2 steps, or what the sampler was told instead; infinite if it diverged."""
+    end = trial.end
+    if end is None or end.outcome is Outcome.INFEASIBLE:
+        return math.inf
+    return math.log2(end.steps) if end.outcome is Outcome.ACHIEVED else end.loss
