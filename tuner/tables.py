@@ -63,15 +63,28 @@ def watch(content: Callable[[], RenderableType], *, again: bool) -> None:
 def results_table(found: Results) -> RenderableType:
     """Steps to target at each batch size, and below them the optimum's hyperparameters."""
     names = list(found.experiment.space.parameters)
-    steps = _table("batch size", "searched", "confirmed", "range", "reached", "at an edge")
+    steps = _table("batch size", "searched", "confirmed", "interval", "bias", "reached", "at an edge")
     optima = _table("batch size", *names)
     for study in found.studies:
         steps.add_row(str(study.batch_size), *_steps(study), _flags(study.edges))
         optima.add_row(str(study.batch_size), *_optimum(study, names))
     goal = found.experiment.goal
     question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
-    legend = Text("confirmed: the median over fresh seeds; searched: the best trial, too good by its choice", "dim")
-    return Group(Text.assemble((found.experiment.name, "bold"), question), steps, legend, optima)
+    title = Text.assemble((found.experiment.name, "bold"), question)
+    return Group(title, steps, *(Text(each, "dim") for each in _results_legend(found)), optima)
+
+
+def _results_legend(found: Results) -> Iterator[str]:
+    """What the columns of the results mean, and how much too good the searches looked."""
+    yield "searched: the best trial, too good by its choice; confirmed: the winner's median over fresh seeds"
+    confirmed = next((each.confirmed for each in found.studies if each.confirmed is not None), None)
+    bias = found.selection_bias
+    if confirmed is not None:
+        yield f"interval: covers the median over all seeds with {confirmed.interval.coverage:.0%} probability"
+    if bias is not None:
+        unreached = f", and without limit in {bias.unreached}" if bias.unreached else ""
+        count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
+        yield f"bias: confirmed over searched; {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
 
 
 def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
@@ -226,14 +239,15 @@ def _state(study: StudyResults) -> str:
     return "stopped" if study.trials.finished or study.trials.failed else "waiting"
 
 
-def _steps(study: StudyResults) -> tuple[str, str, str, str]:
-    """Searched steps, confirmed median, its range, and how many seeds reached the target."""
+def _steps(study: StudyResults) -> tuple[str, str, str, str, str]:
+    """Searched steps, confirmed median, its interval, the selection bias, and how many seeds reached the target."""
     searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
     confirmed = study.confirmed
     if confirmed is None:
-        return searched, "-", "-", "-"
-    spread = f"{_count(confirmed.low)}-{_count(confirmed.high)}"
-    return searched, _count(confirmed.steps), spread, f"{confirmed.reached}/{confirmed.seeds}"
+        return searched, "-", "-", "-", "-"
+    interval = f"{_count(confirmed.interval.low)}-{_count(confirmed.interval.high)}"
+    bias = f"{confirmed.selection_bias:.2f}x" if math.isfinite(confirmed.steps) else "-"
+    return searched, _count(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
 
 
 def _count(steps: float) -> str:

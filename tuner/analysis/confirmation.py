@@ -5,15 +5,48 @@ the winner among the candidates. Only seeds that had no part in either choice re
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import geometric_mean, median
 
-from scipy.stats import rankdata
+from scipy.stats import binom, rankdata
 
 from tuner.experiment import ConfirmationSettings
 from tuner.records import PointRun, Role, StudyRecord, TrialRecord
 from tuner.trial import Outcome, Value
+
+CONFIDENCE = 0.95
+"""What the coverage of a median's interval should come near."""
+
+
+@dataclass(frozen=True, slots=True)
+class MedianInterval:
+    """From one order statistic to another, the same number of places from either end.
+
+    Attributes:
+        low, high: Where it ends; infinite if so many seeds did not reach the target.
+        coverage: How probable it is that such an interval holds the median over all seeds, whatever their distribution;
+            more if seeds can take the same number of steps.
+    """
+
+    low: float
+    high: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionBias:
+    """How much too good searches looked.
+
+    Attributes:
+        ratio: Confirmed over searched steps, the geometric mean over studies.
+        studies: How many it is over.
+        unreached: How many more were confirmed with an infinite median, and are in no mean.
+    """
+
+    ratio: float
+    studies: int
+    unreached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +57,7 @@ class Confirmation:
         trial: Number of the search trial that found the point.
         point: The point's number within its round.
         hyperparameters: The point.
-        searched: Steps to target of that search trial.
+        searched: The fewest steps to target of the search, by this point or another.
         steps: Median steps to target over the report seeds; infinite if half of them did not reach it.
         per_seed: Steps to target of each report seed, infinite if it did not reach it.
         metrics: Median of each metric at the target, over the report seeds that reached it; empty if none did.
@@ -59,9 +92,42 @@ class Confirmation:
         return sum(map(math.isfinite, self.per_seed))
 
     @property
+    def interval(self) -> MedianInterval:
+        """Where the median over all seeds lies, as far as the report seeds tell."""
+        return median_interval(self.per_seed)
+
+    @property
     def selection_bias(self) -> float:
-        """Confirmed over searched steps: how much too good the search's own number was."""
+        """Confirmed over searched steps: how much too good the search's own answer was."""
         return self.steps / self.searched
+
+
+def median_interval(values: Sequence[float]) -> MedianInterval:
+    """The interval between order statistics whose coverage of the median is nearest 95 % (David and Nagaraja 2003).
+
+    The `k`-th least of `n` values is above the median if fewer than `k` are below it, so the interval that leaves out
+    `k - 1` at each end covers with probability `1 - 2 P(Binomial(n, 1/2) < k)`. With five values, from the least to the
+    greatest: 94 %; one value covers nothing.
+
+    Raises:
+        ValueError: There is no value.
+
+    >>> median_interval([40, 50, 44, 55, 47])
+    MedianInterval(low=40, high=55, coverage=0.9375)
+    """
+    if not values:
+        raise ValueError("an interval needs at least one value")
+    ordered = sorted(values)
+    coverages = [1 - 2 * float(binom.cdf(left_out, len(ordered), 0.5)) for left_out in range((len(ordered) + 1) // 2)]
+    left_out = min(range(len(coverages)), key=lambda each: abs(coverages[each] - CONFIDENCE))
+    return MedianInterval(ordered[left_out], ordered[-1 - left_out], coverages[left_out])
+
+
+def selection_bias(found: Iterable[Confirmation]) -> SelectionBias | None:
+    """How much too good the searches of several studies looked; None if no median is finite."""
+    ratios = [each.selection_bias for each in found]
+    finite = [each for each in ratios if math.isfinite(each)]
+    return SelectionBias(geometric_mean(finite), len(finite), len(ratios) - len(finite)) if finite else None
 
 
 def candidates(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
@@ -95,7 +161,7 @@ def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation 
         trial=winner.number,
         point=winner.plan.point,
         hyperparameters=winner.plan.hyperparameters,
-        searched=int(_steps(winner)),
+        searched=int(_steps(best[0])),
         steps=median(per_seed),
         per_seed=per_seed,
         metrics=_medians([each for each in reports if _steps(each) < math.inf]),

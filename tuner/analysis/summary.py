@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tuner.analysis import edges as edge_analysis
-from tuner.analysis.confirmation import Confirmation, candidates, confirm
+from tuner.analysis.confirmation import Confirmation, SelectionBias, candidates, confirm, selection_bias
 from tuner.analysis.edges import EdgeVerdict, Verdict
 from tuner.experiment import Experiment
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
@@ -99,11 +99,20 @@ class Results:
         """Whether an optimum lies at an edge of its space."""
         return any(each.verdict is Verdict.BOX_EDGE for study in self.studies for each in study.edges)
 
+    @property
+    def selection_bias(self) -> SelectionBias | None:
+        """How much too good the searches looked; None if none is confirmed."""
+        return selection_bias(each.confirmed for each in self.studies if each.confirmed is not None)
+
     def to_json(self) -> Json:
         """What `tuner results --json` prints; null stands for an infinite number of steps."""
+        bias = self.selection_bias
         return {
             "experiment": self.experiment.name,
             "goal": self.experiment.to_table()["goal"],
+            "selection_bias": None
+            if bias is None
+            else {"ratio": bias.ratio, "studies": bias.studies, "unreached": bias.unreached},
             "studies": [each.to_json() for each in self.studies],
         }
 
@@ -193,6 +202,12 @@ def _confirmed_json(confirmed: Confirmation | None) -> Json | None:
         "steps": _number(confirmed.steps),
         "low": _number(confirmed.low),
         "high": _number(confirmed.high),
+        "interval": {
+            "low": _number(confirmed.interval.low),
+            "high": _number(confirmed.interval.high),
+            "coverage": confirmed.interval.coverage,
+        },
+        "selection_bias": None if math.isinf(confirmed.steps) else confirmed.selection_bias,
         "seeds": confirmed.seeds,
         "reached": confirmed.reached,
         "params": dict(confirmed.hyperparameters),

@@ -12,7 +12,7 @@ from tuner.analysis.scaling import CONFIDENCE, NotFitted, ScalingCurve, ScalingF
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment import Experiment
 from tuner.report.findings import Findings
-from tuner.report.rows import Table, in_digits, optima_table, search_table
+from tuner.report.rows import Table, in_digits, optima_table, search_table, sensitivity_table
 
 PACKAGES = ("batch-tuner", "optuna", "torch", "numpy", "scipy", "scikit-learn", "mlflow")
 
@@ -43,6 +43,7 @@ class Content:
         question: The goal in words.
         answer: The headline, one or two sentences.
         state: What is still missing; empty if nothing is.
+        interval: Which interval the optima come with; empty if none is confirmed.
         model: How well the noisy quadratic model fits; empty if that was not asked for.
         settings: The experiment's TOML.
     """
@@ -54,7 +55,9 @@ class Content:
     model: str
     facts: tuple[Fact, ...]
     optima: Table
+    interval: str
     searches: Table
+    sensitivity: Table
     costs: str
     edges: tuple[EdgeNote, ...]
     edges_summary: str
@@ -81,7 +84,9 @@ def content(found: Findings, *, store: str = "") -> Content:
         model=found.explanation.sentence if found.explanation else "",
         facts=tuple(_facts(found)),
         optima=optima_table(found.results),
+        interval=_interval(studies),
         searches=search_table(studies),
+        sensitivity=sensitivity_table(found.sensitivity),
         costs=_costs(studies),
         edges=tuple(_edge_notes(studies)),
         edges_summary=_edges_summary(found.results),
@@ -154,6 +159,14 @@ def _facts(found: Findings) -> Iterator[Fact]:
     yield Fact(f"{sum(each.trials.finished for each in found.results.studies):,}", "search trials finished")
 
 
+def _interval(studies: Sequence[StudyResults]) -> str:
+    """Which interval the optima come with; nothing before one is confirmed."""
+    confirmed = next((each.confirmed for each in studies if each.confirmed is not None), None)
+    if confirmed is None:
+        return ""
+    return f"The interval covers the median over all seeds with {confirmed.interval.coverage:.0%} probability."
+
+
 def _costs(studies: Sequence[StudyResults]) -> str:
     search = sum(each.steps_spent for each in studies)
     confirmation = sum(each.confirmation_steps_spent for each in studies)
@@ -204,10 +217,11 @@ def _cautions(found: Findings) -> Iterator[str]:
             "The interval of the critical batch size is over training seeds only. How well each search found its "
             f"optimum is not in it. Medians lie {2**found.fit.residual - 1:.0%} off the fit (root mean square)."
         )
-    if any(each.confirmed for each in studies):
+    bias = found.results.selection_bias
+    if bias is not None:
         yield (
-            "The search's best steps are the least of many noisy numbers and too good by selection. "
-            "Compare confirmed medians."
+            "The search's best steps are the least of many noisy numbers and too good by selection: winners took "
+            f"{bias.ratio:.2f} times as many when confirmed, on geometric average. Compare confirmed medians."
         )
     yield "Steps to target are measured at evaluations, whose spacing limits their precision."
 

@@ -195,8 +195,7 @@ def draw_searches(views: Sequence[SearchView]) -> Figure:
             axes.set_visible(False)
         figure.supxlabel(NAMES[views[0].parameter], fontsize=9.5)
         figure.supylabel("steps", fontsize=9.5)
-        handles, labels = _search_legend(grid.flat[0])
-        figure.legend(handles, labels, loc="outside upper center", ncols=3)
+        figure.legend(handles=outcome_legend(), loc="outside upper center", ncols=3)
     return figure
 
 
@@ -216,11 +215,12 @@ def _draw_search(axes: Axes, view: SearchView) -> None:
     axes.set_title(f"batch size {plain(view.batch_size)}")
 
 
-def _search_legend(axes: Axes) -> tuple[list[Line2D], list[str]]:
+def outcome_legend() -> list[Line2D]:
     """One entry for each outcome."""
-    marks = OUTCOME_MARKS.values()
-    handles = [axes.plot([], [], mark, color=color, mew=1 if mark == "x" else 0)[0] for mark, color, _ in marks]
-    return handles, [label for *_, label in marks]
+    return [
+        Line2D([], [], ls="", marker=mark, color=color, mew=1 if mark == "x" else 0, label=label)
+        for mark, color, label in OUTCOME_MARKS.values()
+    ]
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:

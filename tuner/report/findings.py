@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import Optima, optima
 from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
+from tuner.analysis.scatters import Scatter, scatters
 from tuner.analysis.searches import SearchView, search_views
+from tuner.analysis.sensitivity import Sensitivity, sensitivity
 from tuner.analysis.summary import Results, results
 from tuner.experiment import Experiment
+from tuner.importances import importances
 from tuner.records import ExperimentRecord
 
 
@@ -24,6 +27,8 @@ class Findings:
     fit: ScalingFit | NotFitted
     optima: tuple[Optima, ...]
     searches: tuple[SearchView, ...]
+    sensitivity: Sensitivity
+    scatters: tuple[Scatter, ...]
     explanation: Explanation | None = None
 
     @property
@@ -35,4 +40,13 @@ class Findings:
 def findings(record: ExperimentRecord, *, explanation: Explanation | None = None) -> Findings:
     """What analysis makes of an experiment, complete or not."""
     curve = scaling_curve(record)
-    return Findings(results(record), curve, fit(curve), optima(curve), search_views(record), explanation)
+    return Findings(
+        results=results(record),
+        curve=curve,
+        fit=fit(curve),
+        optima=optima(curve),
+        searches=search_views(record),
+        sensitivity=sensitivity(record, importances=importances),
+        scatters=scatters(record),
+        explanation=explanation,
+    )

@@ -18,6 +18,7 @@ from tuner.records import ExperimentRecord
 from tuner.report.content import Content, content
 from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
 from tuner.report.findings import Findings, findings
+from tuner.report.landscape import draw_scatters, draw_tolerances
 from tuner.report.style import house_style
 
 DOTS_PER_INCH = 200
@@ -113,6 +114,22 @@ def drawings(found: Findings) -> Iterator[Drawing]:
             figure=draw_optima(each),
             alternative=f"{each.name.replace('_', ' ')} at the optimum against batch size",
             caption=OPTIMA_CAPTIONS[each.name],
+        )
+    if any(each.profiles for each in found.sensitivity.studies):
+        yield Drawing(
+            name="tolerances",
+            figure=draw_tolerances(found.sensitivity),
+            alternative="Values of each hyperparameter that come close to the optimum, against batch size",
+            caption="How far each hyperparameter may be off, the others tuned to it: from all trials and a Gaussian "
+            "process through them. A bar that ends with the axis may go on beyond the search space.",
+        )
+    if found.scatters:
+        yield Drawing(
+            name="scatters",
+            figure=draw_scatters(found.scatters),
+            alternative="Search trials by learning rate and momentum, one panel a batch size",
+            caption="Where training works: every search trial by learning rate and momentum. Along a dotted line the "
+            "effective learning rate lr / (1 - m) is a power of ten: the learning rate at which it meets momentum 0.",
         )
     if found.searches:
         yield Drawing(

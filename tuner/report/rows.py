@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from tuner.analysis.edges import Verdict
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, value_of
+from tuner.analysis.sensitivity import Sensitivity
+from tuner.analysis.shares import Share
 from tuner.analysis.summary import TEST_ERROR, Results, StudyResults
 from tuner.trial import Value
 
@@ -25,7 +27,7 @@ def optima_table(found: Results) -> Table:
     """The confirmed optimum of each batch size: what to use."""
     names = list(found.experiment.space.parameters)
     has_effective = any(_effective(each) is not None for each in found.studies)
-    heads = ("batch size", "steps", "low to high", "seeds", *(_in_words(name) for name in names))
+    heads = ("batch size", "steps", "interval", "seeds", *(_in_words(name) for name in names))
     if has_effective:
         heads += ("effective learning rate",)
     rows = [_optimum_row(each, names, has_effective=has_effective) for each in found.studies]
@@ -42,7 +44,7 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
     return (
         size,
         _steps(confirmed.steps),
-        f"{_steps(confirmed.low)} to {_steps(confirmed.high)}" if confirmed.reached else NOTHING,
+        f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}" if confirmed.reached else NOTHING,
         f"{confirmed.reached} of {confirmed.seeds}",
         *(in_digits(confirmed.hyperparameters[name]) for name in names),
         *([in_digits(_effective(study))] if has_effective else []),
@@ -70,6 +72,33 @@ def search_table(studies: Sequence[StudyResults]) -> Table:
         for each in studies
     )
     return Table(heads, rows)
+
+
+def sensitivity_table(found: Sensitivity) -> Table:
+    """What share of each space trains, and which hyperparameters matter."""
+    names = list(dict.fromkeys(name for study in found.studies for name in study.importances))
+    heads = ("batch size", "even points", "cut", "reach the target", "within 2x of the best", "diverge")
+    rows = tuple(
+        (
+            f"{each.batch_size:,}",
+            str(each.shares.points),
+            str(each.shares.cut),
+            _share(each.shares.reaching),
+            _share(each.shares.near),
+            _share(each.shares.diverging),
+            *(f"{each.importances[name]:.0%}" if name in each.importances else NOTHING for name in names),
+        )
+        for each in found.studies
+    )
+    return Table((*heads, *(f"importance of {_in_words(name)}" for name in names)), rows)
+
+
+def _share(share: Share | None) -> str:
+    """A share's interval."""
+    if share is None or not share.points:
+        return NOTHING
+    low, high = share.interval
+    return f"{low:.0%} to {high:.0%}"
 
 
 def _bias(study: StudyResults) -> str:
