@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tuner.analysis import gaussian_process
+
+Array = NDArray[np.float64]
+
+
+def places(count: int, columns: int) -> Array:
+    return np.random.default_rng(0).random((count, columns))
+
+
+def wave(positions: Array) -> Array:
+    """A smooth function of the first column alone."""
+    return np.asarray(6 + 2 * np.sin(4 * positions[:, 0]))
+
+
+def test_a_smooth_function_is_found_between_its_points() -> None:
+    process = gaussian_process.fit(places(40, 2), wave(places(40, 2)))
+    elsewhere = np.random.default_rng(1).random((200, 2))
+
+    assert process.at(elsewhere) == pytest.approx(wave(elsewhere), abs=0.1)
+
+
+def test_a_column_without_effect_reaches_farther_than_one_with() -> None:
+    lengths = gaussian_process.fit(places(40, 2), wave(places(40, 2))).lengths
+
+    assert lengths[1] > 3 * lengths[0]
+
+
+def test_the_noise_of_single_trials_is_found() -> None:
+    noise = 0.3 * np.random.default_rng(2).standard_normal(80)
+
+    process = gaussian_process.fit(places(80, 1), wave(places(80, 1)) + noise)
+
+    assert process.noise == pytest.approx(0.3, rel=0.25)
+
+
+def test_equal_trials_make_a_flat_process() -> None:
+    process = gaussian_process.fit(places(12, 3), np.full(12, 5.0))
+
+    assert process.at(places(50, 3)) == pytest.approx(5.0)
+
+
+def test_far_from_all_trials_it_expects_their_mean() -> None:
+    process = gaussian_process.fit(places(30, 1), wave(places(30, 1)))
+
+    assert process.at(np.array([[100.0]])) == pytest.approx(wave(places(30, 1)).mean())
+
+
+def test_moving_all_losses_moves_the_process() -> None:
+    process = gaussian_process.fit(places(30, 2), wave(places(30, 2)))
+    moved = gaussian_process.fit(places(30, 2), wave(places(30, 2)) + 4)
+
+    assert moved.at(places(9, 2)) == pytest.approx(process.at(places(9, 2)) + 4, abs=1e-3)

@@ -1,0 +1,72 @@
+import math
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.tuner.synthetic import ended, study, trial
+from tuner.halton import halton_point
+from tuner.importances import importances
+from tuner.records import PointRun, Role, StudyRecord
+from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
+from tuner.trial import Value
+
+SPACE = SearchSpace(
+    {
+        "learning_rate": Range(0.01, 1.0, scale=Scale.LOG),
+        "momentum": Range(0.0, 0.99, scale=Scale.REVERSE_LOG),
+        "rule": Choice(("sgd", "adam")),
+        "decay": Fixed(1),
+    }
+)
+
+
+def searched(steps: Callable[[Mapping[str, Value]], float], *, count: int = 60) -> StudyRecord:
+    """A quasi-random search of the space, in which a point takes so many steps."""
+    points = [halton_point(SPACE, number, seed=0) for number in range(count)]
+    return study(
+        *(
+            trial(number, ended(round(steps(point))), run=PointRun(number, 0, Role.SEARCH, point))
+            for number, point in enumerate(points)
+        ),
+        space=SPACE,
+    )
+
+
+def test_the_parameter_that_decides_has_nearly_all_the_importance() -> None:
+    found = importances(searched(lambda point: 1000 * float(point["learning_rate"])))
+
+    assert list(found) == ["learning_rate", "momentum", "rule"]
+    assert found["learning_rate"] > 0.9
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_momentum_and_choices_are_parameters_like_any_other() -> None:
+    by_momentum = importances(searched(lambda point: 1000 * (1 - float(point["momentum"]))))
+    by_choice = importances(searched(lambda point: 100 if point["rule"] == "sgd" else 900))
+
+    assert by_momentum["momentum"] > 0.9
+    assert by_choice["rule"] > 0.9
+
+
+def test_equal_parts_have_equal_importance() -> None:
+    found = importances(
+        searched(lambda point: 1000 * float(point["learning_rate"]) ** 0.5 * (1 - float(point["momentum"])) ** 0.5)
+    )
+
+    assert found["learning_rate"] == pytest.approx(0.5, abs=0.15)
+    assert found["momentum"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_same_record_gives_the_same_importances() -> None:
+    record = searched(lambda point: 1000 * float(point["learning_rate"]) + math.sqrt(float(point["momentum"])))
+
+    assert importances(record) == importances(record)
+
+
+def test_few_trials_equal_ones_or_a_single_parameter_say_nothing() -> None:
+    line = SearchSpace({"learning_rate": Range(0.01, 1.0, scale=Scale.LOG)})
+    single = study(*(trial(number, ended(10 + number)) for number in range(20)), space=line)
+
+    assert importances(searched(lambda point: 1000 * float(point["learning_rate"]), count=9)) == {}
+    assert importances(searched(lambda point: 50)) == {}
+    assert importances(single) == {}
