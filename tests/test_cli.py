@@ -58,6 +58,26 @@ def test_edges_as_json_are_those_of_the_results_and_the_exit_code_flags_a_box_ed
     assert done.returncode == (3 if "box_edge" in verdicts else 0)
 
 
+def test_sensitivity_as_json_has_intervals_shares_and_importances(finished: Path) -> None:
+    found = json.loads(tuner(finished, "sensitivity", "toy", "--json").stdout)
+
+    assert [each["batch_size"] for each in found["studies"]] == [8, 16]
+    for study in found["studies"]:
+        (parameter,) = study["parameters"]
+        assert [each["factor"] for each in parameter["within"]] == [1.1, 2.0]
+        for each in parameter["within"]:
+            assert each["low"] <= study["optimum"]["learning_rate"] <= each["high"] < 1.5
+        assert study["shares"]["points"] == 12  # a random search: no point was led to by results
+        assert study["importances"] == {}
+
+
+def test_sensitivity_says_how_far_a_parameter_may_be_off(finished: Path) -> None:
+    said = tuner(finished, "sensitivity", "toy").stdout
+
+    for word in ("learning_rate", "within 1.1x", "within 2x", "reach the target", "diverge"):
+        assert word in said
+
+
 def test_replaying_a_trial_finds_it_the_same(finished: Path) -> None:
     done = tuner(finished, "replay", "toy", "--batch-size", "8", "--trial", "3")
 
@@ -162,6 +182,7 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: sign
         (("predict", "toy.toml"), "the optimum of tests.toy:Toy cannot be computed; measure it with `tuner run`"),
         (("fit", "toy"), "toy: A model needs 3 batch sizes that reached the target; 2 batch sizes did."),
         (("fit", "nothing"), "there is no experiment nothing"),
+        (("sensitivity", "nothing"), "there is no experiment nothing"),
         (("results", "toy", "--store", "postgresql://ann:secret@localhost/x"), "TUNER_STORE"),
         (("results", "toy", "--store", "postgresql://ann@127.0.0.1:1/x"), "cannot be"),
         (("sync", "toy", "--mlflow", "http://ann:secret@localhost"), "MLFLOW_TRACKING_URI"),

@@ -6,6 +6,10 @@ these span. But of 50 trials few come within 1.1x of the luckiest, and they span
 process is fitted to all trials, those of confirmation too, and its least value over the other parameters is taken at
 each value of this one, relative to the least of all, which no lucky seed lowers. The interval is what either says.
 
+Learning rate and momentum trade off: a valley lies along constant `lr / (1 - m)`, and a search explores little of it.
+On their logarithmic scales that is a straight line, so the process is given the effective learning rate as a column of
+its own. Without it, half of what is true of these two at 1.1x was not found.
+
 Measured on synthetic landscapes with a known profile (`python -m tests.tuner.analysis.intervals 200`, TPE, 50 trials):
 
     interval                 share of it that is true   share of the truth that is in it
@@ -16,7 +20,7 @@ Measured on synthetic landscapes with a known profile (`python -m tests.tuner.an
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +29,9 @@ from scipy.stats import qmc
 
 from tuner.analysis import gaussian_process
 from tuner.analysis.confirmation import candidates
-from tuner.analysis.gaussian_process import GaussianProcess
+from tuner.analysis.optima import LEARNING_RATE, MOMENTUM
 from tuner.records import Role, StudyRecord, TrialRecord
-from tuner.space import Choice, Range, SearchSpace
+from tuner.space import Choice, Range, Scale, SearchSpace
 from tuner.trial import Outcome, Value
 
 Array = NDArray[np.float64]
@@ -92,7 +96,7 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     finished = study.finished(*Role)
     places = np.array([_place(study.space, each.plan.hyperparameters) for each in finished])  # [trial, column]
     losses = np.array([_loss(each) for each in finished])
-    curves = _curves(places, losses, len(ranges)) if ranges and len(finished) >= LEAST_TRIALS else None
+    curves = _curves(places, losses, ranges) if ranges and len(finished) >= LEAST_TRIALS else None
     reached = candidates(study, len(finished))
     excess = np.array([_loss(each) for each in reached]) - _loss(reached[0])
     close = np.array([_place(study.space, each.plan.hyperparameters) for each in reached])
@@ -135,22 +139,44 @@ def _tolerance(limits: Range, *, factor: float, best: float, close: Array, curve
     )
 
 
-def _curves(places: Array, losses: Array, ranges: int) -> Array:
+def _curves(places: Array, losses: Array, ranges: Mapping[str, Range]) -> Array:
     """log2 steps above the least, [range, grid], as the process through the trials has it."""
-    process = gaussian_process.fit(places, np.minimum(losses, losses.min() + WORST))
-    curves = np.array([_least(process, places, column, ranges) for column in range(ranges)])
+    valley = _valley(ranges)  # [range]
+
+    def columns(positions: Array) -> Array:
+        return np.column_stack([positions, positions[:, : len(ranges)] @ valley]) if valley.any() else positions
+
+    process = gaussian_process.fit(columns(places), np.minimum(losses, losses.min() + WORST))
+    curves = np.array(
+        [_least(lambda each: process.at(columns(each)), places, column, len(ranges)) for column in range(len(ranges))]
+    )
     return np.asarray(curves - curves.min(axis=1, keepdims=True))
 
 
-def _least(process: GaussianProcess, places: Array, column: int, ranges: int) -> Array:
-    """The process's least value at each value of one column, [grid]: looked for near the trials, then ever closer."""
+def _valley(ranges: Mapping[str, Range]) -> Array:
+    """The logarithm of the effective learning rate as a weighted mean of positions, [range]; zero if it is none."""
+    scales = {LEARNING_RATE: Scale.LOG, MOMENTUM: Scale.REVERSE_LOG}
+    if any(name not in ranges or ranges[name].scale is not scale for name, scale in scales.items()):
+        return np.zeros(len(ranges))
+    spans = [each.scale.forward(each.high) - each.scale.forward(each.low) for each in ranges.values()]
+    weights = np.array([span if name in scales else 0.0 for name, span in zip(ranges, spans, strict=True)])
+    return np.asarray(weights / weights.sum())
+
+
+def _least(expected: Callable[[Array], Array], places: Array, column: int, ranges: int) -> Array:
+    """The least expected at each value of one column, [grid]: looked for everywhere, then ever closer.
+
+    Choices stay as they are in some trial.
+    """
     cover = qmc.Sobol(ranges, scramble=False).random_base2(7)
-    around = np.zeros((len(cover), places.shape[1]))
+    spread = np.resize(places, (len(cover), places.shape[1]))
+    spread[:, :ranges] = cover
+    around = np.zeros(spread.shape)
     around[:, :ranges] = 2 * cover - 1
-    tried = np.repeat(places[None], len(GRID), axis=0)  # [grid, place, column]
+    tried = np.repeat(np.vstack([places, spread])[None], len(GRID), axis=0)  # [grid, place, column]
     for zoom in (*ZOOMS, 0.0):
         tried[:, :, column] = GRID[:, None]
-        values = process.at(tried.reshape(-1, tried.shape[2])).reshape(tried.shape[:2])
+        values = expected(tried.reshape(-1, tried.shape[2])).reshape(tried.shape[:2])
         best = tried[np.arange(len(GRID)), values.argmin(axis=1)]
         tried = np.clip(np.concatenate([best[:, None], best[:, None] + zoom * around[None]], axis=1), 0.0, 1.0)
     return np.asarray(values.min(axis=1))

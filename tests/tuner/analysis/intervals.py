@@ -9,7 +9,7 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from tests.tuner.analysis.landscapes import NAMES, Landscape, search
 from tuner.analysis.confirmation import candidates
 from tuner.analysis.profiles import FACTORS, profiles
+from tuner.records import StudyRecord, TrialRecord
+from tuner.space import Range, Scale, SearchSpace
 
 Array = NDArray[np.float64]
 
 AXIS = np.linspace(0, 1, 201)
+UNIT = Range(0.0, 1.0)
 HALF = 0.5 / 200
 """Half the axis's spacing."""
 
@@ -33,12 +36,26 @@ class Overlap:
     found: float
 
 
+def training(landscape: Landscape, study: StudyRecord) -> StudyRecord:
+    """A study of a landscape as one of learning rate and momentum: its ridge lies along constant `lr / (1 - m)`."""
+    slope = landscape.ridge[1] if landscape.ridge is not None else 1.0
+    momentum = Range(0.0, 1 - math.exp(-slope), scale=Scale.REVERSE_LOG)
+    ranges = {"learning_rate": Range(1.0, math.e, scale=Scale.LOG), "momentum": momentum, "c": UNIT, "d": UNIT}
+
+    def renamed(each: TrialRecord) -> TrialRecord:
+        positions = [(float(each.plan.hyperparameters[name]) + 1) / 2 for name in NAMES]
+        point = {name: limits.at(at) for (name, limits), at in zip(ranges.items(), positions, strict=True)}
+        return replace(each, plan=replace(each.plan, hyperparameters=point))
+
+    return replace(study, space=SearchSpace(ranges), trials=tuple(map(renamed, study.trials)))
+
+
 def true_interval(landscape: Landscape, parameter: int, factor: float) -> tuple[float, float]:
-    """From which value to which the best reachable steps are within a factor of the least, -1 to 1."""
+    """From which position to which the best reachable steps are within a factor of the least."""
     coupled = landscape.coupled(AXIS[:, None], AXIS[None, :])
     curve = coupled.min(axis=1 - parameter) if parameter < 2 else landscape.own(parameter, AXIS)
     inside = AXIS[curve - curve.min() <= math.log2(factor)]
-    return 2 * float(inside.min() - HALF) - 1, 2 * float(inside.max() + HALF) - 1
+    return float(inside.min()) - HALF, float(inside.max()) + HALF
 
 
 def overlap(interval: tuple[float, float], truth: tuple[float, float]) -> Overlap:
@@ -57,15 +74,16 @@ def overlaps(count: int, *, first_seed: int = 5000) -> Iterator[tuple[float, Ove
         landscape = Landscape.draw(np.random.default_rng(seed))
         if not landscape.can_train:
             continue
-        study = search(landscape, seed=seed)
+        study = training(landscape, search(landscape, seed=seed))
         if len(candidates(study, 5)) < 5:
             continue
         count -= 1
-        for index, profile in enumerate(profiles(study, candidates(study, 1)[0].plan.hyperparameters)):
-            assert profile.parameter == NAMES[index]
+        best = candidates(study, 1)[0].plan.hyperparameters
+        for index, profile in enumerate(profiles(study, best)):
             for each in profile.tolerances:
                 truth = true_interval(landscape, index, each.factor)
-                yield each.factor, overlap((each.low, each.high), truth), overlap(each.shown, truth)
+                low, high, *shown = map(profile.limits.position, (each.low, each.high, *each.shown))
+                yield each.factor, overlap((low, high), truth), overlap((shown[0], shown[1]), truth)
 
 
 if __name__ == "__main__":

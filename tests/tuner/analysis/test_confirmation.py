@@ -1,11 +1,21 @@
 import math
+from statistics import median
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuner.synthetic import digits, ended, experiment_record, grown, study, trial
-from tuner.analysis.confirmation import candidates, confirm, pending
+from tuner.analysis.confirmation import (
+    Confirmation,
+    SelectionBias,
+    candidates,
+    confirm,
+    median_interval,
+    pending,
+    selection_bias,
+)
 from tuner.experiment import ConfirmationSettings
 from tuner.records import PointRun, Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome
@@ -105,9 +115,9 @@ def test_the_winner_has_the_lowest_median_and_is_reported_by_other_seeds() -> No
     found = confirm(record, SETTINGS)
 
     assert found is not None
-    assert (found.trial, found.searched, found.steps) == (2, 40, 47)
+    assert (found.trial, found.searched, found.steps) == (2, 30, 47)
     assert (found.low, found.high, found.seeds, found.reached) == (39, 52, 3, 3)
-    assert found.selection_bias == pytest.approx(47 / 40)
+    assert found.selection_bias == pytest.approx(47 / 30)
 
 
 def test_a_seed_that_did_not_reach_the_target_counts_as_infinite() -> None:
@@ -183,6 +193,58 @@ def test_the_search_flatters_its_winner() -> None:
 
     assert len(biases) == 4
     assert sum(biases) / 4 > 1.05
+
+
+@pytest.mark.parametrize(
+    ("seeds", "left_out", "coverage"),
+    [(1, 0, 0.0), (2, 0, 0.5), (5, 0, 0.9375), (8, 1, 0.9297), (9, 1, 0.9609), (20, 5, 0.9586), (64, 24, 0.9401)],
+)
+def test_the_interval_of_a_median_is_the_tabulated_one(seeds: int, left_out: int, coverage: float) -> None:
+    found = median_interval([float(each) for each in range(seeds)])
+
+    assert (found.low, found.high) == (left_out, seeds - 1 - left_out)
+    assert found.coverage == pytest.approx(coverage, abs=1e-4)
+
+
+def test_the_interval_covers_the_median_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(0).exponential(size=(4000, 7))
+
+    intervals = [median_interval(each.tolist()) for each in draws]
+
+    covered = np.mean([each.low < math.log(2) < each.high for each in intervals])
+    assert covered == pytest.approx(intervals[0].coverage, abs=0.01)
+
+
+def test_an_interval_ends_at_infinity_if_so_many_seeds_did_not_reach_the_target() -> None:
+    assert median_interval([30, 31, math.inf, 33, 34]).high == math.inf
+    assert median_interval([*range(10, 18), math.inf]).high == 17
+    assert median_interval([math.inf] * 3).low == math.inf
+
+
+def test_no_values_have_no_interval() -> None:
+    with pytest.raises(ValueError, match="at least one value"):
+        median_interval([])
+
+
+@given(st.lists(st.one_of(st.integers(1, 4000).map(float), st.just(math.inf)), min_size=1, max_size=12))
+def test_an_interval_holds_the_median_of_its_own_values(values: list[float]) -> None:
+    found = median_interval(values)
+
+    assert found.low <= median(values) <= found.high
+    assert 0 <= found.coverage < 1
+
+
+def test_selection_bias_is_a_geometric_mean_and_counts_infinite_medians_apart() -> None:
+    twice, half = reported(40, searched=20), reported(10, searched=20)
+
+    assert selection_bias([twice, half]) == SelectionBias(1, 2, 0)
+    assert selection_bias([twice, reported(math.inf, searched=20)]) == SelectionBias(2, 1, 1)
+    assert selection_bias([reported(math.inf, searched=20)]) is None
+    assert selection_bias([]) is None
+
+
+def reported(steps: float, *, searched: int) -> Confirmation:
+    return Confirmation(0, 0, {}, searched, steps, (steps,), {})
 
 
 @given(st.permutations(range(6)))

@@ -63,6 +63,8 @@ def test_results_print_the_promised_shape() -> None:
             "steps": 45.5,
             "low": 39,
             "high": 52,
+            "interval": {"low": 39, "high": 52, "coverage": 0.875},
+            "selection_bias": 45.5 / 40,
             "seeds": 4,
             "reached": 4,
             "params": {"learning_rate": 0.1},
@@ -78,6 +80,7 @@ def test_results_print_the_experiment_and_its_goal() -> None:
     assert printed_goal == {
         "experiment": "digits",
         "goal": {"metric": "validation/error", "below": 0.03, "within_steps": 4000},
+        "selection_bias": None,
         "studies": [],
     }
 
@@ -87,6 +90,17 @@ def test_infinite_steps_are_null() -> None:
 
     assert isinstance(found, dict)
     assert (found["steps"], found["low"], found["high"], found["reached"]) == (None, 44, None, 2)
+    assert found["interval"] == {"low": 44, "high": None, "coverage": 0.875}
+    assert found["selection_bias"] is None
+
+
+def test_the_selection_bias_of_all_studies_is_printed() -> None:
+    experiment = replace(digits(), space=SPACE, confirmation=SETTINGS)
+    studies = (confirmed(60, 60, 60, 60), confirmed(80, 80, 80, 80), confirmed(None, None, None, 47))
+
+    found = results(ExperimentRecord(experiment, studies)).to_json()["selection_bias"]
+
+    assert found == {"ratio": pytest.approx((1.5 * 2) ** 0.5), "studies": 2, "unreached": 1}
 
 
 def test_a_winner_that_no_reporting_seed_confirmed_is_null() -> None:

@@ -163,7 +163,8 @@ def test_every_search_trial_is_drawn_by_its_outcome(found: Findings) -> None:
 def test_an_experiment_has_a_figure_for_everything_it_found(found: Findings) -> None:
     names = [each.name for each in drawings(found)]
 
-    assert names == ["scaling", "learning_rate", "momentum", "effective_learning_rate", "searches", "costs"]
+    optima = ["learning_rate", "momentum", "effective_learning_rate"]
+    assert names == ["scaling", *optima, "tolerances", "scatters", "searches", "costs"]
 
 
 def test_every_figure_is_a_valid_svg(found: Findings, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -75,7 +75,7 @@ def test_every_figure_lies_beside_the_page_in_both_formats(folder: Path, page: P
     pictures = {each.stem for each in folder.glob("*.svg")}
 
     assert pictures == {each.stem for each in folder.glob("*.png")}
-    assert len(pictures) == len(page.addresses) == 6
+    assert len(pictures) == len(page.addresses) == 8
     assert all((folder / f"{each}.png").read_bytes().startswith(b"\x89PNG") for each in pictures)
 
 
@@ -88,6 +88,22 @@ def test_the_page_names_each_batch_size_and_its_confirmed_steps(record: Experime
         confirmed = confirm(each, record.experiment.confirmation)
         assert confirmed is not None
         assert f" {each.batch_size} {confirmed.steps:,.0f} {confirmed.low:,.0f} to {confirmed.high:,.0f} " in page.text
+
+
+def test_the_page_says_how_sure_its_medians_are_and_how_much_too_good_the_search_looked(
+    record: ExperimentRecord, page: Page
+) -> None:
+    bias = findings(record).results.selection_bias
+
+    assert bias is not None
+    assert "covers the median over all seeds with 94% probability" in page.text
+    assert f"winners took {bias.ratio:.2f} times as many when confirmed" in page.text
+
+
+def test_the_page_says_which_hyperparameters_matter(record: ExperimentRecord, page: Page) -> None:
+    for each in findings(record).sensitivity.studies:
+        shown = " ".join(f"{weight:.0%}" for weight in each.importances.values())
+        assert f" {each.batch_size} 0 0 - - - {shown} " in page.text  # this search had no points without a model
 
 
 def test_the_page_says_how_to_run_it_again(page: Page) -> None:
