@@ -14,9 +14,9 @@ Measured on synthetic landscapes with a known profile (`python -m tests.tuner.an
 
     interval                 share of it that is true   share of the truth that is in it
     1.1x, from trials alone                      78 %                               21 %
-    1.1x                                         79 %                               77 %
+    1.1x                                         80 %                               82 %
     2x, from trials alone                        97 %                               61 %
-    2x                                           92 %                               95 %
+    2x                                           92 %                               97 %
 """
 
 import math
