@@ -19,6 +19,8 @@ LENGTH, AMPLITUDE, NOISE = 0.6, 2.0, 0.2
 """Where the priors have their medians: lengths in shares of a range, the others in log2 steps (0.2 is 15 %)."""
 SPREADS = (1.0, 1.0, 0.5)
 """Standard deviations of the logarithms of length, amplitude and noise."""
+BOUNDS = ((0.03, 30.0), (0.03, 30.0), (0.01, 3.0))
+"""Of length, amplitude and noise: trials without noise, run again at the same point, would make the kernel singular."""
 STARTS = (0.3, 1.0)
 """Lengths from which the best ones are looked for."""
 
@@ -66,7 +68,9 @@ def fit(positions: Array, losses: Array) -> GaussianProcess:
         return value + 0.5 * float(z @ z), slope + z / spread
 
     starts = (np.where(np.arange(columns + 2) < columns, math.log(each), centre) for each in STARTS)
-    found = min((minimize(surprise, start, jac=True, method="L-BFGS-B") for start in starts), key=lambda each: each.fun)
+    bounds = np.log([BOUNDS[0]] * columns + [*BOUNDS[1:]])
+    tried = [minimize(surprise, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in starts]
+    found = min(tried, key=lambda each: each.fun)
     lengths, amplitude, noise = np.exp(found.x[:columns]), math.exp(found.x[-2]), math.exp(found.x[-1])
     covariance = amplitude**2 * np.exp(-0.5 * apart @ lengths**-2) + noise**2 * np.eye(len(losses))
     weights = np.asarray(cho_solve(cho_factor(covariance, lower=True), losses - mean))

@@ -43,6 +43,21 @@ def test_equal_trials_make_a_flat_process() -> None:
     assert process.at(places(50, 3)) == pytest.approx(5.0)
 
 
+def test_the_same_trials_again_without_noise_are_no_trouble() -> None:
+    positions = np.repeat(places(12, 2), 6, axis=0)
+
+    process = gaussian_process.fit(positions, wave(positions))
+
+    assert process.at(positions) == pytest.approx(wave(positions), abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e3])
+def test_losses_of_any_size_are_no_trouble(scale: float) -> None:
+    process = gaussian_process.fit(places(40, 2), scale * wave(places(40, 2)))
+
+    assert np.isfinite(process.at(places(40, 2))).all()
+
+
 def test_far_from_all_trials_it_expects_their_mean() -> None:
     process = gaussian_process.fit(places(30, 1), wave(places(30, 1)))
 
