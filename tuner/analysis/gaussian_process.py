@@ -68,7 +68,7 @@ def fit(positions: Array, losses: Array) -> GaussianProcess:
         return value + 0.5 * float(z @ z), slope + z / spread
 
     starts = (np.where(np.arange(columns + 2) < columns, math.log(each), centre) for each in STARTS)
-    bounds = np.log([BOUNDS[0]] * columns + [*BOUNDS[1:]])
+    bounds = [(math.log(low), math.log(high)) for low, high in (*[BOUNDS[0]] * columns, *BOUNDS[1:])]
     tried = [minimize(surprise, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in starts]
     found = min(tried, key=lambda each: each.fun)
     lengths, amplitude, noise = np.exp(found.x[:columns]), math.exp(found.x[-2]), math.exp(found.x[-1])
