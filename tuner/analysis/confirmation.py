@@ -21,8 +21,8 @@ class Confirmation:
     """A study's winner, as seeds report it that had no part in choosing it.
 
     Attributes:
-        trial: Number of the search trial that found the point.
-        point: The point's number within its round.
+        round, trial: Round and number of the search trial that found the point.
+        point: The point's number.
         hyperparameters: The point.
         searched: Steps to target of that search trial.
         steps: Median steps to target over the report seeds; infinite if half of them did not reach it.
@@ -30,6 +30,7 @@ class Confirmation:
         metrics: Median of each metric at the target, over the report seeds that reached it; empty if none did.
     """
 
+    round: int
     trial: int
     point: int
     hyperparameters: Mapping[str, Value]
@@ -65,9 +66,9 @@ class Confirmation:
 
 
 def candidates(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
-    """The search trials with the fewest steps to target; ties go to the lower trial number."""
+    """The search trials with the fewest steps to target; ties go to the earlier trial."""
     achieved = [each for each in study.finished(Role.SEARCH) if _steps(each) < math.inf]
-    return tuple(sorted(achieved, key=lambda each: (_steps(each), each.number))[:count])
+    return tuple(sorted(achieved, key=lambda each: (_steps(each), each.round, each.number))[:count])
 
 
 def pending(study: StudyRecord, settings: ConfirmationSettings) -> list[PointRun]:
@@ -92,6 +93,7 @@ def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation 
     reports = _repeats(study, winner, Role.REPORT)
     per_seed = tuple(_steps(each) for each in reports)
     return Confirmation(
+        round=winner.round,
         trial=winner.number,
         point=winner.plan.point,
         hyperparameters=winner.plan.hyperparameters,
