@@ -9,7 +9,8 @@ from itertools import count
 
 from tuner.analysis.confirmation import pending
 from tuner.analysis.rounds import wider_space
-from tuner.experiment import Experiment
+from tuner.experiment import Experiment, SearchSettings
+from tuner.halton import halton_points_outside
 from tuner.lookahead import LookAhead
 from tuner.objective import Objective
 from tuner.plugins import build
@@ -134,7 +135,8 @@ class Session:
 class SearchedPoints:
     """The points of a search without a result: those an interruption left, then new ones from the sampler.
 
-    The sampler is told the results of all rounds, which lie within the space of the last.
+    The sampler is told the results of all rounds, which lie within the space of the last. A model of these expects
+    nothing where no trial has been: the first half of a later round's points cover the part that was added.
 
     Attributes:
         left: How many there are at the start.
@@ -151,6 +153,7 @@ class SearchedPoints:
             self._suggestions.queue(point, points[point])
         for point in sorted(losses):
             self._suggestions.tell(point, losses[point])
+        self._cover = _cover(record, experiment.search, seed=seed) if record.earlier else {}
         self.left = experiment.search.points_by(record.round) - len(losses)
         self._runs = self._unfinished(points, losses.keys())
 
@@ -164,7 +167,16 @@ class SearchedPoints:
         for point in sorted(points.keys() - finished):
             yield PointRun(point, 0, Role.SEARCH, points[point])
         for point in count(max(points, default=-1) + 1):
-            yield PointRun(point, 0, Role.SEARCH, self._suggestions.ask(point))
+            if point in self._cover:
+                self._suggestions.queue(point, self._cover[point])
+            yield PointRun(point, 0, Role.SEARCH, self._cover.get(point) or self._suggestions.ask(point))
+
+
+def _cover(record: StudyRecord, settings: SearchSettings, *, seed: int) -> dict[int, Mapping[str, Value]]:
+    """The points, by number, with which a later round begins: even over what its space has and the last had not."""
+    many = (settings.round_points + 1) // 2
+    points = halton_points_outside(record.earlier[-1].space, record.space, many, seed=seed)
+    return dict(enumerate(points, start=settings.points_by(record.round - 1)))
 
 
 class GivenPoints:
