@@ -68,7 +68,15 @@ def results_table(found: Results) -> RenderableType:
     goal = found.experiment.goal
     question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
     legend = Text("confirmed: the median over fresh seeds; searched: the best trial, too good by its choice", "dim")
-    return Group(Text.assemble((found.experiment.name, "bold"), question), steps, legend, optima)
+    told = [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
+    return Group(Text.assemble((found.experiment.name, "bold"), question), steps, legend, optima, *told)
+
+
+def _told(study: StudyResults) -> Iterator[str]:
+    """What the table does not show: the rounds if there were several, and what was tried in vain."""
+    yield from study.story
+    if study.unreached is not None:
+        yield study.unreached.sentence
 
 
 def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
@@ -113,15 +121,15 @@ def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
     """How far experiments are."""
     if not records:
         return Text("no experiments yet; `tuner run digits` makes one")
-    table = _table("experiment", "batch size", "state", "trials", "running", "failed", "best", "confirmed")
+    table = _table("experiment", "batch size", "round", "state", "trials", "running", "failed", "best", "confirmed")
     for record in records:
-        planned = record.experiment.search.points
         for index, study in enumerate(results(record).studies):
             name = record.experiment.name if index == 0 else ""
-            counts = study.trials
+            counts, planned = study.trials, record.experiment.search.points_by(study.rounds)
             progress = (f"{counts.finished}/{planned}", str(counts.running or ""), str(counts.failed or ""))
             best, confirmed, *_ = _steps(study)
-            table.add_row(Text(name, "bold"), str(study.batch_size), _state(study), *progress, best, confirmed)
+            where = (str(study.batch_size), str(study.rounds), _state(study))
+            table.add_row(Text(name, "bold"), *where, *progress, best, confirmed)
     return table
 
 

@@ -266,7 +266,7 @@ class TestTerminalProgress:
 
     def test_a_low_terminal_shows_what_is_in_progress_then_what_is_to_come(self) -> None:
         states = [StudyState.WAITING, StudyState.WAITING, StudyState.SEARCHING, StudyState.DONE, StudyState.CONFIRMING]
-        studies = [Standing(2**index, 70, state=state) for index, state in enumerate(states)]
+        studies = [Standing(2**index, 70, 50, state=state) for index, state in enumerate(states)]
 
         assert [each.batch_size for each in most_telling(studies, room=3)] == [1, 4, 16]
         assert most_telling(studies, room=9) == studies

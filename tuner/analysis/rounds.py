@@ -46,6 +46,13 @@ class RoundStory:
     best_steps: int | None
     widened: tuple[Widening, ...]
 
+    @property
+    def sentence(self) -> str:
+        """The round, for a person."""
+        best = "none reached the target" if self.best_steps is None else f"best {self.best_steps:,} steps"
+        widened = f"; then {', '.join(each.phrase for each in self.widened)}" if self.widened else ""
+        return f"Round {self.round}: {self.points} points, {best}{widened}."
+
     def to_json(self) -> Json:
         """One entry of `history`."""
         return {

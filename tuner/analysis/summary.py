@@ -70,6 +70,11 @@ class StudyResults:
         return len(self.history)
 
     @property
+    def story(self) -> tuple[str, ...]:
+        """The rounds in words, if there were several."""
+        return tuple(each.sentence for each in self.history) if self.rounds > 1 else ()
+
+    @property
     def examples_spent(self) -> int:
         """Training examples of all finished search trials."""
         return self.steps_spent * self.batch_size

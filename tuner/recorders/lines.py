@@ -60,7 +60,8 @@ def _lines(standings: Standings, event: Event, *, now: float) -> Iterator[str]:
         case StudyStarted(study):
             standings.apply(event, now=now)
             standing = standings.studies[study.batch_size]
-            yield f"batch size {study.batch_size}: " + (f"{_begins(study)}, {_so_far(standing)}" if standing.done else "starts")
+            so_far = f"{_begins(study)}; {_so_far(standing)}" if standing.done else "starts"
+            yield f"batch size {study.batch_size}: {so_far}"
         case StudyFinished(study):
             standings.apply(event, now=now)
             yield f"batch size {study.batch_size}: done, {_so_far(standings.studies[study.batch_size])}"

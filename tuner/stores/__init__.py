@@ -13,7 +13,8 @@ from tuner.trial import TrialResult
 class Claim(Protocol):
     """The right to search one study, and the only way to write to it. Held by one worker at a time.
 
-    Trials are those of the current round. Every write checks that the claim still stands and raises `StoreError` if another worker has taken it since.
+    Trials are those of the current round. Every write checks that the claim still stands and raises `StoreError` if
+    another worker has taken it since.
     """
 
     def record(self) -> StudyRecord:

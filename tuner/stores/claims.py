@@ -108,9 +108,7 @@ class StudyClaim:
             _show(connection, trial, result, metric=self.found.settings.goal.metric)
         self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
         del self._running[number]
-        return TrialRecord(
-            number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round
-        )
+        return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)
 
     def fail(self, number: int, *, reason: str) -> None:
         self._fail(self._find_running(number).trial_id, reason)

@@ -88,7 +88,8 @@ class RelationalStore:
         with self._errors(), self._engine.connect() as connection:
             _, rounds = self._find_rounds(connection, name, batch_size)
             if not 1 <= round <= len(rounds):
-                raise StoreError(f"batch size {batch_size} of {name} has no round {round}; it has {len(rounds)}, from 1")
+                known = f"it has {len(rounds)}, from 1"
+                raise StoreError(f"batch size {batch_size} of {name} has no round {round}; {known}")
             return read_curves(connection, rounds[round - 1].study_id)
 
     @contextmanager
