@@ -80,7 +80,7 @@ class SearchSettings:
     width: Count = 8
     ask_ahead: Annotated[int, Ge(0)] = 4
     slack: Annotated[float, Ge(1.0)] = 2.0
-    max_rounds: Count = 3
+    max_rounds: Count = 4
     round_points: Count = 20
 
     def points_by(self, round: int) -> int:

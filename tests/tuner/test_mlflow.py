@@ -283,7 +283,7 @@ class TestSync:
         what = recorded()
         send(what, uri)
 
-        def refuse(batch_size: int) -> Mapping[int, Curve]:
+        def refuse(batch_size: int, *, round: int) -> Mapping[int, Curve]:
             raise AssertionError(f"asked for the curves of batch size {batch_size}")
 
         assert sync(what.record, refuse, tracking_uri=uri).present == 10

@@ -4,12 +4,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tuner.analysis.edges import Verdict, check
+from tuner.analysis.edges import EdgeVerdict, Verdict, check, is_natural
 from tuner.goal import ReachTarget
 from tuner.records import Role, StudyRecord
 from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace, Side
 
 Json = dict[str, object]
+
+NEAR = 0.25
+"""Within this distance of an edge, in shares of the range, a best point that did not reach the target is near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +99,17 @@ class Unreached:
 def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
     """The space in which a searched study should go on, or None if its search is over.
 
-    Every side at which the optimum is at the edge of the box goes further out. Nothing is widened once confirmation
-    has begun: what is confirmed is what was found.
+    Every side at which the optimum is at the edge of the box goes further out. A study that nothing reached has no
+    optimum to lose: there it is enough that the best point lies near an edge. Nothing is widened once confirmation has
+    begun: what is confirmed is what was found.
     """
     if study.round >= max_rounds or study.all_trials(Role.CHOOSE, Role.REPORT):
         return None
-    parameters = dict(study.space.parameters)
+    parameters, ranges = dict(study.space.parameters), dict(study.space.ranges())
     for edge in check(study):
-        limits = parameters[edge.parameter]
-        if edge.verdict is Verdict.BOX_EDGE and isinstance(limits, Range):
+        limits = ranges[edge.parameter]
+        hopes = study.incumbent is None and _is_near(edge) and not is_natural(limits, edge.side)
+        if edge.verdict is Verdict.BOX_EDGE or (edge.verdict is Verdict.INSIDE and hopes):
             parameters[edge.parameter] = limits.widen(edge.side)
     return SearchSpace(parameters) if parameters != study.space.parameters else None
 
@@ -141,6 +146,11 @@ def unreached(study: StudyRecord, goal: ReachTarget) -> Unreached | None:
     last = [each.end.final.get(goal.metric, math.nan) for each in trials if each.end is not None]
     closest = min(filter(math.isfinite, last), default=None)
     return Unreached(goal, len(trials), study.round, closest, study.space)
+
+
+def _is_near(edge: EdgeVerdict) -> bool:
+    """Whether the best point lies near the edge."""
+    return edge.position <= NEAR if edge.side is Side.LOW else edge.position >= 1 - NEAR
 
 
 def _extent(parameter: Parameter) -> str:

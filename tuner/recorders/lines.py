@@ -60,7 +60,7 @@ def _lines(standings: Standings, event: Event, *, now: float) -> Iterator[str]:
         case StudyStarted(study):
             standings.apply(event, now=now)
             standing = standings.studies[study.batch_size]
-            so_far = f"{_begins(study)}; {_so_far(standing)}" if standing.done else "starts"
+            so_far = f"{_begins(study)}, {_so_far(standing)}" if standing.done else "starts"
             yield f"batch size {study.batch_size}: {so_far}"
         case StudyFinished(study):
             standings.apply(event, now=now)
@@ -86,7 +86,7 @@ def _begins(study: StudyRecord) -> str:
     if not study.earlier or study.trials:
         return "goes on"
     wider = ", ".join(each.phrase for each in widenings(study.earlier[-1].space, study.space))
-    return f"round {study.round} begins with {wider}"
+    return f"round {study.round} begins ({wider})"
 
 
 def _named(event: TrialFinished) -> str:
