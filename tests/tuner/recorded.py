@@ -31,16 +31,16 @@ class Recorded:
 
     def events(self) -> Iterator[Event]:
         """What the worker said while it searched the studies, one after the other."""
-        for study in self.record.studies:
-            for index, each in enumerate(study.rounds):
-                begun = replace(each, complete=False, trials=(), earlier=study.rounds[:index])
+        for searched in self.record.studies:
+            for index, each in enumerate(searched.rounds):
+                begun = replace(each, complete=False, trials=(), earlier=searched.rounds[:index])
                 yield StudyStarted(begun, "worker-0")
                 for stored in each.finished(*Role):
                     curve = self.curves(each.batch_size, round=each.round)[stored.number]
                     yield StudyAdvanced(each.batch_size, curve[-1].step)
                     yield TrialFinished(each.batch_size, each.round, stored, curve)
-            if study.complete:
-                yield StudyFinished(study)
+            if searched.complete:
+                yield StudyFinished(searched)
 
 
 def recorded(*, batch_sizes: tuple[int, ...] = (64, 128), trials: int = 4, measurements: int = 3) -> Recorded:
