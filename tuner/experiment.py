@@ -81,7 +81,7 @@ class SearchSettings:
     ask_ahead: Annotated[int, Ge(0)] = 4
     slack: Annotated[float, Ge(1.0)] = 2.0
     max_rounds: Count = 4
-    round_points: Count = 20
+    round_points: Count = 30
 
     def points_by(self, round: int) -> int:
         """Points that a study has when this round has been searched."""

@@ -79,8 +79,8 @@ class TestStandings:
         standings.apply(StudyStarted(later, "worker-0"), now=0.0)
 
         standing = standings.studies[64]
-        assert (standing.planned, standing.points, standing.done) == (PLANNED + 20, 70, 4)
-        assert (standing.activity, standings.studies[64].left) == ("searching, round 2", PLANNED + 16)
+        assert (standing.planned, standing.points, standing.done) == (PLANNED + 30, 80, 4)
+        assert (standing.activity, standings.studies[64].left) == ("searching, round 2", PLANNED + 26)
 
     def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:
         standings = Standings(digits(batch_sizes=[64]), now=0.0)
