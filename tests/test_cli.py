@@ -157,6 +157,7 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: sign
         (("results", "nothing"), "there is no experiment nothing"),
         (("replay", "toy", "--batch-size", "9", "--trial", "0"), "toy has no study of batch size 9; it has 8, 16"),
         (("replay", "toy", "--batch-size", "8", "--trial", "99"), "has no trial 99"),
+        (("replay", "toy", "--batch-size", "8", "--trial", "0", "--round", "9"), "has no round 9; it has 1, from 1"),
         (("run", "toy.toml", "--mlflow", "sqlite:///runs/tuner.db"), "need a database each"),
         (("presets", "digit"), "did you mean digits?"),
         (("predict", "toy.toml"), "the optimum of tests.toy:Toy cannot be computed; measure it with `tuner run`"),

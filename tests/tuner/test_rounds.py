@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.toy import SMALL, steps_to
+from tuner import tables
 from tuner.analysis.edges import Verdict, check
 from tuner.analysis.rounds import history, wider_space
 from tuner.analysis.summary import results
@@ -20,6 +21,9 @@ from tuner.export import write_csv, write_json
 from tuner.recorders import Event, StudyStarted, TrialFinished
 from tuner.records import Role, StudyRecord
 from tuner.replay import replay
+from tuner.report.content import content
+from tuner.report.findings import findings
+from tuner.report.page import write_report
 from tuner.space import Range
 from tuner.stores import Store
 from tuner.stores.opening import open_store
@@ -229,6 +233,7 @@ def test_a_study_that_never_reached_its_target_says_what_was_tried(store: Store)
         "None of 40 points in 3 rounds brought validation/error below 0.03 within 45 steps; the closest ended at 0.04"
     )
     assert found.unreached.sentence.endswith("Tried: learning_rate 0.0001 to 0.1.")
+    assert f"Batch size 8: {found.unreached.sentence}" in content(findings(store.record("toy"))).cautions
     assert found.to_json()["unreached"] == {
         "closest": found.unreached.closest,
         "sentence": found.unreached.sentence,
@@ -261,3 +266,40 @@ def test_exports_hold_every_round(store: Store) -> None:
     assert {(int(row["round"]), int(row["trial"])) for row in rows} == expected
     assert {(each["round"], each["trial"]) for each in exported} == expected
     assert all(each["curve"]["step"] for each in exported if each["state"] == "finished")
+
+
+def test_the_report_tells_the_story_of_the_rounds(store: Store, tmp_path: Path) -> None:
+    work(store, EXCLUDED)
+    record = store.record("toy")
+
+    page = write_report(record, tmp_path / "report").read_text()
+    found = content(findings(record))
+    assert [each.batch_size for each in found.rounds] == ["8"] * searched(store).round
+    assert "Rounds of the search" in page
+    assert "Round 1: 20 points, best" in page
+    assert found.commands[1].startswith("tuner replay toy --batch-size 8 --trial ")
+    assert found.commands[1].endswith((" --round 2", " --round 3"))
+
+
+def test_a_report_of_single_rounds_has_no_story(store: Store) -> None:
+    work(store, limited("1e-3", "10"))
+
+    found = content(findings(store.record("toy")))
+    assert found.rounds == ()
+    assert "--round" not in found.commands[1]
+
+
+def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    work(store, EXCLUDED)
+    record = store.record("toy")
+    rounds, points = searched(store).round, len(searched(store).finished(Role.SEARCH))
+
+    tables.show(tables.status_table([record]))
+    tables.show(tables.results_table(results(record)))
+    printed = capsys.readouterr().out
+    assert [rounds, f"{points}/{points}"] == [
+        int(printed.splitlines()[3].split()[2]),
+        printed.splitlines()[3].split()[4],
+    ]
+    assert "batch size 8: Round 1: 20 points, best" in printed
+    assert "then learning_rate high 0.01 -> 0.1." in printed
