@@ -152,7 +152,8 @@ class ExperimentRecord:
     """Everything known of an experiment, but for the curves.
 
     Attributes:
-        studies: The current round of each batch size, smallest batch size first; not yet begun, it has no trials.
+        studies: Each batch size's current round with those before, smallest batch size first; one that is not yet begun
+            has no trials.
     """
 
     experiment: Experiment

@@ -1,66 +1,30 @@
-"""A study whose optimum is outside its space goes on in a wider one, and who reads the record knows its rounds."""
+"""A study whose optimum is outside its space goes on in a wider one, the same every time."""
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.toy import SMALL, steps_to
-from tuner import tables
+from tests.toy import steps_to
+from tests.tuner.narrow import EXCLUDED, limited, searched, work
 from tuner.analysis.edges import Verdict, check
 from tuner.analysis.rounds import history, wider_space
 from tuner.analysis.summary import results
-from tuner.errors import TunerError
-from tuner.experiment import Experiment, parse
-from tuner.export import write_csv, write_json
+from tuner.experiment import Experiment
 from tuner.recorders import Event, StudyStarted, TrialFinished
 from tuner.records import Role, StudyRecord
-from tuner.replay import replay
 from tuner.report.content import content
 from tuner.report.findings import findings
-from tuner.report.page import write_report
 from tuner.space import Range
 from tuner.stores import Store
+from tuner.stores.claims import StudyClaim
 from tuner.stores.opening import open_store
 from tuner.worker import Worker
 
 BEST = steps_to(0.03, 0.1)
 """The toy's fewest steps, at learning rate 0.1."""
-
-
-def limited(low: str, high: str, *, more: str = "") -> Experiment:
-    """The toy within these learning rates, at one batch size."""
-    narrow = SMALL.replace("low = 1e-3, high = 10", f"low = {low}, high = {high}").replace("[8, 16]", "[8]")
-    searched = narrow.replace('"random" }\npoints = 12', f'"tpe" }}\npoints = 20\nround_points = 10\n{more}')
-    return parse(searched, source="toy.toml")
-
-
-EXCLUDED = limited("1e-4", "1e-2")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as opened:
-        yield opened
-
-
-def work(store: Store, experiment: Experiment, *, stopping: Callable[[], bool] = lambda: False) -> list[Event]:
-    """What a worker says while it works on an experiment until it ends."""
-    events: list[Event] = []
-    store.submit(experiment)
-    objective = experiment.build_objective()
-    Worker("worker", experiment, objective, store, "cpu", events.append, stopping).run()
-    return events
-
-
-def searched(store: Store) -> StudyRecord:
-    (study,) = store.record("toy").studies
-    return study
 
 
 def test_a_space_that_excludes_the_optimum_is_widened_until_it_is_inside(store: Store) -> None:
@@ -158,8 +122,6 @@ def test_a_worker_that_dies_between_rounds_changes_nothing(
             opened(claim, space)
         raise Died
 
-    from tuner.stores.claims import StudyClaim
-
     opened: Callable[[object, object], None] = StudyClaim.open_round  # type: ignore[assignment]
     with monkeypatch.context() as changed:
         changed.setattr(StudyClaim, "open_round", open_and_die)
@@ -203,23 +165,6 @@ def test_opening_a_round_is_told_with_the_rounds_before(store: Store) -> None:
     assert {each.round for each in events if isinstance(each, TrialFinished)} == {each.round for each in told}
 
 
-def test_results_tell_the_story_of_the_rounds(store: Store) -> None:
-    work(store, EXCLUDED)
-
-    (study,) = results(store.record("toy")).studies
-    entry = json.loads(json.dumps(study.to_json(), allow_nan=False))
-    first, *_, last = entry["history"]
-    assert entry["rounds"] == len(entry["history"]) > 1
-    assert (first["round"], first["points"]) == (1, 20)
-    assert first["widened"] == [{"parameter": "learning_rate", "side": "high", "from": 0.01, "to": 0.1}]
-    assert last["widened"] == []
-    assert entry["best"]["round"] > 1
-    assert entry["best"]["steps"] == min(each["best_steps"] for each in entry["history"] if each["best_steps"])
-    assert entry["confirmed"]["round"] > 1
-    assert entry["trials"]["achieved"] + entry["trials"]["censored"] == sum(each["points"] for each in entry["history"])
-    assert study.story[0].endswith("then learning_rate high 0.01 -> 0.1.")
-
-
 def test_a_study_that_never_reached_its_target_says_what_was_tried(store: Store) -> None:
     experiment = limited("1e-4", "1e-3", more="max_rounds = 3")
     work(store, replace(experiment, goal=replace(experiment.goal, within_steps=BEST - 6)))
@@ -238,68 +183,3 @@ def test_a_study_that_never_reached_its_target_says_what_was_tried(store: Store)
         "closest": found.unreached.closest,
         "sentence": found.unreached.sentence,
     }
-
-
-def test_a_trial_of_any_round_is_replayed(store: Store) -> None:
-    work(store, EXCLUDED)
-    record = store.record("toy")
-
-    for each in searched(store).rounds[:2]:
-        outcome = replay(record, batch_size=8, round=each.round, number=4)
-        assert outcome.same
-        assert outcome.recorded == each.trials[4]
-    with pytest.raises(TunerError, match=r"batch size 8 of toy has no round 9; it has \d, from 1"):
-        replay(record, batch_size=8, round=9, number=0)
-    with pytest.raises(TunerError, match="round 2 of batch size 8 of toy has no trial 99"):
-        replay(record, batch_size=8, round=2, number=99)
-
-
-def test_exports_hold_every_round(store: Store) -> None:
-    work(store, EXCLUDED)
-    table, document = io.StringIO(), io.StringIO()
-    write_csv(store, "toy", table)
-    write_json(store, "toy", document)
-
-    expected = {(each.round, each.number) for each in searched(store).all_trials(*Role)}
-    rows = list(csv.DictReader(io.StringIO(table.getvalue())))
-    exported = json.loads(document.getvalue())["trials"]
-    assert {(int(row["round"]), int(row["trial"])) for row in rows} == expected
-    assert {(each["round"], each["trial"]) for each in exported} == expected
-    assert all(each["curve"]["step"] for each in exported if each["state"] == "finished")
-
-
-def test_the_report_tells_the_story_of_the_rounds(store: Store, tmp_path: Path) -> None:
-    work(store, EXCLUDED)
-    record = store.record("toy")
-
-    page = write_report(record, tmp_path / "report").read_text()
-    found = content(findings(record))
-    assert [each.batch_size for each in found.rounds] == ["8"] * searched(store).round
-    assert "Rounds of the search" in page
-    assert "Round 1: 20 points, best" in page
-    assert found.commands[1].startswith("tuner replay toy --batch-size 8 --trial ")
-    assert found.commands[1].endswith((" --round 2", " --round 3"))
-
-
-def test_a_report_of_single_rounds_has_no_story(store: Store) -> None:
-    work(store, limited("1e-3", "10"))
-
-    found = content(findings(store.record("toy")))
-    assert found.rounds == ()
-    assert "--round" not in found.commands[1]
-
-
-def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    work(store, EXCLUDED)
-    record = store.record("toy")
-    rounds, points = searched(store).round, len(searched(store).finished(Role.SEARCH))
-
-    tables.show(tables.status_table([record]))
-    tables.show(tables.results_table(results(record)))
-    printed = capsys.readouterr().out
-    assert [rounds, f"{points}/{points}"] == [
-        int(printed.splitlines()[3].split()[2]),
-        printed.splitlines()[3].split()[4],
-    ]
-    assert "batch size 8: Round 1: 20 points, best" in printed
-    assert "then learning_rate high 0.01 -> 0.1." in printed
