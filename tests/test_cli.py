@@ -210,7 +210,7 @@ def quadratic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = preset_text("nqm-adam").splitlines()
     kept = [each for each in lines if each.split(" = ")[0] not in {str(4**power) for power in (1, 2, 3, 4, 9, 10)}]
     text = "\n".join("batch_sizes = [1024, 4096, 16384, 65536]" if "batch_sizes" in each else each for each in kept)
-    (folder / "small.toml").write_text(text.replace("points = 50", "points = 12"))
+    (folder / "small.toml").write_text(text.replace("points = 50", "points = 12\nmax_rounds = 1"))
     return folder
 
 
