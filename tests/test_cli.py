@@ -177,6 +177,7 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: sign
         (("results", "nothing"), "there is no experiment nothing"),
         (("replay", "toy", "--batch-size", "9", "--trial", "0"), "toy has no study of batch size 9; it has 8, 16"),
         (("replay", "toy", "--batch-size", "8", "--trial", "99"), "has no trial 99"),
+        (("replay", "toy", "--batch-size", "8", "--trial", "0", "--round", "9"), "has no round 9; it has 1, from 1"),
         (("run", "toy.toml", "--mlflow", "sqlite:///runs/tuner.db"), "need a database each"),
         (("presets", "digit"), "did you mean digits?"),
         (("predict", "toy.toml"), "the optimum of tests.toy:Toy cannot be computed; measure it with `tuner run`"),
@@ -230,7 +231,7 @@ def quadratic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = preset_text("nqm-adam").splitlines()
     kept = [each for each in lines if each.split(" = ")[0] not in {str(4**power) for power in (1, 2, 3, 4, 9, 10)}]
     text = "\n".join("batch_sizes = [1024, 4096, 16384, 65536]" if "batch_sizes" in each else each for each in kept)
-    (folder / "small.toml").write_text(text.replace("points = 50", "points = 12"))
+    (folder / "small.toml").write_text(text.replace("points = 50", "points = 12\nmax_rounds = 1"))
     return folder
 
 

@@ -228,7 +228,8 @@ def report(
 def replay(
     name: NameArgument,
     batch_size: Annotated[int, typer.Option(help="The study.")],
-    trial: Annotated[int, typer.Option(help="The trial's number in its study.")],
+    trial: Annotated[int, typer.Option(help="The trial's number in its round.")],
+    round: Annotated[int, typer.Option(min=1, help="The round, if the study had several.")] = 1,
     store: StoreOption = None,
 ) -> None:
     """Train one trial again, as recorded; exit 4 if its steps to target came out different."""
@@ -236,7 +237,7 @@ def replay(
     from tuner.replay import replay as train_again
 
     with places.existing_store(store) as opened:
-        outcome = train_again(opened.record(name), batch_size=batch_size, number=trial)
+        outcome = train_again(opened.record(name), batch_size=batch_size, number=trial, round=round)
     print(outcome.sentence)
     raise typer.Exit(0 if outcome.same else 4)
 

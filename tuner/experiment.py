@@ -36,7 +36,7 @@ def _read_budget(given: object) -> object:
     return read(Mapping[Count, Count] if isinstance(given, Mapping) else Count, given)
 
 
-def _read_space(given: object) -> SearchSpace:
+def read_space(given: object) -> SearchSpace:
     """The space, from a table of tables. Raises `ConfigError`."""
     problems: list[Problem] = []
     parameters: dict[str, Parameter] = {}
@@ -70,6 +70,9 @@ class SearchSettings:
         width: Points in flight at once.
         ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
         slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
+        max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
+            that side widened; 1 for never.
+        round_points: Points that each later round adds.
     """
 
     sampler: Mapping[str, object]
@@ -77,6 +80,12 @@ class SearchSettings:
     width: Count = 8
     ask_ahead: Annotated[int, Ge(0)] = 4
     slack: Annotated[float, Ge(1.0)] = 2.0
+    max_rounds: Count = 4
+    round_points: Count = 30
+
+    def points_by(self, round: int) -> int:
+        """Points that a study has when this round has been searched."""
+        return self.points + self.round_points * (round - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,7 @@ class Experiment:
     batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
     objective: Mapping[str, object]
     goal: GoalSettings
-    space: Annotated[SearchSpace, Reader(_read_space)]
+    space: Annotated[SearchSpace, Reader(read_space)]
     search: SearchSettings
     confirmation: ConfirmationSettings = ConfirmationSettings()
     seed: Annotated[int, Ge(0)] = 0
@@ -156,6 +165,11 @@ class Experiment:
     def build_objective(self) -> Objective:
         """The workload. Imports the training code, and loads its data when asked for. Raises `ConfigError`."""
         return build("objectives", self.objective, Objective)
+
+
+def space_table(space: SearchSpace) -> dict[str, object]:
+    """A space as plain values: what `read_space` reads."""
+    return _plain(space)  # type: ignore[return-value]
 
 
 def _plain(value: object) -> object:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TextIO
 
-from tuner.records import Curve, StudyRecord, TrialRecord
+from tuner.records import Curve, Role, StudyRecord, TrialRecord
 from tuner.stores import Store
 
 IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed")
@@ -21,7 +21,7 @@ def write_csv(store: Store, name: str, out: TextIO) -> None:
     """
     record = store.record(name)
     hyperparameters = sorted(record.experiment.space.parameters)
-    ends = (trial.end for study in record.studies for trial in study.trials)
+    ends = (trial.end for study in record.studies for trial in study.finished(*Role))
     metrics = sorted({metric for end in ends if end is not None for metric in end.final})
     table = csv.writer(out, lineterminator="\n")
     table.writerow([*TRIAL_COLUMNS, *hyperparameters, "step", *metrics])
@@ -59,11 +59,12 @@ def write_json(store: Store, name: str, out: TextIO) -> None:
 def _trials(
     store: Store, name: str, studies: tuple[StudyRecord, ...]
 ) -> Iterator[tuple[StudyRecord, TrialRecord, Curve]]:
-    """Every trial with its study and its curve, one study's curves in memory at a time."""
+    """Every trial with its round and its curve, one round's curves in memory at a time."""
     for study in studies:
-        curves = store.curves(name, study.batch_size)
-        for trial in study.trials:
-            yield study, trial, curves.get(trial.number, ())
+        for each in study.rounds:
+            curves = store.curves(name, each.batch_size, round=each.round)
+            for trial in each.trials:
+                yield each, trial, curves.get(trial.number, ())
 
 
 def _row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """Low-discrepancy points of a search space: even at any number of points, and each known by its number alone."""
 
+from itertools import islice
+
 from scipy.stats import qmc
 
 from tuner.space import SearchSpace
@@ -10,3 +12,12 @@ def halton_point(space: SearchSpace, number: int, *, seed: int) -> dict[str, Val
     """Point `number` of a scrambled Halton sequence (Owen 2017, arXiv 1706.02808), on each parameter's own scale."""
     sequence = qmc.Halton(space.dimensions, scramble=True, rng=seed)
     return space.at(sequence.fast_forward(number).random(1)[0].tolist())
+
+
+def halton_points_outside(inner: SearchSpace, space: SearchSpace, points: int, *, seed: int) -> list[dict[str, Value]]:
+    """The first points of that sequence in `space` that lie outside `inner`: the part that widening has added.
+
+    Fewer than asked for if that part is too small to be met in a thousand tries.
+    """
+    tries = (halton_point(space, number, seed=seed) for number in range(1000))
+    return list(islice((each for each in tries if each not in inner), points))

@@ -1,7 +1,7 @@
 """What the store holds, as frozen values. Analysis and reports read these and nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -40,7 +40,7 @@ class PointRun:
     """A run of a point that is wanted.
 
     Attributes:
-        point: The point's number within its round.
+        point: The point's number, counted on through the rounds of its batch size.
         repeat: Which of the point's seeds; 0 is the search's own.
     """
 
@@ -55,7 +55,7 @@ class TrialPlan:
     """A trial before it runs: which point, why, and everything needed to run it again.
 
     Attributes:
-        point: The point's number within its round.
+        point: The point's number, counted on through the rounds of its batch size.
         repeat: Which of the point's seeds this is; 0 is the search's own.
         lanes: Lanes of the trainer it runs in.
         device: Device of that trainer.
@@ -93,10 +93,11 @@ class TrialRecord:
     """A trial as stored.
 
     Attributes:
-        number: Its number within the study, as Optuna counts.
+        number: Its number within its round, as Optuna counts.
         end: Present exactly when `state` is `FINISHED`.
         reason: Why it failed, when `state` is `FAILED`.
         started, ended: UTC.
+        round: The round it was run in. Round and number identify a trial of a batch size.
     """
 
     number: int
@@ -106,15 +107,17 @@ class TrialRecord:
     reason: str
     started: datetime
     ended: datetime | None
+    round: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """The search of a workload at one batch size, in one round.
+    """The search of a workload at one batch size: one round of it, and those before.
 
     Attributes:
-        complete: Whether search and confirmation are done.
-        trials: In order of number.
+        complete: Whether search and confirmation are done; of an earlier round, that the next has been opened.
+        trials: Those of this round, in order of number.
+        earlier: The rounds before this one, oldest first, each by itself. Their spaces lie within this one's.
     """
 
     batch_size: int
@@ -122,10 +125,26 @@ class StudyRecord:
     space: SearchSpace
     complete: bool
     trials: tuple[TrialRecord, ...]
+    earlier: tuple["StudyRecord", ...] = ()
+
+    @property
+    def rounds(self) -> tuple["StudyRecord", ...]:
+        """Every round by itself, oldest first, this one last."""
+        return (*self.earlier, replace(self, earlier=()))
+
+    def all_trials(self, *roles: Role) -> tuple[TrialRecord, ...]:
+        """The trials of these roles, of all rounds."""
+        return tuple(each for study in (*self.earlier, self) for each in study.trials if each.plan.role in roles)
 
     def finished(self, *roles: Role) -> tuple[TrialRecord, ...]:
-        """The trials with a result, of these roles."""
-        return tuple(each for each in self.trials if each.end is not None and each.plan.role in roles)
+        """The trials with a result, of these roles, of all rounds."""
+        return tuple(each for each in self.all_trials(*roles) if each.end is not None)
+
+    @property
+    def incumbent(self) -> int | None:
+        """The fewest steps to target that a search trial took, of all rounds; None if none reached it."""
+        ends = (each.end for each in self.finished(Role.SEARCH))
+        return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +152,8 @@ class ExperimentRecord:
     """Everything known of an experiment, but for the curves.
 
     Attributes:
-        studies: The current round of each batch size, smallest batch size first; not yet begun, it has no trials.
+        studies: Each batch size's current round with those before, smallest batch size first; one that is not yet begun
+            has no trials.
     """
 
     experiment: Experiment

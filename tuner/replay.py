@@ -37,13 +37,13 @@ class Replay:
         )
 
 
-def replay(record: ExperimentRecord, *, batch_size: int, number: int) -> Replay:
+def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int = 1) -> Replay:
     """Train a finished trial again: its seed, its limit in steps, as many lanes, the same device.
 
     Raises:
         TunerError: There is no such trial, or it has no result to compare with.
     """
-    recorded = _finished_trial(record, batch_size, number)
+    recorded = _finished_trial(record, batch_size, round, number)
     assert recorded.end is not None
     goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=recorded.end.limit)
     plan = recorded.plan
@@ -55,15 +55,19 @@ def replay(record: ExperimentRecord, *, batch_size: int, number: int) -> Replay:
     raise AssertionError("a trial ends")
 
 
-def _finished_trial(record: ExperimentRecord, batch_size: int, number: int) -> TrialRecord:
-    """The trial with this number. Raises `TunerError`."""
+def _finished_trial(record: ExperimentRecord, batch_size: int, round: int, number: int) -> TrialRecord:
+    """The trial with this number in this round. Raises `TunerError`."""
     name = record.experiment.name
     studies = {each.batch_size: each for each in record.studies}
     if batch_size not in studies:
         raise TunerError(f"{name} has no study of batch size {batch_size}; it has {', '.join(map(str, studies))}")
-    trials = studies[batch_size].trials
+    rounds = studies[batch_size].rounds
+    if not 1 <= round <= len(rounds):
+        raise TunerError(f"batch size {batch_size} of {name} has no round {round}; it has {len(rounds)}, from 1")
+    trials = rounds[round - 1].trials
+    where = f"batch size {batch_size}" if len(rounds) == 1 else f"round {round} of batch size {batch_size}"
     if not 0 <= number < len(trials):
-        raise TunerError(f"batch size {batch_size} of {name} has no trial {number}; it has {len(trials)}, from 0")
+        raise TunerError(f"{where} of {name} has no trial {number}; it has {len(trials)}, from 0")
     if trials[number].end is None:
-        raise TunerError(f"trial {number} of batch size {batch_size} is {trials[number].state}: it has no result yet")
+        raise TunerError(f"trial {number} of {where} is {trials[number].state}: it has no result yet")
     return trials[number]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tuner.analysis.summary import Results, results
@@ -86,7 +87,7 @@ def sync_experiment(store: Store, name: str, *, tracking_uri: str, folder: Path)
         StoreError: There is no such experiment.
         RecorderError: MLflow cannot be reached or refuses.
     """
-    counts = sync(store.record(name), lambda batch_size: store.curves(name, batch_size), tracking_uri=tracking_uri)
+    counts = sync(store.record(name), partial(store.curves, name), tracking_uri=tracking_uri)
     if (folder / "report.html").exists():
         log_report(name, folder, tracking_uri=tracking_uri)
     return counts

@@ -1,4 +1,4 @@
-"""What a worker does with a study it has claimed: search the points that are left, then confirm the best of them."""
+"""What a worker does with a study it has claimed: search it, round by round, then confirm the best points."""
 
 import math
 import time
@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from itertools import count
 
 from tuner.analysis.confirmation import pending
-from tuner.experiment import Experiment
+from tuner.analysis.rounds import wider_space
+from tuner.experiment import Experiment, SearchSettings
+from tuner.halton import halton_points_outside
 from tuner.lookahead import LookAhead
 from tuner.objective import Objective
 from tuner.plugins import build
-from tuner.recorders import Event, StudyAdvanced, TrialFinished
+from tuner.recorders import Event, StudyAdvanced, StudyStarted, TrialFinished
 from tuner.records import PointRun, Role, StudyRecord, TrialPlan
 from tuner.samplers import Sampler
 from tuner.stores import Claim
 from tuner.study import Ended, Trial, search
-from tuner.trial import Outcome, TrialResult, Value, sampler_seed, trial_seed
+from tuner.trial import TrialResult, Value, sampler_seed, trial_seed
 
 ADVANCE_SECONDS = 0.5
 """How often progress within trials is told."""
@@ -32,6 +34,7 @@ class Session:
     """The work on one claimed study. Where it stands is read from the record, so it can begin anywhere.
 
     Attributes:
+        worker: Who does it, for people.
         device: Where to train, as torch names it, or `auto`.
         emit: Told of every event; must be safe to call from any thread.
         stopping: Whether to stop; asked after every chunk of training.
@@ -40,22 +43,32 @@ class Session:
     experiment: Experiment
     objective: Objective
     claim: Claim
+    worker: str
     device: str
     emit: Callable[[Event], None]
     stopping: Callable[[], bool]
 
     def run(self, lanes: int) -> None:
-        """Search, then confirm.
+        """Search, in wider rounds as long as the optimum is at an edge; then confirm.
 
         Raises:
             Interrupted: Asked to stop.
             OutOfMemory: The device cannot hold this many lanes; running again goes on from here.
         """
-        record = self.claim.record()
-        searched = SearchedPoints(self.experiment, record)
-        self._train(record, searched, lanes, slack=self.experiment.search.slack)
+        settings = self.experiment.search
+        record = self._search(lanes)
+        while (space := wider_space(record, max_rounds=settings.max_rounds)) is not None:
+            self.claim.open_round(space)
+            self.emit(StudyStarted(self.claim.record(), self.worker))
+            record = self._search(lanes)
         while runs := pending(self.claim.record(), self.experiment.confirmation):
             self._train(record, GivenPoints(runs), lanes)
+
+    def _search(self, lanes: int) -> StudyRecord:
+        """Search what is left of the current round; the study after it."""
+        record = self.claim.record()
+        self._train(record, SearchedPoints(self.experiment, record), lanes, slack=self.experiment.search.slack)
+        return self.claim.record()
 
     def _train(
         self, record: StudyRecord, points: "SearchedPoints | GivenPoints", lanes: int, *, slack: float = math.inf
@@ -85,7 +98,7 @@ class Session:
             LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
         ):
             progress = self._progress(record.batch_size)
-            for event in search(trainer, trials, goal, slack=slack, incumbent=incumbent(record)):
+            for event in search(trainer, trials, goal, slack=slack, incumbent=record.incumbent):
                 if isinstance(event, Ended):
                     trials.settle(event.trial, event.result)
                 else:
@@ -122,6 +135,9 @@ class Session:
 class SearchedPoints:
     """The points of a search without a result: those an interruption left, then new ones from the sampler.
 
+    The sampler is told the results of all rounds, which lie within the space of the last. A model of these expects
+    nothing where no trial has been: the first half of a later round's points cover the part that was added.
+
     Attributes:
         left: How many there are at the start.
     """
@@ -130,14 +146,15 @@ class SearchedPoints:
         sampler = build("tuner.samplers", experiment.search.sampler, Sampler)
         seed = sampler_seed(experiment_seed=experiment.seed, batch_size=record.batch_size, round=record.round)
         self._suggestions = sampler.start(record.space, seed=seed)
-        searched = [each for each in record.trials if each.plan.role is Role.SEARCH]
+        searched = record.all_trials(Role.SEARCH)
         points = {each.plan.point: each.plan.hyperparameters for each in searched}
         losses = {each.plan.point: each.end.loss for each in searched if each.end is not None}
         for point in sorted(points):
             self._suggestions.queue(point, points[point])
         for point in sorted(losses):
             self._suggestions.tell(point, losses[point])
-        self.left = experiment.search.points - len(losses)
+        self._cover = _cover(record, experiment.search, seed=seed) if record.earlier else {}
+        self.left = experiment.search.points_by(record.round) - len(losses)
         self._runs = self._unfinished(points, losses.keys())
 
     def ask(self) -> PointRun:
@@ -150,7 +167,16 @@ class SearchedPoints:
         for point in sorted(points.keys() - finished):
             yield PointRun(point, 0, Role.SEARCH, points[point])
         for point in count(max(points, default=-1) + 1):
-            yield PointRun(point, 0, Role.SEARCH, self._suggestions.ask(point))
+            if point in self._cover:
+                self._suggestions.queue(point, self._cover[point])
+            yield PointRun(point, 0, Role.SEARCH, self._cover.get(point) or self._suggestions.ask(point))
+
+
+def _cover(record: StudyRecord, settings: SearchSettings, *, seed: int) -> dict[int, Mapping[str, Value]]:
+    """The points, by number, with which a later round begins: even over what its space has and the last had not."""
+    many = (settings.round_points + 1) // 2
+    points = halton_points_outside(record.earlier[-1].space, record.space, many, seed=seed)
+    return dict(enumerate(points, start=settings.points_by(record.round - 1)))
 
 
 class GivenPoints:
@@ -169,9 +195,3 @@ class GivenPoints:
 
     def tell(self, point: int, loss: float) -> None:
         """Nothing is learnt from it."""
-
-
-def incumbent(record: StudyRecord) -> int | None:
-    """The fewest steps to target the search has seen."""
-    ends = (each.end for each in record.finished(Role.SEARCH))
-    return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tuner.trial import Value
@@ -30,6 +30,13 @@ class Scale(StrEnum):
         if self is Scale.REVERSE_LOG:
             return -math.expm1(-coordinate)
         return coordinate
+
+
+class Side(StrEnum):
+    """An end of a range."""
+
+    LOW = "low"
+    HIGH = "high"
 
 
 class Natural(StrEnum):
@@ -84,6 +91,46 @@ class Range:
         start, end = self.scale.forward(self.low), self.scale.forward(self.high)
         value = float(f"{self.scale.backward(start + position * (end - start)):.12g}")
         return min(max(round(value) if self.integer else value, self.low), self.high)
+
+    def end(self, side: Side) -> float:
+        """The value at an end."""
+        return self.low if side is Side.LOW else self.high
+
+    def widen(self, side: Side) -> "Range":
+        """The range with one side further out; the range itself if there is nothing beyond.
+
+        By a factor of ten on a log scale, by a factor of ten in `1 - value` on a reverse log scale, by half its width
+        on a linear one. Amounts stay amounts: what lies above 0 never goes below, whole numbers above 0 never to 0,
+        and a linear range within 0..1 stays within.
+
+        >>> Range(1e-3, 1e-2, scale=Scale.LOG).widen(Side.HIGH).high
+        0.1
+        >>> Range(0.5, 0.99, scale=Scale.REVERSE_LOG).widen(Side.HIGH).high
+        0.999
+        """
+        value = float(f"{self._further(side):.12g}")
+        if self.integer and math.isfinite(value):
+            value = math.floor(value) if side is Side.LOW else math.ceil(value)
+        low, high = self.low, self.high
+        if side is Side.LOW:
+            least = -math.inf if low < 0 else 1.0 if self.integer and low > 0 else 0.0
+            low = min(max(value, least), low)
+        else:
+            most = 1.0 if self.scale is Scale.LINEAR and low >= 0 and high <= 1 else math.inf
+            high = max(min(value, most), high)
+        try:
+            return replace(self, low=low, high=high)
+        except ValueError:  # beyond the numbers there are, or those the scale has
+            return self
+
+    def _further(self, side: Side) -> float:
+        """Where an end would go if nothing were in its way."""
+        outward = -1 if side is Side.LOW else 1
+        if self.scale is Scale.LOG:
+            return self.end(side) * 10.0**outward
+        if self.scale is Scale.REVERSE_LOG:
+            return round(1 - (1 - self.end(side)) * 10.0**-outward, 12)
+        return self.end(side) + outward * (self.high - self.low) / 2
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int | float) and self.low <= value <= self.high

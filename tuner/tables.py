@@ -71,7 +71,8 @@ def results_table(found: Results) -> RenderableType:
     goal = found.experiment.goal
     question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
     title = Text.assemble((found.experiment.name, "bold"), question)
-    return Group(title, steps, *(Text(each, "dim") for each in _results_legend(found)), optima)
+    told = [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
+    return Group(title, steps, *(Text(each, "dim") for each in _results_legend(found)), optima, *told)
 
 
 def _results_legend(found: Results) -> Iterator[str]:
@@ -85,6 +86,13 @@ def _results_legend(found: Results) -> Iterator[str]:
         unreached = f", and without limit in {bias.unreached}" if bias.unreached else ""
         count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
         yield f"bias: confirmed over searched; {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
+
+
+def _told(study: StudyResults) -> Iterator[str]:
+    """What the table does not show: the rounds if there were several, and what was tried in vain."""
+    yield from study.story
+    if study.unreached is not None:
+        yield study.unreached.sentence
 
 
 def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
@@ -161,15 +169,15 @@ def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
     """How far experiments are."""
     if not records:
         return Text("no experiments yet; `tuner run digits` makes one")
-    table = _table("experiment", "batch size", "state", "trials", "running", "failed", "best", "confirmed")
+    table = _table("experiment", "batch size", "round", "state", "trials", "running", "failed", "best", "confirmed")
     for record in records:
-        planned = record.experiment.search.points
         for index, study in enumerate(results(record).studies):
             name = record.experiment.name if index == 0 else ""
-            counts = study.trials
+            counts, planned = study.trials, record.experiment.search.points_by(study.rounds)
             progress = (f"{counts.finished}/{planned}", str(counts.running or ""), str(counts.failed or ""))
             best, confirmed, *_ = _steps(study)
-            table.add_row(Text(name, "bold"), str(study.batch_size), _state(study), *progress, best, confirmed)
+            where = (str(study.batch_size), str(study.rounds), _state(study))
+            table.add_row(Text(name, "bold"), *where, *progress, best, confirmed)
     return table
 
 

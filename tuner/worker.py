@@ -74,7 +74,7 @@ class Worker:
     def _study(self, claim: Claim, study: StudyRecord) -> None:
         """See a claimed study through, with fewer lanes if they do not fit. Raises `Interrupted`."""
         self.emit(StudyStarted(study, self.name))
-        session = Session(self.experiment, self.objective, claim, self.device, self.emit, self.stopping)
+        session = Session(self.experiment, self.objective, claim, self.name, self.device, self.emit, self.stopping)
         lanes = self.experiment.search.width
         while True:
             try:

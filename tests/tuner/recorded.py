@@ -8,6 +8,7 @@ from tests.tuner.synthetic import STARTED, digits, ended, study, trial
 from tuner.experiment import Experiment
 from tuner.recorders import Event, StudyAdvanced, StudyFinished, StudyStarted, TrialFinished
 from tuner.records import Curve, ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.space import Range, Scale, SearchSpace
 from tuner.trial import Measurement, Outcome
 
 POINT = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 100.0}
@@ -18,26 +19,28 @@ class Recorded:
     """An experiment's record with its curves."""
 
     record: ExperimentRecord
-    by_batch_size: Mapping[int, Mapping[int, Curve]]
+    by_round: Mapping[tuple[int, int], Mapping[int, Curve]]
 
     @property
     def experiment(self) -> Experiment:
         return self.record.experiment
 
-    def curves(self, batch_size: int) -> Mapping[int, Curve]:
+    def curves(self, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
         """As a store answers."""
-        return self.by_batch_size[batch_size]
+        return self.by_round[batch_size, round]
 
     def events(self) -> Iterator[Event]:
         """What the worker said while it searched the studies, one after the other."""
-        for each in self.record.studies:
-            yield StudyStarted(replace(each, complete=False, trials=()), "worker-0")
-            for stored in each.finished(*Role):
-                curve = self.by_batch_size[each.batch_size][stored.number]
-                yield StudyAdvanced(each.batch_size, curve[-1].step)
-                yield TrialFinished(each.batch_size, each.round, stored, curve)
-            if each.complete:
-                yield StudyFinished(each)
+        for searched in self.record.studies:
+            for index, each in enumerate(searched.rounds):
+                begun = replace(each, complete=False, trials=(), earlier=searched.rounds[:index])
+                yield StudyStarted(begun, "worker-0")
+                for stored in each.finished(*Role):
+                    curve = self.curves(each.batch_size, round=each.round)[stored.number]
+                    yield StudyAdvanced(each.batch_size, curve[-1].step)
+                    yield TrialFinished(each.batch_size, each.round, stored, curve)
+            if searched.complete:
+                yield StudyFinished(searched)
 
 
 def recorded(*, batch_sizes: tuple[int, ...] = (64, 128), trials: int = 4, measurements: int = 3) -> Recorded:
@@ -45,10 +48,24 @@ def recorded(*, batch_sizes: tuple[int, ...] = (64, 128), trials: int = 4, measu
     studies, curves = [], {}
     for batch_size in batch_sizes:
         ends = [ended(30 + number) for number in range(trials - 1)] + [ended(24, outcome=Outcome.INFEASIBLE)]
-        curves[batch_size] = {number: curve_to(end, measurements) for number, end in enumerate(ends)}
+        curves[batch_size, 1] = {number: curve_to(end, measurements) for number, end in enumerate(ends)}
         studies.append(finished_study(batch_size, [at_second(number, end) for number, end in enumerate(ends)]))
     experiment = digits(batch_sizes=list(batch_sizes))
     return Recorded(ExperimentRecord(experiment, tuple(studies)), curves)
+
+
+def widened(what: Recorded) -> Recorded:
+    """The same, and a second round of each study in a wider space: as many trials, which take half as long."""
+    studies, curves = [], dict(what.by_round)
+    for first in what.record.studies:
+        space = SearchSpace({**first.space.parameters, "learning_rate": Range(1e-4, 10.0, scale=Scale.LOG)})
+        count = len(first.trials)
+        trials = [
+            replace(at_second(number, ended(15 + number), point=count + number), round=2) for number in range(count)
+        ]
+        studies.append(replace(finished_study(first.batch_size, trials), round=2, space=space, earlier=(first,)))
+        curves[first.batch_size, 2] = {each.number: curve_to(each.end, 3) for each in trials if each.end is not None}
+    return Recorded(ExperimentRecord(what.experiment, tuple(studies)), curves)
 
 
 def finished_study(batch_size: int, trials: list[TrialRecord]) -> StudyRecord:
@@ -56,10 +73,11 @@ def finished_study(batch_size: int, trials: list[TrialRecord]) -> StudyRecord:
     return replace(study(*trials, batch_size=batch_size), complete=True)
 
 
-def at_second(number: int, end: TrialEnd) -> TrialRecord:
+def at_second(number: int, end: TrialEnd, *, point: int | None = None) -> TrialRecord:
     """A search trial of all the preset's hyperparameters, started a second after the one before it."""
-    began = STARTED + timedelta(seconds=number)
-    stored = trial(number, end, run=PointRun(number, 0, Role.SEARCH, POINT))
+    run = PointRun(number if point is None else point, 0, Role.SEARCH, POINT)
+    began = STARTED + timedelta(seconds=run.point)
+    stored = trial(number, end, run=run)
     return replace(stored, started=began, ended=began + timedelta(seconds=1))
 
 

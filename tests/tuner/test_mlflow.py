@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
-from tests.tuner.recorded import POINT, Recorded, recorded
+from tests.tuner.recorded import POINT, Recorded, recorded, widened
 from tuner.errors import RecorderError
 from tuner.recorders import Notice, StudyStarted
 from tuner.recorders.mlflow import MlflowRecorder
@@ -283,7 +283,7 @@ class TestSync:
         what = recorded()
         send(what, uri)
 
-        def refuse(batch_size: int) -> Mapping[int, Curve]:
+        def refuse(batch_size: int, *, round: int) -> Mapping[int, Curve]:
             raise AssertionError(f"asked for the curves of batch size {batch_size}")
 
         assert sync(what.record, refuse, tracking_uri=uri).present == 10
@@ -308,6 +308,34 @@ def later(study: StudyRecord) -> StudyRecord:
             for each in study.trials
         ),
     )
+
+
+class TestRounds:
+    @pytest.mark.parametrize("sent", [None, 0, 5, 7, 12])
+    def test_each_is_a_run_with_its_trials_whoever_brings_them(self, uri: str, sent: int | None) -> None:
+        what = widened(recorded(batch_sizes=(64,)))
+        send(what, uri, stop_after=sent)
+        sync(what.record, what.curves, tracking_uri=uri)
+        before = snapshot(uri)
+        studies = {run.info.run_name: run for run in runs(uri, "tags.`tuner.study` LIKE '%'")}
+        children = {
+            name: len(runs(uri, f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")) for name, run in studies.items()
+        }
+
+        assert children == {"batch_size=64": 4, "batch_size=64 round=2": 4}
+        assert {run.info.status for run in studies.values()} == {"FINISHED"}
+        assert [run.data.metrics["best_steps"] for _, run in sorted(studies.items())] == [30, 15]
+        assert {run.data.metrics["trials"] for run in studies.values()} == {4}
+        assert sync(what.record, what.curves, tracking_uri=uri).present == 10
+        assert snapshot(uri) == before
+
+    def test_the_recorder_ends_a_round_when_the_next_is_opened(self, uri: str) -> None:
+        what = widened(recorded(batch_sizes=(64,)))
+        send(what, uri)
+        before = snapshot(uri)
+
+        assert sync(what.record, what.curves, tracking_uri=uri) == SyncCounts(0, 0, 0, present=10)
+        assert snapshot(uri) == before
 
 
 class TestLogReport:

@@ -2,11 +2,12 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from tests.tuner.recorded import POINT, at_second, finished_study, recorded
+from tests.tuner.recorded import POINT, at_second, finished_study, recorded, widened
 from tests.tuner.synthetic import digits, ended, study, trial
 from tuner.recorders import Event, Notice, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, TrialFinished
 from tuner.recorders.lines import LineProgress
@@ -70,6 +71,16 @@ class TestStandings:
         standing = standings.studies[64]
         assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 223, 40)
         assert standing.state is StudyState.SEARCHING
+
+    def test_a_round_adds_its_points_to_what_is_planned(self) -> None:
+        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        (first,) = widened(recorded(batch_sizes=(64,))).record.studies[0].earlier
+        later = replace(study(batch_size=64), round=2, earlier=(first,))
+        standings.apply(StudyStarted(later, "worker-0"), now=0.0)
+
+        standing = standings.studies[64]
+        assert (standing.planned, standing.points, standing.done) == (PLANNED + 30, 80, 4)
+        assert (standing.activity, standings.studies[64].left) == ("searching, round 2", PLANNED + 26)
 
     def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:
         standings = Standings(digits(batch_sizes=[64]), now=0.0)
@@ -178,6 +189,21 @@ class TestLineProgress:
             "15 of 71 trials in 0:14",
         ]
 
+    def test_tells_of_a_round_that_begins(self) -> None:
+        stream = io.StringIO()
+        lines = LineProgress(stream, clock=Clock())
+        lines.open(digits(batch_sizes=[64], search={"sampler": {"kind": "tpe"}, "points": 4, "round_points": 4}))
+        for event in widened(recorded(batch_sizes=(64,))).events():
+            lines.record(event)
+
+        assert stream.getvalue().splitlines()[3:] == [
+            "batch size 64: round 2 begins (learning_rate low 0.001 -> 0.0001), 4 of 28 trials, best 30 steps, "
+            "117 steps spent",
+            "batch size 64: best 15 steps, found by trial 0 of round 2",
+            "batch size 64: searching, round 2, 6 of 28 trials, best 15 steps, 148 steps spent; estimating time left",
+            "batch size 64: done, 8 of 8 trials, best 15 steps, 183 steps spent",
+        ]
+
     def test_says_where_an_interrupted_study_goes_on(self) -> None:
         stream = io.StringIO()
         lines = LineProgress(stream, clock=Clock())
@@ -266,7 +292,7 @@ class TestTerminalProgress:
 
     def test_a_low_terminal_shows_what_is_in_progress_then_what_is_to_come(self) -> None:
         states = [StudyState.WAITING, StudyState.WAITING, StudyState.SEARCHING, StudyState.DONE, StudyState.CONFIRMING]
-        studies = [Standing(2**index, 70, state=state) for index, state in enumerate(states)]
+        studies = [Standing(2**index, 70, 50, state=state) for index, state in enumerate(states)]
 
         assert [each.batch_size for each in most_telling(studies, room=3)] == [1, 4, 16]
         assert most_telling(studies, room=9) == studies

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
+from tuner.space import Choice, Fixed, Range, Scale, SearchSpace, Side
 
 SPACE = SearchSpace(
     {
@@ -90,3 +90,72 @@ def test_a_choice_needs_different_options() -> None:
         Choice(("relu",))
     with pytest.raises(ValueError, match="the same value twice"):
         Choice(("relu", "relu"))
+
+
+SIDES = st.sampled_from(Side)
+
+
+def counts() -> st.SearchStrategy[Range]:
+    """Ranges of whole numbers, even in the value or its logarithm."""
+    return st.builds(
+        lambda low, width, scale: Range(low, low + width, scale=scale, integer=True),
+        st.integers(1, 1000),
+        st.integers(1, 1000),
+        st.sampled_from([Scale.LINEAR, Scale.LOG]),
+    )
+
+
+@given(st.one_of(ranges(), counts()), SIDES)
+def test_widening_contains_the_old_range_and_leaves_the_other_side(range_: Range, side: Side) -> None:
+    wider = range_.widen(side)
+    other = Side.LOW if side is Side.HIGH else Side.HIGH
+
+    assert wider.low <= range_.low < range_.high <= wider.high
+    assert wider.end(other) == range_.end(other)
+    assert (wider.scale, wider.integer, wider.natural) == (range_.scale, range_.integer, range_.natural)
+    assert not range_.integer or wider.end(side) == int(wider.end(side))
+
+
+@given(st.one_of(ranges(), counts()), SIDES)
+def test_widening_adds_something_unless_the_parameter_ends_there(range_: Range, side: Side) -> None:
+    ends = side is Side.LOW and range_.low == (1 if range_.integer else 0)
+
+    assert (range_.widen(side) == range_) is ends
+
+
+@pytest.mark.parametrize(
+    ("range_", "side", "end"),
+    [
+        (Range(1e-3, 1e-2, scale=Scale.LOG), Side.HIGH, 0.1),
+        (Range(1e-3, 1e-2, scale=Scale.LOG), Side.LOW, 1e-4),
+        (Range(10, 4000, scale=Scale.LOG, integer=True), Side.LOW, 1),
+        (Range(5, 4000, scale=Scale.LOG, integer=True), Side.LOW, 1),
+        (Range(10, 4000, scale=Scale.LOG, integer=True), Side.HIGH, 40_000),
+        (Range(0.0, 0.99, scale=Scale.REVERSE_LOG), Side.HIGH, 0.999),
+        (Range(0.99, 0.999, scale=Scale.REVERSE_LOG), Side.LOW, 0.9),
+        (Range(0.9, 0.99, scale=Scale.REVERSE_LOG), Side.LOW, 0.0),
+        (Range(0.5, 0.99, scale=Scale.REVERSE_LOG), Side.LOW, 0.0),
+        (Range(0.0, 0.99, scale=Scale.REVERSE_LOG), Side.LOW, 0.0),
+        (Range(2.0, 6.0), Side.HIGH, 8.0),
+        (Range(2.0, 6.0), Side.LOW, 0.0),
+        (Range(1, 6, integer=True), Side.LOW, 1),
+        (Range(1, 2, integer=True), Side.HIGH, 3),
+        (Range(-1.0, 1.0), Side.LOW, -2.0),
+        (Range(0.2, 0.9), Side.HIGH, 1.0),
+    ],
+)
+def test_a_side_goes_out_by_a_decade_or_half_the_width_but_amounts_stay_amounts(
+    range_: Range, side: Side, end: float
+) -> None:
+    assert range_.widen(side).end(side) == end
+
+
+@pytest.mark.parametrize(
+    ("range_", "side"),
+    [
+        (Range(1.0, 1.7e308, scale=Scale.LOG), Side.HIGH),
+        (Range(0.0, 1 - 1e-12, scale=Scale.REVERSE_LOG), Side.HIGH),
+    ],
+)
+def test_a_side_stays_where_numbers_end(range_: Range, side: Side) -> None:
+    assert range_.widen(side) == range_

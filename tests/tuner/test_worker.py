@@ -1,7 +1,7 @@
 """A worker sees studies through: searched, confirmed, resumed, and the same every time."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,12 +21,6 @@ EXPERIMENT = dataclasses.replace(
     confirmation=ConfirmationSettings(candidates=2, choose_seeds=2, report_seeds=3),
 )
 SEARCHED, CHOOSING, REPORTING = 12, 2 * 2, 3
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as opened:
-        yield opened
 
 
 def work(

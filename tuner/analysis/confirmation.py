@@ -54,8 +54,8 @@ class Confirmation:
     """A study's winner, as seeds report it that had no part in choosing it.
 
     Attributes:
-        trial: Number of the search trial that found the point.
-        point: The point's number within its round.
+        round, trial: Round and number of the search trial that found the point.
+        point: The point's number.
         hyperparameters: The point.
         searched: The fewest steps to target of the search, by this point or another.
         steps: Median steps to target over the report seeds; infinite if half of them did not reach it.
@@ -63,6 +63,7 @@ class Confirmation:
         metrics: Median of each metric at the target, over the report seeds that reached it; empty if none did.
     """
 
+    round: int
     trial: int
     point: int
     hyperparameters: Mapping[str, Value]
@@ -131,9 +132,9 @@ def selection_bias(found: Iterable[Confirmation]) -> SelectionBias | None:
 
 
 def candidates(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
-    """The search trials with the fewest steps to target; ties go to the lower trial number."""
+    """The search trials with the fewest steps to target; ties go to the earlier trial."""
     achieved = [each for each in study.finished(Role.SEARCH) if _steps(each) < math.inf]
-    return tuple(sorted(achieved, key=lambda each: (_steps(each), each.number))[:count])
+    return tuple(sorted(achieved, key=lambda each: (_steps(each), each.round, each.number))[:count])
 
 
 def pending(study: StudyRecord, settings: ConfirmationSettings) -> list[PointRun]:
@@ -158,6 +159,7 @@ def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation 
     reports = _repeats(study, winner, Role.REPORT)
     per_seed = tuple(_steps(each) for each in reports)
     return Confirmation(
+        round=winner.round,
         trial=winner.number,
         point=winner.plan.point,
         hyperparameters=winner.plan.hyperparameters,

@@ -21,7 +21,7 @@ from tuner.analysis import surface
 from tuner.analysis.confirmation import Confirmation
 from tuner.analysis.surface import Surface
 from tuner.records import Role, StudyRecord, TrialRecord
-from tuner.space import Natural, Range, Scale
+from tuner.space import Natural, Range, Scale, Side
 from tuner.trial import Outcome, Value
 
 Array = NDArray[np.float64]
@@ -42,13 +42,6 @@ LOSS_BAND = 5.0
 """Trials that are worse than the best by more log2 steps than this would bend the surface and tell nothing."""
 BEYOND = 3
 """Diverged trials beyond the best that make a stability limit."""
-
-
-class Side(StrEnum):
-    """An end of a range."""
-
-    LOW = "low"
-    HIGH = "high"
 
 
 class Verdict(StrEnum):

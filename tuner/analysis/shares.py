@@ -80,15 +80,17 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
     """What share of a study's space does what.
 
     Args:
-        study: With search trials of its current round.
+        study: With search trials. Its first round says it, of the space it began in: points of later rounds only cover
+            what widening added.
         experiment_seed: Tells which points no result has led to.
         budget: Steps after which a trial that is not at the target has missed it for certain.
     """
-    seed = sampler_seed(experiment_seed=experiment_seed, batch_size=study.batch_size, round=study.round)
+    first = study.rounds[0]
+    seed = sampler_seed(experiment_seed=experiment_seed, batch_size=first.batch_size, round=first.round)
     ends = [
         each.end
-        for each in study.finished(Role.SEARCH)
-        if each.end is not None and is_unguided(study.space, each.plan.point, each.plan.hyperparameters, seed=seed)
+        for each in first.finished(Role.SEARCH)
+        if each.end is not None and is_unguided(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
     ]
     best = [each.end.steps for each in candidates(study, 1) if each.end is not None]
     return Shares(

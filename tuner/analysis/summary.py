@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tuner.analysis import edges as edge_analysis
 from tuner.analysis.confirmation import Confirmation, SelectionBias, candidates, confirm, selection_bias
 from tuner.analysis.edges import EdgeVerdict, Verdict
+from tuner.analysis.rounds import RoundStory, Unreached, history, unreached
 from tuner.experiment import Experiment
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.trial import Outcome
@@ -42,24 +43,36 @@ class StudyResults:
     """What one study came to.
 
     Attributes:
-        rounds: Search spaces so far.
         complete: Whether search and confirmation are done.
         steps_spent: Gradient steps of all finished search trials.
         confirmation_steps_spent: Gradient steps of all finished confirmation trials.
+        history: What each round came to, oldest first.
+        unreached: What was tried in vain, if the study ended so.
         best: The search trial with the fewest steps; None if none reached the target.
         confirmed: The winner, once its report seeds have run.
         edges: A verdict for each range.
     """
 
     batch_size: int
-    rounds: int
     complete: bool
     trials: TrialCounts
     steps_spent: int
     confirmation_steps_spent: int
+    history: tuple[RoundStory, ...]
+    unreached: Unreached | None
     best: TrialRecord | None
     confirmed: Confirmation | None
     edges: tuple[EdgeVerdict, ...]
+
+    @property
+    def rounds(self) -> int:
+        """Search spaces so far."""
+        return len(self.history)
+
+    @property
+    def story(self) -> tuple[str, ...]:
+        """The rounds in words, if there were several."""
+        return tuple(each.sentence for each in self.history) if self.rounds > 1 else ()
 
     @property
     def examples_spent(self) -> int:
@@ -76,6 +89,8 @@ class StudyResults:
         return {
             "batch_size": self.batch_size,
             "rounds": self.rounds,
+            "history": [each.to_json() for each in self.history],
+            "unreached": self.unreached.to_json() if self.unreached is not None else None,
             "complete": self.complete,
             "steps_spent": self.steps_spent,
             "examples_spent": self.examples_spent,
@@ -153,11 +168,12 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
     confirmed = confirm(study, experiment.confirmation)
     return StudyResults(
         batch_size=study.batch_size,
-        rounds=study.round,
         complete=study.complete,
         trials=_count(study),
         steps_spent=_spent(study.finished(Role.SEARCH)),
         confirmation_steps_spent=_spent(study.finished(Role.CHOOSE, Role.REPORT)),
+        history=history(study),
+        unreached=unreached(study, experiment.goal.at(study.batch_size)),
         best=next(iter(candidates(study, 1)), None),
         confirmed=confirmed,
         edges=edge_analysis.check(study, confirmed),
@@ -166,7 +182,7 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
 
 def _count(study: StudyRecord) -> TrialCounts:
     """Search trials by how they ended."""
-    searched = [each for each in study.trials if each.plan.role is Role.SEARCH]
+    searched = study.all_trials(Role.SEARCH)
     outcomes = Counter(each.end.outcome for each in searched if each.end is not None)
     states = Counter(each.state for each in searched)
     return TrialCounts(
@@ -187,6 +203,7 @@ def _best_json(study: StudyResults) -> Json | None:
     if study.best is None:
         return None
     return {
+        "round": study.best.round,
         "trial": study.best.number,
         "steps": study.best_steps,
         "params": dict(study.best.plan.hyperparameters),
@@ -198,6 +215,7 @@ def _confirmed_json(confirmed: Confirmation | None) -> Json | None:
     if confirmed is None or confirmed.reached == 0:
         return None
     return {
+        "round": confirmed.round,
         "trial": confirmed.trial,
         "steps": _number(confirmed.steps),
         "low": _number(confirmed.low),

@@ -9,7 +9,7 @@ from tuner.records import Curve, StudyRecord, TrialRecord
 
 @dataclass(frozen=True, slots=True)
 class StudyStarted:
-    """A worker has claimed a study, which holds these trials already, or has opened its next round."""
+    """A worker has claimed a study, which holds these trials already, or has just opened its next round."""
 
     study: StudyRecord
     worker: str

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import IO
 
+from tuner.analysis.rounds import widenings
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
 from tuner.recorders.standing import Standing, Standings, duration, headline, remaining
+from tuner.records import StudyRecord
 
 PARTS = 5
 """A study tells of each of this many parts of its trials."""
@@ -58,7 +60,8 @@ def _lines(standings: Standings, event: Event, *, now: float) -> Iterator[str]:
         case StudyStarted(study):
             standings.apply(event, now=now)
             standing = standings.studies[study.batch_size]
-            yield f"batch size {study.batch_size}: " + (f"goes on, {_so_far(standing)}" if standing.done else "starts")
+            so_far = f"{_begins(study)}, {_so_far(standing)}" if standing.done else "starts"
+            yield f"batch size {study.batch_size}: {so_far}"
         case StudyFinished(study):
             standings.apply(event, now=now)
             yield f"batch size {study.batch_size}: done, {_so_far(standings.studies[study.batch_size])}"
@@ -70,12 +73,25 @@ def _lines(standings: Standings, event: Event, *, now: float) -> Iterator[str]:
             standings.apply(event, now=now)
             standing = standings.studies[batch_size]
             if standing.best != before.best:
-                yield f"batch size {batch_size}: best {standing.best:,} steps, found by trial {event.trial.number}"
+                yield f"batch size {batch_size}: best {standing.best:,} steps, found by {_named(event)}"
             if before.done * PARTS // standing.planned < standing.done * PARTS // standing.planned < PARTS:
                 left = remaining(standings.time_left())
-                yield f"batch size {batch_size}: {standing.state}, {_so_far(standing)}; {left}"
+                yield f"batch size {batch_size}: {standing.activity}, {_so_far(standing)}; {left}"
         case _:
             standings.apply(event, now=now)
+
+
+def _begins(study: StudyRecord) -> str:
+    """How a study goes on: where it was, or in a round just opened."""
+    if not study.earlier or study.trials:
+        return "goes on"
+    wider = ", ".join(each.phrase for each in widenings(study.earlier[-1].space, study.space))
+    return f"round {study.round} begins ({wider})"
+
+
+def _named(event: TrialFinished) -> str:
+    """A trial, for a person."""
+    return f"trial {event.trial.number}" + (f" of round {event.round}" if event.round > 1 else "")
 
 
 def _so_far(standing: Standing) -> str:

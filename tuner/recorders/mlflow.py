@@ -135,7 +135,8 @@ class _Log:
         """Keep in mind what happened, whether or not it can be sent."""
         match event:
             case StudyStarted(study):
-                self._studies[self._key(study.batch_size, study.round)] = study
+                for each in study.rounds:
+                    self._studies[self._key(each.batch_size, each.round)] = each
             case StudyFinished(study) if self._key(study.batch_size, study.round) in self._studies:
                 self._studies[self._key(study.batch_size, study.round)] = study
             case TrialFinished(batch_size, round, trial):
@@ -145,6 +146,10 @@ class _Log:
     def send(self, event: Logged) -> None:
         """Bring to MLflow what happened. Raises `RecorderError`."""
         match event:
+            case StudyStarted(study):
+                for each in study.earlier:
+                    if (key := self._key(each.batch_size, each.round)) in self._open:
+                        self._end(key)
             case TrialFinished(batch_size, round, trial, curve) if trial.end is not None:
                 parent = self._study_run(self._key(batch_size, round))
                 content = trial_run(self._experiment, trial, trial.end, curve, batch_size=batch_size, round=round)

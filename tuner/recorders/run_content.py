@@ -68,23 +68,24 @@ def trial_key(experiment: Experiment, *, batch_size: int, round: int, number: in
 
 
 def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
-    """A study as a run: how many trials of which outcome, and the fewest steps one took. Timed by its trials.
+    """A round of a study as a run: how many trials of which outcome, and the fewest steps one took. Timed by them.
 
-    A study that is not complete is `KILLED`: nobody is known to search it, and running the experiment again goes on.
+    A round that is not complete is `KILLED`: nobody is known to search it, and running the experiment again goes on.
 
     Raises:
-        ValueError: The study has no finished trial, so that nothing says when it was.
+        ValueError: The round has no finished trial, so that nothing says when it was.
     """
-    trials = study.finished(*Role)
+    alone = study.rounds[-1]
+    trials = alone.finished(*Role)
     if not trials:
         raise ValueError(f"batch size {study.batch_size} has no finished trial to make a run of")
     ended = max(utc_milliseconds(each.ended or each.started) for each in trials)
     return RunContent(
-        name=f"batch_size={study.batch_size}",
+        name=_name(study.batch_size, study.round),
         tags={STUDY_TAG: study_name(experiment.name, study.batch_size, study.round)}
         | _study_tags(experiment, batch_size=study.batch_size, round=study.round),
         parameters={},
-        metrics=tuple(MetricValue(name, value, 0, ended) for name, value in _study_metrics(study).items()),
+        metrics=tuple(MetricValue(name, value, 0, ended) for name, value in _study_metrics(alone).items()),
         status=RunStatus.FINISHED if study.complete else RunStatus.KILLED,
         started=min(utc_milliseconds(each.started) for each in trials),
         ended=ended,
@@ -103,7 +104,7 @@ def trial_run(
     started = utc_milliseconds(trial.started)
     ended = utc_milliseconds(trial.ended or trial.started)
     return RunContent(
-        name=f"batch_size={batch_size} trial={trial.number}",
+        name=f"{_name(batch_size, round)} trial={trial.number}",
         tags={
             TRIAL_TAG: trial_key(experiment, batch_size=batch_size, round=round, number=trial.number),
             **_study_tags(experiment, batch_size=batch_size, round=round),
@@ -124,6 +125,11 @@ def trial_run(
         started=started,
         ended=ended,
     )
+
+
+def _name(batch_size: int, round: int) -> str:
+    """What runs of a round are called. Most studies have one round, which goes without saying."""
+    return f"batch_size={batch_size}" if round == 1 else f"batch_size={batch_size} round={round}"
 
 
 def _study_tags(experiment: Experiment, *, batch_size: int, round: int) -> dict[str, str]:
@@ -168,9 +174,7 @@ def _study_metrics(study: StudyRecord) -> dict[str, float]:
     """What a study came to so far. `best_steps` is left out where no search trial reached the target."""
     trials = study.finished(*Role)
     ends = [each.end for each in trials if each.end is not None]
-    searched = [each.end for each in study.finished(Role.SEARCH) if each.end is not None]
-    reached = [end.steps for end in searched if end.outcome is Outcome.ACHIEVED]
-    best = {"best_steps": float(min(reached))} if reached else {}
+    best = {} if study.incumbent is None else {"best_steps": float(study.incumbent)}
     counts = {f"trials_{outcome}": float(sum(end.outcome is outcome for end in ends)) for outcome in Outcome}
     return best | counts | {"trials": float(len(ends)), "steps_spent": float(sum(end.spent for end in ends))}
 

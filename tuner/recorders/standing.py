@@ -29,7 +29,8 @@ class Standing:
     """Where one study stands.
 
     Attributes:
-        planned: Trials it will have, if every one that confirmation may ask for is run.
+        planned: Trials it will have, if every one that confirmation may ask for is run and no further round is opened.
+        points: Search trials among these.
         done: Trials with a result.
         searched: Search trials among them.
         steps: Gradient steps spent, confirmation included: those of trials with a result, and those told of others.
@@ -41,6 +42,8 @@ class Standing:
 
     batch_size: int
     planned: int
+    points: int
+    round: int = 1
     done: int = 0
     searched: int = 0
     steps: int = 0
@@ -53,6 +56,11 @@ class Standing:
     @property
     def is_active(self) -> bool:
         return self.state in {StudyState.SEARCHING, StudyState.CONFIRMING}
+
+    @property
+    def activity(self) -> str:
+        """What happens to it, with the round if it is not the first."""
+        return f"{self.state}, round {self.round}" if self.is_active and self.round > 1 else str(self.state)
 
     @property
     def left(self) -> int:
@@ -69,12 +77,11 @@ class Standings:
 
     def __init__(self, experiment: Experiment, *, now: float) -> None:
         confirmation = experiment.confirmation
-        confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
-        self._points = experiment.search.points
-        self._planned = experiment.search.points + confirmed
+        self._confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
+        self._search = experiment.search
         self._began = now
         self._pace: dict[int, float] = {}
-        self.studies = {each: Standing(each, self._planned) for each in sorted(experiment.batch_sizes)}
+        self.studies = {each: self._standing(each) for each in sorted(experiment.batch_sizes)}
 
     @property
     def done(self) -> int:
@@ -129,10 +136,16 @@ class Standings:
         """Seconds a trial, of the study itself or of the nearest that has a pace."""
         return self._pace[min(self._pace, key=lambda other: abs(math.log(other / batch_size)))]
 
+    def _standing(self, batch_size: int, *, round: int = 1) -> Standing:
+        """A study in which nothing is done."""
+        points = self._search.points_by(round)
+        return Standing(batch_size, points + self._confirmed, points, round)
+
     def _reset(self, study: StudyRecord, *, now: float) -> Standing:
         """Set a study to what its record holds."""
         before = study.finished(*Role)
-        standing = Standing(study.batch_size, self._planned, started=now, before=len(before))
+        standing = self._standing(study.batch_size, round=study.round)
+        standing.started, standing.before = now, len(before)
         self.studies[study.batch_size] = standing
         standing.state = StudyState.SEARCHING
         for each in before:
@@ -148,7 +161,7 @@ class Standings:
             standing.searched += 1
             if trial.end.outcome is Outcome.ACHIEVED:
                 standing.best = min(trial.end.steps, standing.best or trial.end.steps)
-        if standing.searched >= self._points:
+        if standing.searched >= standing.points:
             standing.state = StudyState.CONFIRMING
 
     def _measure_pace(self, standing: Standing, *, now: float) -> None:

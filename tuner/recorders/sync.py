@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from tuner.errors import RecorderError
 from tuner.recorders.run_content import (
@@ -51,12 +51,18 @@ class SyncCounts:
         return f"{done}, {self.removed} second copies removed" if self.removed else done
 
 
-def sync(record: ExperimentRecord, curves: Callable[[int], Mapping[int, Curve]], *, tracking_uri: str) -> SyncCounts:
+class CurvesOf(Protocol):
+    """Reads the curves of a batch size's trials in one round, by number, as a store does."""
+
+    def __call__(self, batch_size: int, *, round: int) -> Mapping[int, Curve]: ...
+
+
+def sync(record: ExperimentRecord, curves: CurvesOf, *, tracking_uri: str) -> SyncCounts:
     """Add to MLflow what it lacks of an experiment. Doing it again changes nothing.
 
     Args:
         record: What the store knows.
-        curves: The curves of a batch size's trials, by number; asked only for studies that lack something.
+        curves: Asked only for studies that lack something.
         tracking_uri: Where MLflow is.
 
     Raises:
@@ -97,9 +103,7 @@ class _Sync:
     not taken for this one; a study's by its name and the experiment's settings.
     """
 
-    def __init__(
-        self, record: ExperimentRecord, curves: Callable[[int], Mapping[int, Curve]], tracking: Tracking
-    ) -> None:
+    def __init__(self, record: ExperimentRecord, curves: CurvesOf, tracking: Tracking) -> None:
         self._record = record
         self._curves = curves
         self._tracking = tracking
@@ -112,13 +116,14 @@ class _Sync:
             self._trials[each.tags[TRIAL_TAG], each.started].append(each)
 
     def run(self) -> SyncCounts:
-        for each in self._record.studies:
-            if each.finished(*Role):
-                self._sync_study(each)
+        for study in self._record.studies:
+            for each in study.rounds:
+                if each.finished(*Role):
+                    self._sync_round(each)
         count = self._counts
         return SyncCounts(count["created"], count["completed"], count["removed"], count["present"])
 
-    def _sync_study(self, study: StudyRecord) -> None:
+    def _sync_round(self, study: StudyRecord) -> None:
         content = study_run(self._record.experiment, study)
         stored = self._kept(self._studies[content.tags[STUDY_TAG], content.tags[DIGEST_TAG]])
         if stored is not None and stored.status == content.status and _has_metrics(stored, content):
@@ -126,7 +131,7 @@ class _Sync:
             parent = stored.run_id
         else:
             parent = self._bring(stored, content)
-        curves = functools.cache(lambda: self._curves(study.batch_size))
+        curves = functools.cache(lambda: self._curves(study.batch_size, round=study.round))
         for each in study.trials:
             if each.end is not None:
                 self._sync_trial(study, each, each.end, parent=parent, curves=curves)

@@ -124,7 +124,7 @@ def _row(study: Standing) -> tuple[str | Text | ProgressBar, ...]:
         f"{study.done}/{study.planned}",
         "-" if study.best is None else f"{study.best:,}",
         f"{study.steps:,}" if study.steps else "-",
-        Text(study.state, style=style),
+        Text(study.activity, style=style),
     )
 
 

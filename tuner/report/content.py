@@ -11,6 +11,7 @@ from tuner.analysis.edges import Verdict
 from tuner.analysis.scaling import CONFIDENCE, NotFitted, ScalingCurve, ScalingFit, perfect_until
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment import Experiment
+from tuner.records import TrialRecord
 from tuner.report.findings import Findings
 from tuner.report.rows import Table, in_digits, optima_table, search_table, sensitivity_table
 
@@ -23,6 +24,14 @@ class Fact:
 
     number: str
     meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundNote:
+    """A sentence of the story of a study's rounds."""
+
+    batch_size: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class Content:
     costs: str
     edges: tuple[EdgeNote, ...]
     edges_summary: str
+    rounds: tuple[RoundNote, ...]
     cautions: tuple[str, ...]
     commands: tuple[str, ...]
     versions: str
@@ -90,6 +100,7 @@ def content(found: Findings, *, store: str = "") -> Content:
         costs=_costs(studies),
         edges=tuple(_edge_notes(studies)),
         edges_summary=_edges_summary(found.results),
+        rounds=tuple(RoundNote(f"{each.batch_size:,}", line) for each in studies for line in each.story),
         cautions=tuple(_cautions(found)),
         commands=_commands(found.results),
         versions=_versions(),
@@ -201,6 +212,7 @@ def _cautions(found: Findings) -> Iterator[str]:
     """What a reader could take for more than it is."""
     studies = found.results.studies
     censored = [study for study in studies if study.complete and study.confirmed is None]
+    yield from (f"Batch size {each.batch_size:,}: {each.unreached.sentence}" for each in studies if each.unreached)
     if censored:
         yield (
             f"Nothing reached the target within {found.experiment.goal.budget} at batch size {_sizes(censored)}: "
@@ -234,8 +246,13 @@ def _commands(found: Results) -> tuple[str, ...]:
     """How to get these numbers again."""
     name = found.experiment.name
     best = next((each for each in found.studies if each.best is not None), None)
-    replay = best and best.best and f"tuner replay {name} --batch-size {best.batch_size} --trial {best.best.number}"
+    replay = best and best.best and f"tuner replay {name} --batch-size {best.batch_size} {_trial(best.best)}"
     return (f"tuner run {name}.toml", *([replay] if replay else []), f"tuner export {name} --format csv")
+
+
+def _trial(trial: TrialRecord) -> str:
+    """The options that name a trial of a study."""
+    return f"--trial {trial.number}" + (f" --round {trial.round}" if trial.round > 1 else "")
 
 
 def _versions() -> str:

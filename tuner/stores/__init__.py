@@ -6,13 +6,15 @@ from typing import Protocol
 
 from tuner.experiment import Experiment
 from tuner.records import Curve, ExperimentRecord, StudyRecord, TrialPlan, TrialRecord
+from tuner.space import SearchSpace
 from tuner.trial import TrialResult
 
 
 class Claim(Protocol):
     """The right to search one study, and the only way to write to it. Held by one worker at a time.
 
-    Every write checks that the claim still stands and raises `StoreError` if another worker has taken it since.
+    Trials are those of the current round. Every write checks that the claim still stands and raises `StoreError` if
+    another worker has taken it since.
     """
 
     def record(self) -> StudyRecord:
@@ -32,6 +34,10 @@ class Claim(Protocol):
 
     def fail(self, number: int, *, reason: str) -> None:
         """Store that a trial ended without a result."""
+        ...
+
+    def open_round(self, space: SearchSpace) -> None:
+        """Open the study's next round in a wider space; what follows belongs to it."""
         ...
 
     def complete(self) -> None:
@@ -72,8 +78,8 @@ class Store(Protocol):
         """
         ...
 
-    def curves(self, name: str, batch_size: int) -> Mapping[int, Curve]:
-        """The curves of a study's trials in its current round, by trial number."""
+    def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
+        """The curves of a study's trials in one of its rounds, by trial number."""
         ...
 
     def claim(self, name: str, batch_size: int) -> AbstractContextManager[Claim | None]:

@@ -19,10 +19,12 @@ from sqlalchemy import Connection, insert, select, update
 
 from tuner.distributions import distributions_of, encode
 from tuner.errors import StoreError
-from tuner.experiment import Experiment
-from tuner.records import StudyRecord, TrialPlan, TrialRecord, TrialState
+from tuner.experiment import space_table
+from tuner.records import StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
+from tuner.space import SearchSpace
 from tuner.stores.database import Database, Lock, store_errors
-from tuner.stores.reading import PLAN, StoredStudy, read_study
+from tuner.stores.reading import PLAN, StoredExperiment, StoredStudy, read_studies
+from tuner.stores.rounds import open_optuna_study
 from tuner.stores.rows import end_of, end_values, intermediate_values, measurement_rows, plan_table
 from tuner.stores.tables import (
     optuna_intermediate_value,
@@ -50,27 +52,34 @@ class StudyClaim:
     """The claim of a study. Every write checks its lock, and that nobody has claimed the study since.
 
     Attributes:
-        name: What Optuna calls the study.
+        current: The round that is searched.
+        first_id: The identifier of the study's first round, where claims are counted.
         epoch: How often the study had been claimed when this claim was made, this one included.
     """
 
-    name: str
-    experiment: Experiment
-    stored: StoredStudy
+    found: StoredExperiment
+    current: StoredStudy
+    first_id: int
     epoch: int
     lock: Lock
     database: Database
     storage: RDBStorage
     _running: dict[int, RunningTrial] = field(default_factory=dict, init=False)
 
+    @property
+    def name(self) -> str:
+        """What Optuna calls the current round."""
+        return study_name(self.found.settings.name, self.current.batch_size, self.current.round)
+
     def record(self) -> StudyRecord:
         with self._errors(), self.storage.engine.connect() as connection:
-            return read_study(connection, self.stored, self.experiment.space)
+            (study_record,) = read_studies(connection, self.found, batch_size=self.current.batch_size)
+            return study_record
 
     def start(self, plan: TrialPlan) -> int:
         with self._writing():
             pass  # Optuna's transaction is its own: should the claim be lost just now, the next owner fails the trial
-        space = self.experiment.space
+        space = self.current.space or self.found.settings.space
         template = create_trial(
             state=OptunaState.RUNNING,
             params=encode(space, plan.hyperparameters),
@@ -81,7 +90,7 @@ class StudyClaim:
         with self._errors():
             # What Study.add_trial does, which keeps to itself which trial it made.
             try:
-                trial_id = self.storage.create_new_trial(self.stored.study_id, template_trial=template)
+                trial_id = self.storage.create_new_trial(self.current.study_id, template_trial=template)
             except KeyError as error:
                 raise StoreError(f"{self.name} is gone from Optuna's tables: was it deleted in a dashboard?") from error
             query = select(optuna_trial.c.number).where(optuna_trial.c.trial_id == trial_id)
@@ -96,18 +105,34 @@ class StudyClaim:
         with self._writing() as connection:
             self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
             connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
-            _show(connection, trial, result, metric=self.experiment.goal.metric)
+            _show(connection, trial, result, metric=self.found.settings.goal.metric)
         self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
         del self._running[number]
-        return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended)
+        return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)
 
     def fail(self, number: int, *, reason: str) -> None:
         self._fail(self._find_running(number).trial_id, reason)
         del self._running[number]
 
+    def open_round(self, space: SearchSpace) -> None:
+        """Open the next round: Optuna's study first, in a transaction of its own, then the row that makes it count.
+
+        Whoever dies in between leaves a study of Optuna's without trials, which the next owner finds and keeps.
+        """
+        experiment, before, number = self.found, self.current, self.current.round + 1
+        with self._errors():
+            study_id = open_optuna_study(
+                self.storage, experiment.settings.name, batch_size=before.batch_size, round=number
+            )
+        row = {"study_id": study_id, "experiment_id": experiment.experiment_id, "batch_size": before.batch_size}
+        with self._writing() as connection:
+            _complete(connection, before)
+            connection.execute(insert(study).values(row | {"round": number, "space": json.dumps(space_table(space))}))
+        self.current = StoredStudy(study_id, before.batch_size, number, complete=False, space=space)
+
     def complete(self) -> None:
         with self._writing() as connection:
-            connection.execute(update(study).where(study.c.study_id == self.stored.study_id).values(complete=True))
+            _complete(connection, self.current)
 
     def settle_orphans(self, *, reason: str) -> None:
         """End every trial that Optuna believes running: by its result if that is stored, or as failed."""
@@ -115,7 +140,9 @@ class StudyClaim:
             select(optuna_trial.c.trial_id, trial_end.c.loss, trial_failure.c.reason)
             .outerjoin(trial_end, trial_end.c.trial_id == optuna_trial.c.trial_id)
             .outerjoin(trial_failure, trial_failure.c.trial_id == optuna_trial.c.trial_id)
-            .where(optuna_trial.c.study_id == self.stored.study_id, optuna_trial.c.state == "RUNNING")
+            .join(study, study.c.study_id == optuna_trial.c.study_id)
+            .where(study.c.experiment_id == self.found.experiment_id, study.c.batch_size == self.current.batch_size)
+            .where(optuna_trial.c.state == "RUNNING")
         )
         with self._writing() as connection:
             orphans = connection.execute(query).all()
@@ -137,7 +164,7 @@ class StudyClaim:
         """
         self.lock.check()
         # Changes nothing, but locks the row, in either kind of database, until the transaction ends.
-        stand = update(study).where(study.c.study_id == self.stored.study_id, study.c.epoch == self.epoch)
+        stand = update(study).where(study.c.study_id == self.first_id, study.c.epoch == self.epoch)
         with self._errors(), self.storage.engine.begin() as connection:
             if connection.execute(stand.values(epoch=self.epoch)).rowcount == 0:
                 raise StoreError(f"the claim of {self.name} is lost: another worker has taken it since")
@@ -164,6 +191,11 @@ class StudyClaim:
     def _errors(self) -> Iterator[None]:
         with store_errors(f"{self.name} in {visible(self.database.location)}"):
             yield
+
+
+def _complete(connection: Connection, stored: StoredStudy) -> None:
+    """Store that a round needs no more work."""
+    connection.execute(update(study).where(study.c.study_id == stored.study_id).values(complete=True))
 
 
 def _show(connection: Connection, trial: RunningTrial, result: TrialResult, *, metric: str) -> None:

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from sqlalchemy import Connection, Row, and_, func, select
 
 from tuner.errors import ConfigError, StoreError
-from tuner.experiment import Experiment, from_table
+from tuner.experiment import Experiment, from_table, read_space
 from tuner.records import Curve, StudyRecord, TrialRecord, TrialState
 from tuner.space import SearchSpace
 from tuner.stores.rows import curves_from, end_from, plan_from
@@ -36,12 +36,17 @@ class StoredExperiment:
 
 @dataclass(frozen=True, slots=True)
 class StoredStudy:
-    """A study without its trials."""
+    """A round of a study, without its trials.
+
+    Attributes:
+        space: Its own; None if that is the experiment's.
+    """
 
     study_id: int
     batch_size: int
     round: int
     complete: bool
+    space: SearchSpace | None
 
 
 def experiment_names(connection: Connection) -> list[str]:
@@ -66,36 +71,37 @@ def find_experiment(connection: Connection, name: str) -> StoredExperiment | Non
         raise StoreError(message) from error
 
 
-def current_studies(connection: Connection, experiment_id: int) -> list[StoredStudy]:
-    """The latest round of each batch size, smallest batch size first."""
-    latest = (
-        select(study.c.batch_size, func.max(study.c.round).label("round"))
-        .where(study.c.experiment_id == experiment_id)
-        .group_by(study.c.batch_size)
-        .subquery()
-    )
+def stored_rounds(connection: Connection, experiment_id: int) -> dict[int, list[StoredStudy]]:
+    """The rounds of each batch size, oldest first, smallest batch size first."""
     query = (
-        select(study.c.study_id, study.c.batch_size, study.c.round, study.c.complete)
-        .join(latest, and_(study.c.batch_size == latest.c.batch_size, study.c.round == latest.c.round))
+        select(study.c.study_id, study.c.batch_size, study.c.round, study.c.complete, study.c.space)
         .where(study.c.experiment_id == experiment_id)
-        .order_by(study.c.batch_size)
+        .order_by(study.c.batch_size, study.c.round)
     )
-    return [StoredStudy(*row) for row in connection.execute(query)]
+    rows = [
+        StoredStudy(*row[:-1], None if row.space is None else read_space(json.loads(row.space)))
+        for row in connection.execute(query)
+    ]
+    return {size: list(group) for size, group in groupby(rows, key=lambda each: each.batch_size)}
 
 
-def read_study(connection: Connection, stored: StoredStudy, space: SearchSpace) -> StudyRecord:
-    """A study as it stands now."""
-    complete = connection.scalar(select(study.c.complete).where(study.c.study_id == stored.study_id))
-    trials = read_trials(connection, [stored.study_id]).get(stored.study_id, ())
-    return StudyRecord(stored.batch_size, stored.round, space, bool(complete), trials)
+def read_studies(
+    connection: Connection, found: StoredExperiment, *, batch_size: int | None = None
+) -> tuple[StudyRecord, ...]:
+    """An experiment's studies as they stand now, or only that of a batch size."""
+    rounds = stored_rounds(connection, found.experiment_id)
+    wanted = [each for size, each in rounds.items() if batch_size in (None, size)]
+    trials = read_trials(connection, [one.study_id for each in wanted for one in each])
+    return tuple(_study_record(each, trials, space=found.settings.space) for each in wanted)
 
 
 def read_trials(connection: Connection, study_ids: Sequence[int]) -> Mapping[int, tuple[TrialRecord, ...]]:
-    """The trials of studies, in order of number, by the study's identifier; those without trials are left out."""
+    """The trials of rounds, in order of number, by the round's identifier; those without trials are left out."""
     attribute = optuna_user_attribute
     query = (
         select(
             optuna_trial.c.study_id,
+            study.c.round,
             optuna_trial.c.number,
             optuna_trial.c.state,
             optuna_trial.c.datetime_start.label("started"),
@@ -109,6 +115,7 @@ def read_trials(connection: Connection, study_ids: Sequence[int]) -> Mapping[int
             trial_failure.c.reason,
             func.coalesce(trial_end.c.ended, trial_failure.c.ended).label("ended"),
         )
+        .join(study, study.c.study_id == optuna_trial.c.study_id)
         .join(attribute, and_(attribute.c.trial_id == optuna_trial.c.trial_id, attribute.c.key == PLAN))
         .outerjoin(trial_end, trial_end.c.trial_id == optuna_trial.c.trial_id)
         .outerjoin(trial_failure, trial_failure.c.trial_id == optuna_trial.c.trial_id)
@@ -120,7 +127,7 @@ def read_trials(connection: Connection, study_ids: Sequence[int]) -> Mapping[int
 
 
 def read_curves(connection: Connection, study_id: int) -> dict[int, Curve]:
-    """The curves of a study's finished trials, by number."""
+    """The curves of a round's finished trials, by number."""
     query = (
         select(optuna_trial.c.number, measurement.c.step, measurement.c.metric, measurement.c.value)
         .join(measurement, measurement.c.trial_id == optuna_trial.c.trial_id)
@@ -128,6 +135,17 @@ def read_curves(connection: Connection, study_id: int) -> dict[int, Curve]:
         .order_by(optuna_trial.c.number, measurement.c.step)
     )
     return dict(curves_from(connection.execute(query).all()))
+
+
+def _study_record(
+    rounds: Sequence[StoredStudy], trials: Mapping[int, tuple[TrialRecord, ...]], *, space: SearchSpace
+) -> StudyRecord:
+    """A study from its rounds, oldest first, and their trials; `space` is that of a round without its own."""
+    records = [
+        StudyRecord(each.batch_size, each.round, each.space or space, each.complete, trials.get(each.study_id, ()))
+        for each in rounds
+    ]
+    return replace(records[-1], earlier=tuple(records[:-1]))
 
 
 def _trial_record(row: Row[*tuple[object, ...]]) -> TrialRecord:
@@ -142,4 +160,4 @@ def _trial_record(row: Row[*tuple[object, ...]]) -> TrialRecord:
     else:
         state = TrialState.RUNNING
     reason = row.reason or "" if state is TrialState.FAILED else ""
-    return TrialRecord(row.number, plan_from(row.plan), state, end, reason, row.started, row.ended)
+    return TrialRecord(row.number, plan_from(row.plan), state, end, reason, row.started, row.ended, row.round)

@@ -2,39 +2,37 @@
 
 import json
 import logging
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from sqlalchemy import Connection, create_engine, insert, inspect, select, update
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
-from tuner.records import Curve, ExperimentRecord, StudyRecord, study_name
+from tuner.records import Curve, ExperimentRecord
 from tuner.stores.claims import StudyClaim
 from tuner.stores.database import Database, store_errors
 from tuner.stores.differences import differences
 from tuner.stores.reading import (
     StoredExperiment,
     StoredStudy,
-    current_studies,
     experiment_names,
     find_experiment,
     read_curves,
-    read_trials,
+    read_studies,
+    stored_rounds,
 )
+from tuner.stores.rounds import open_optuna_study
 from tuner.stores.tables import SCHEMA_VERSION, experiment, ours, schema, study
+from tuner.stores.upgrades import upgrade
 from tuner.stores.urls import for_optuna, visible
 
 log = logging.getLogger(__name__)
 
 FIRST_ROUND = 1
-LOSS_LABEL = "log2 of steps to target"
-"""What the dashboard calls the value of a trial; one that fell short has a larger one than its steps."""
 DIFFERENCES_SHOWN = 5
 ORPHANED = "orphaned: its worker ended without a word"
 INTERRUPTED = "interrupted: its worker let go of the study"
@@ -58,8 +56,7 @@ class RelationalStore:
             self._engine = self._storage.engine
             with self._engine.begin() as connection:
                 ours.create_all(connection)
-                if connection.execute(select(schema.c.version)).first() is None:
-                    connection.execute(insert(schema).values(version=SCHEMA_VERSION))
+                upgrade(connection)
 
     @property
     def url(self) -> str:
@@ -85,19 +82,15 @@ class RelationalStore:
     def record(self, name: str) -> ExperimentRecord:
         with self._errors(), self._engine.connect() as connection:
             found = self._find(connection, name)
-            studies = current_studies(connection, found.experiment_id)
-            trials = read_trials(connection, [each.study_id for each in studies])
-        space = found.settings.space
-        records = (
-            StudyRecord(each.batch_size, each.round, space, each.complete, trials.get(each.study_id, ()))
-            for each in studies
-        )
-        return ExperimentRecord(found.settings, tuple(records))
+            return ExperimentRecord(found.settings, read_studies(connection, found))
 
-    def curves(self, name: str, batch_size: int) -> Mapping[int, Curve]:
+    def curves(self, name: str, batch_size: int, *, round: int = FIRST_ROUND) -> Mapping[int, Curve]:
         with self._errors(), self._engine.connect() as connection:
-            _, stored = self._find_study(connection, name, batch_size)
-            return read_curves(connection, stored.study_id)
+            _, rounds = self._find_rounds(connection, name, batch_size)
+            if not 1 <= round <= len(rounds):
+                known = f"it has {len(rounds)}, from 1"
+                raise StoreError(f"batch size {batch_size} of {name} has no round {round}; {known}")
+            return read_curves(connection, rounds[round - 1].study_id)
 
     @contextmanager
     def claim(self, name: str, batch_size: int) -> Iterator[StudyClaim | None]:
@@ -120,46 +113,37 @@ class RelationalStore:
         Optuna's come first, each in a transaction of its own: if this is cut short, the experiment is not there, and
         submitting it again finds and keeps them.
         """
-        names = {size: study_name(submitted.name, size, FIRST_ROUND) for size in submitted.batch_sizes}
-        for batch_size, name in names.items():
-            opened = optuna.create_study(
-                storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
-            )
-            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-                opened.set_metric_names([LOSS_LABEL])
-            for key, value in {"experiment": submitted.name, "batch_size": batch_size, "round": FIRST_ROUND}.items():
-                opened.set_user_attr(key, value)
+        opened = {
+            size: open_optuna_study(self._storage, submitted.name, batch_size=size, round=FIRST_ROUND)
+            for size in submitted.batch_sizes
+        }
         row = {"name": submitted.name, "settings": json.dumps(submitted.to_table()), "created": datetime.now(UTC)}
         with self._engine.begin() as connection:
             key = connection.execute(insert(experiment).values(row).returning(experiment.c.experiment_id)).scalar_one()
             rows = [
-                {
-                    "study_id": self._storage.get_study_id_from_name(name),
-                    "experiment_id": key,
-                    "batch_size": batch_size,
-                    "round": FIRST_ROUND,
-                }
-                for batch_size, name in names.items()
+                {"study_id": study_id, "experiment_id": key, "batch_size": batch_size, "round": FIRST_ROUND}
+                for batch_size, study_id in opened.items()
             ]
             connection.execute(insert(study), rows)
 
     def _take(self, held: ExitStack, name: str, batch_size: int) -> StudyClaim | None:
         """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
         with self._engine.connect() as connection:
-            self._find_study(connection, name, batch_size)
+            self._find_rounds(connection, name, batch_size)
         lock = held.enter_context(self._database.lock(f"{name}/batch_size={batch_size}"))
         if lock is None:
             return None
         with self._engine.begin() as connection:
-            # Read again, now that nobody else can open another round.
-            found, stored = self._find_study(connection, name, batch_size)
-            ours_only = study.c.study_id == stored.study_id
-            connection.execute(update(study).where(ours_only).values(epoch=study.c.epoch + 1))
-            epoch = connection.execute(select(study.c.epoch).where(ours_only)).scalar_one()
+            found, (first, *_) = self._find_rounds(connection, name, batch_size)
+            counted = study.c.study_id == first.study_id
+            # Waits for whoever has lost the lock without noticing and is just opening a round; his next write fails.
+            connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1))
+            epoch = connection.execute(select(study.c.epoch).where(counted)).scalar_one()
+            _, (*_, current) = self._find_rounds(connection, name, batch_size)
         claim = StudyClaim(
-            name=study_name(name, batch_size, stored.round),
-            experiment=found.settings,
-            stored=stored,
+            found=found,
+            current=current,
+            first_id=first.study_id,
             epoch=epoch,
             lock=lock,
             database=self._database,
@@ -175,9 +159,12 @@ class RelationalStore:
             raise StoreError(f"there is no experiment {name} in {self.url}; stored: {known}")
         return found
 
-    def _find_study(self, connection: Connection, name: str, batch_size: int) -> tuple[StoredExperiment, StoredStudy]:
+    def _find_rounds(
+        self, connection: Connection, name: str, batch_size: int
+    ) -> tuple[StoredExperiment, list[StoredStudy]]:
+        """An experiment and the rounds of one of its studies, oldest first. Raises `StoreError`."""
         found = self._find(connection, name)
-        studies = {each.batch_size: each for each in current_studies(connection, found.experiment_id)}
+        studies = stored_rounds(connection, found.experiment_id)
         if batch_size not in studies:
             known = ", ".join(map(str, studies))
             raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")

@@ -24,8 +24,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
-"""Of our own tables. A store of a higher version is refused."""
+SCHEMA_VERSION = 2
+"""Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -62,7 +62,9 @@ study = Table(
     Column("batch_size", Integer, nullable=False),
     Column("round", Integer, nullable=False),
     Column("complete", Boolean, nullable=False, default=False),
-    Column("epoch", Integer, nullable=False, default=0),  # how often it has been claimed
+    # How often the batch size has been claimed: counted in its first round, whichever is searched.
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("space", Text),  # JSON; the experiment's own if missing
     UniqueConstraint("experiment_id", "batch_size", "round"),
 )
 

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from tests.tuner.synthetic import study, trial
 from tuner.analysis import edges
-from tuner.analysis.edges import Side, Verdict
+from tuner.analysis.edges import Verdict
 from tuner.records import PointRun, Role, StudyRecord, TrialEnd, TrialRecord
-from tuner.space import Range, SearchSpace
+from tuner.space import Range, SearchSpace, Side
 from tuner.trial import Outcome
 
 Array = NDArray[np.float64]

@@ -244,7 +244,7 @@ def test_selection_bias_is_a_geometric_mean_and_counts_infinite_medians_apart() 
 
 
 def reported(steps: float, *, searched: int) -> Confirmation:
-    return Confirmation(0, 0, {}, searched, steps, (steps,), {})
+    return Confirmation(1, 0, 0, {}, searched, steps, (steps,), {})
 
 
 @given(st.permutations(range(6)))

@@ -52,13 +52,16 @@ def test_results_print_the_promised_shape() -> None:
     assert entry == {
         "batch_size": 64,
         "rounds": 1,
+        "history": [{"round": 1, "points": 4, "best_steps": 40, "widened": []}],
+        "unreached": None,
         "complete": True,
         "steps_spent": 60 + 40 + 120 + 24,
         "examples_spent": (60 + 40 + 120 + 24) * 64,
         "confirmation_steps_spent": 50 + 44 + 39 + 52 + 47,
         "trials": {"achieved": 2, "censored": 1, "infeasible": 1, "failed": 1, "running": 1},
-        "best": {"trial": 1, "steps": 40, "params": {"learning_rate": 0.1}},
+        "best": {"round": 1, "trial": 1, "steps": 40, "params": {"learning_rate": 0.1}},
         "confirmed": {
+            "round": 1,
             "trial": 1,
             "steps": 45.5,
             "low": 39,

@@ -1,0 +1,130 @@
+"""Is a space that excludes the optimum widened until it holds it, and one that holds it left alone?
+
+Run as `python -m tests.benchmarks.widening [--problem digits/256] [--seeds 5] [--json]`. Each problem is searched over
+experiment seeds twice as `tuner run` does it: in a box whose learning rates end far below the best, and in a wide one.
+It prints the rounds of both, and the winner's median over 64 fresh seeds after the narrow start over that after the
+wide one. On the noisy quadratic model, which has no seeds, it is the exact optimum of the wide box that it is over.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tuner.analysis.confirmation import Confirmation, confirm
+from tuner.analysis.prediction import predicted_curve
+from tuner.experiment import ConfirmationSettings, Experiment, load
+from tuner.records import StudyRecord
+from tuner.space import Range, Scale, SearchSpace
+from tuner.stores.opening import open_store
+from tuner.worker import Worker
+
+PROBLEMS = {"digits/256": ("digits", 256), "nqm/4096": ("nqm-momentum", 4096), "nqm/16384": ("nqm-momentum", 16384)}
+"""Presets and batch sizes, by name."""
+NARROW = Range(1e-3, 1e-2, scale=Scale.LOG)
+"""Learning rates that are too low for all of them."""
+FRESH_SEEDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of a problem with one experiment seed.
+
+    Attributes:
+        rounds, wide_rounds: Of the narrow start, and of the wide one.
+        space: The learning rates of the narrow start's last round.
+        steps: Median after the narrow start.
+        wide_steps: Median after the wide one, or the exact optimum.
+    """
+
+    problem: str
+    seed: int
+    rounds: int
+    space: tuple[float, float]
+    steps: float
+    wide_rounds: int
+    wide_steps: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times more steps the narrow start ends with."""
+        return self.steps / self.wide_steps
+
+
+def problem(name: str, *, seed: int) -> Experiment:
+    """A problem in its wide box."""
+    preset, batch_size = PROBLEMS[name]
+    whole = load(preset)
+    goal = replace(whole.goal, within_steps=whole.goal.at(batch_size).within_steps)
+    if name == "digits/256":
+        fresh = replace(whole.confirmation, report_seeds=FRESH_SEEDS)
+    else:  # from the narrow box the target takes far more steps than the preset allows
+        goal, fresh = replace(goal, within_steps=80_000), ConfirmationSettings(1, 1, 1)
+    return replace(whole, seed=seed, batch_sizes=(batch_size,), goal=goal, confirmation=fresh)
+
+
+def narrowed(experiment: Experiment) -> Experiment:
+    """The same with too low learning rates."""
+    return replace(experiment, space=SearchSpace({**experiment.space.parameters, "learning_rate": NARROW}))
+
+
+def searched(experiment: Experiment) -> tuple[StudyRecord, Confirmation]:
+    """The only study of an experiment after its run, and its winner."""
+    with tempfile.TemporaryDirectory() as folder, closing(open_store(f"sqlite:///{Path(folder) / 't.db'}")) as store:
+        store.submit(experiment)
+        objective = experiment.build_objective()
+        Worker("worker", experiment, objective, store, "cpu", lambda event: None, lambda: False).run()
+        (study,) = store.record(experiment.name).studies
+    found = confirm(study, experiment.confirmation)
+    assert found is not None
+    return study, found
+
+
+def measure(name: str, *, seed: int) -> Row:
+    """One row."""
+    wide = problem(name, seed=seed)
+    study, found = searched(narrowed(wide))
+    wide_study, wide_found = searched(wide)
+    reference = wide_found.steps if name.startswith("digits") else predicted_curve(wide).points[0].steps
+    limits = dict(study.space.ranges())["learning_rate"]
+    return Row(name, seed, study.round, (limits.low, limits.high), found.steps, wide_study.round, reference)
+
+
+def rows(names: list[str], seeds: int) -> Iterator[Row]:
+    """All of them."""
+    for name in names:
+        for seed in range(seeds):
+            yield measure(name, seed=seed)
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--problem", choices=PROBLEMS, action="append")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    found = list(rows(given.problem or list(PROBLEMS), given.seeds))
+    if given.json:
+        print(json.dumps({"results": [asdict(each) | {"ratio": each.ratio} for each in found]}))
+        return
+    table = Table("problem", "seed", "rounds", "learning rates", "steps", "wide: rounds", "wide: steps", "ratio")
+    for each in found:
+        low, high = each.space
+        numbers = (str(each.seed), str(each.rounds), f"{low:g} to {high:g}", f"{each.steps:,g}")
+        table.add_row(each.problem, *numbers, str(each.wide_rounds), f"{each.wide_steps:,g}", f"{each.ratio:.2f}")
+    Console().print(table)
+    for name in dict.fromkeys(each.problem for each in found):
+        ratios = [each.ratio for each in found if each.problem == name]
+        print(f"{name}: median ratio {statistics.median(ratios):.2f}, worst {max(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
