@@ -12,6 +12,14 @@ class StoreError(TunerError):
     """The store cannot be reached, is too new, or holds something that contradicts the request."""
 
 
+class StoreUnreachable(StoreError):  # noqa: N818 - an error whose name says what is the matter
+    """The store does not answer now, and may do so later: a restart, a broken network, a full disk."""
+
+
+class ClaimLost(StoreError):  # noqa: N818 - likewise
+    """Another worker has taken the study since; this one must not write to it."""
+
+
 class RecorderError(TunerError):
     """A view of the record (MLflow) cannot be reached or refuses what it is sent."""
 

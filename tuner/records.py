@@ -26,6 +26,29 @@ class TrialState(StrEnum):
     FAILED = "failed"
 
 
+class ExperimentState(StrEnum):
+    """Whether workers take an experiment's studies: now, not for the time being, or never again."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who claimed a study last, and has not handed it back. It may have died since: the store knows (`claimed`).
+
+    Attributes:
+        worker: Its host and process.
+        device: Where it was told to train, as torch names it, or `auto`.
+        since: UTC, by the worker's clock.
+    """
+
+    worker: str
+    device: str
+    since: datetime
+
+
 def study_name(experiment: str, batch_size: int, round: int) -> str:
     """What a study is called wherever it is shown: in Optuna, its dashboard and MLflow.
 
@@ -118,6 +141,8 @@ class StudyRecord:
         complete: Whether search and confirmation are done; of an earlier round, that the next has been opened.
         trials: Those of this round, in order of number.
         earlier: The rounds before this one, oldest first, each by itself. Their spaces lie within this one's.
+        holder: The worker that searches it; None of an earlier round.
+        error: Why it was set aside; empty if it was not, and of an earlier round.
     """
 
     batch_size: int
@@ -126,11 +151,13 @@ class StudyRecord:
     complete: bool
     trials: tuple[TrialRecord, ...]
     earlier: tuple["StudyRecord", ...] = ()
+    holder: Holder | None = None
+    error: str = ""
 
     @property
     def rounds(self) -> tuple["StudyRecord", ...]:
         """Every round by itself, oldest first, this one last."""
-        return (*self.earlier, replace(self, earlier=()))
+        return (*self.earlier, replace(self, earlier=(), holder=None, error=""))
 
     def all_trials(self, *roles: Role) -> tuple[TrialRecord, ...]:
         """The trials of these roles, of all rounds."""
@@ -158,6 +185,7 @@ class ExperimentRecord:
 
     experiment: Experiment
     studies: tuple[StudyRecord, ...]
+    state: ExperimentState = ExperimentState.OPEN
 
 
 Curve = tuple[Measurement, ...]

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from tests.toy import SMALL
+from tests.working import work_through
 from tuner.experiment import Experiment, parse
 from tuner.recorders import Event
 from tuner.records import StudyRecord
 from tuner.stores import Store
-from tuner.worker import Worker
 
 
 def limited(low: str, high: str, *, more: str = "") -> Experiment:
@@ -24,8 +24,7 @@ def work(store: Store, experiment: Experiment, *, stopping: Callable[[], bool] =
     """What a worker says while it works on an experiment until it ends."""
     events: list[Event] = []
     store.submit(experiment)
-    objective = experiment.build_objective()
-    Worker("worker", experiment, objective, store, "cpu", events.append, stopping).run()
+    work_through(store, emit=events.append, stopping=stopping)
     return events
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.toy import steps_to
 from tests.tuner.narrow import EXCLUDED, limited, searched, work
+from tests.working import work_through
 from tuner.analysis.edges import Verdict, check
 from tuner.analysis.rounds import history, wider_space
 from tuner.analysis.summary import results
@@ -21,7 +22,6 @@ from tuner.space import Range
 from tuner.stores import Store
 from tuner.stores.claims import StudyClaim
 from tuner.stores.opening import open_store
-from tuner.worker import Worker
 
 BEST = steps_to(0.03, 0.1)
 """The toy's fewest steps, at learning rate 0.1."""
@@ -143,8 +143,7 @@ def test_a_search_stopped_within_a_later_round_goes_on_in_it(store: Store) -> No
         if isinstance(event, TrialFinished):
             in_round.append(event.round)
 
-    objective = experiment.build_objective()
-    Worker("worker", experiment, objective, store, "cpu", emit, lambda: in_round.count(2) >= 3).run()
+    work_through(store, emit=emit, stopping=lambda: in_round.count(2) >= 3)
     before = searched(store)
     work(store, experiment)
 

@@ -1,6 +1,6 @@
 """Stores that cannot be opened say why in one line, without passwords; passwords of any letters open them."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import optuna
@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.stored import achieved, plan, small
 from tests.locked import PASSWORD, ROLE, with_password
-from tuner.errors import StoreError
+from tuner.errors import ClaimLost, StoreError
 from tuner.stores.opening import open_store
 
 
@@ -100,7 +100,7 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
         assert len(optuna.get_all_study_names(store.optuna_url)) == 2
 
 
-def test_a_claim_ends_with_the_connection_that_holds_it(postgres_url: str) -> None:
+def test_a_claim_that_lost_its_connection_stands_if_nobody_had_the_study_since(postgres_url: str) -> None:
     with closing(open_store(postgres_url)) as store, closing(open_store(postgres_url)) as other:
         store.submit(small())
         with store.claim("small", 64) as claim:
@@ -108,10 +108,30 @@ def test_a_claim_ends_with_the_connection_that_holds_it(postgres_url: str) -> No
             number = claim.start(plan(0))
             cut_connections(postgres_url)
 
-            with pytest.raises(StoreError, match=r"the claim of small/batch_size=64 is lost: .*; another worker"):
-                claim.finish(number, achieved(), loss=1.0)
-            with other.claim("small", 64) as taken:
-                assert taken is not None
+            claim.finish(number, achieved(), loss=1.0)
+
+            with other.claim("small", 64) as refused:
+                assert refused is None
+        assert store.curves("small", 64) == {number: achieved().curve}
+
+
+@pytest.mark.parametrize("still_taken", [True, False])
+def test_a_claim_that_lost_its_connection_is_lost_to_whoever_took_the_study(
+    postgres_url: str, still_taken: bool
+) -> None:
+    with closing(open_store(postgres_url)) as store, closing(open_store(postgres_url)) as other, ExitStack() as held:
+        store.submit(small())
+        claim = held.enter_context(store.claim("small", 64))
+        assert claim is not None
+        number = claim.start(plan(0))
+        cut_connections(postgres_url)
+        with ExitStack() as taking:
+            assert taking.enter_context(other.claim("small", 64)) is not None
+            if still_taken:
+                held.enter_context(taking.pop_all())
+
+        with pytest.raises(ClaimLost, match=r"the claim of small/batch_size=64/round=1 is lost: another worker"):
+            claim.finish(number, achieved(), loss=1.0)
         assert store.curves("small", 64) == {}
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.toy import TOY, Toy, steps_to
+from tests.working import work_through
 from tuner.experiment import ConfirmationSettings, Experiment, parse
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
 from tuner.records import Role, StudyRecord, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_store
-from tuner.worker import Worker
 
 EXPERIMENT = dataclasses.replace(
     parse(TOY.replace('"random"', '"tpe"'), source="toy.toml"),
@@ -33,15 +33,7 @@ def work(
     """What a worker says while it works on an experiment until it ends."""
     events: list[Event] = []
     store.submit(experiment)
-    Worker(
-        name="worker",
-        experiment=experiment,
-        objective=objective or experiment.build_objective(),
-        store=store,
-        device="cpu",
-        emit=events.append,
-        stopping=stopping,
-    ).run()
+    work_through(store, emit=events.append, stopping=stopping, build=lambda found: objective or found.build_objective())
     return events
 
 

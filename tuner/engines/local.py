@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -17,7 +17,7 @@ from tuner.engines import Job
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.stores.opening import open_store
-from tuner.worker import Worker
+from tuner.worker import Worker, this_process
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,12 +27,18 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
-    """Worker processes on this machine, each with one torch thread unless `OMP_NUM_THREADS` says otherwise.
+def one_thread() -> None:
+    """Give numerical libraries that are loaded later one thread, unless `OMP_NUM_THREADS` says otherwise.
 
     More threads than cores make small networks several times slower, so parallelism is left to workers and lanes.
     """
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Worker processes on this machine, each with one torch thread."""
 
     workers: int
 
@@ -40,8 +46,7 @@ class Local:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
         context = multiprocessing.get_context("spawn")
         stop = context.Event()
-        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(variable, "1")
+        one_thread()
         processes: dict[Connection, SpawnProcess] = {}
         with _signals(stop, processes, tell):
             for _ in range(min(self.workers, len(job.experiment.batch_sizes))):
@@ -115,13 +120,14 @@ def _work(job: Job, events: Connection, stop: Flag) -> None:
     try:
         with closing(open_store(job.store_url)) as store:
             Worker(
-                name=f"{os.uname().nodename}/{os.getpid()}",
-                experiment=job.experiment,
-                objective=job.experiment.build_objective(),
+                name=this_process(),
                 store=store,
                 device=job.device,
-                emit=emit,
+                recording=lambda _: nullcontext(emit),
+                tell=emit,
                 stopping=lambda: stop.is_set() or _orphaned(),
+                only=job.experiment.name,
+                once=True,
             ).run()
     except TunerError as error:
         emit(Notice(f"a worker cannot go on: {error}"))

@@ -1,21 +1,64 @@
 """The record of studies and measurements. Everything else (MLflow, dashboards, reports) is a view of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.experiment import Experiment
-from tuner.records import Curve, ExperimentRecord, StudyRecord, TrialPlan, TrialRecord
+from tuner.records import Curve, ExperimentRecord, ExperimentState, StudyRecord, TrialPlan, TrialRecord
 from tuner.space import SearchSpace
 from tuner.trial import TrialResult
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStudy:
+    """A study that is to be searched.
+
+    Attributes:
+        is_free: Whether no worker had claimed it when this was read.
+    """
+
+    experiment: str
+    batch_size: int
+    is_free: bool
+
+
+class Listener(Protocol):
+    """Hears that something in the store may have changed: a study to be searched, or one to be let go.
+
+    Attributes:
+        poll_seconds: How often to look, though nothing was heard.
+    """
+
+    @property
+    def poll_seconds(self) -> float: ...
+
+    def wait(self, seconds: float) -> bool:
+        """Whether something was heard; returns then, or after this time.
+
+        Raises:
+            StoreUnreachable: Nothing can be heard; listen anew.
+        """
+        ...
 
 
 class Claim(Protocol):
     """The right to search one study, and the only way to write to it. Held by one worker at a time.
 
-    Trials are those of the current round. Every write checks that the claim still stands and raises `StoreError` if
-    another worker has taken it since.
+    Trials are those of the current round. Every write checks that the claim still stands, and raises `ClaimLost` if
+    another worker has taken it since. While the store does not answer they try again for ten minutes, and then raise
+    `StoreUnreachable`.
     """
+
+    @property
+    def experiment(self) -> Experiment:
+        """What the study belongs to."""
+        ...
+
+    def check(self) -> None:
+        """Raise `ClaimLost` if another worker has taken the study, `StoreUnreachable` if that cannot be known now."""
+        ...
 
     def record(self) -> StudyRecord:
         """The study as stored now."""
@@ -33,7 +76,7 @@ class Claim(Protocol):
         ...
 
     def fail(self, number: int, *, reason: str) -> None:
-        """Store that a trial ended without a result."""
+        """Store that a trial ended without a result. If the store does not answer, the next owner will say it."""
         ...
 
     def open_round(self, space: SearchSpace) -> None:
@@ -42,6 +85,10 @@ class Claim(Protocol):
 
     def complete(self) -> None:
         """Store that search and confirmation of this study are done."""
+        ...
+
+    def set_aside(self, *, error: str) -> None:
+        """Store that this study keeps failing, and why: nobody searches it until it is reopened."""
         ...
 
 
@@ -62,7 +109,7 @@ class Store(Protocol):
         """Store an experiment and open its studies. Does nothing if this very experiment is stored already.
 
         Raises:
-            StoreError: The name is taken by other settings; says which differ.
+            StoreError: The name is taken by other settings, says which differ; or the experiment was cancelled.
         """
         ...
 
@@ -82,8 +129,40 @@ class Store(Protocol):
         """The curves of a study's trials in one of its rounds, by trial number."""
         ...
 
-    def claim(self, name: str, batch_size: int) -> AbstractContextManager[Claim | None]:
+    def set_state(self, name: str, state: ExperimentState) -> None:
+        """Open an experiment to workers, or close it to them. Workers hand back at once what is closed.
+
+        Raises:
+            StoreError: There is none of this name, or it was cancelled, which is for good.
+        """
+        ...
+
+    def reopen(self, name: str) -> None:
+        """Let workers search again the studies of an experiment that were set aside."""
+        ...
+
+    def open_studies(self) -> Sequence[OpenStudy]:
+        """The studies to be searched: not complete, not set aside, of open experiments.
+
+        The oldest experiment comes first, in it the largest batch size: it takes longest, and workers should end
+        together.
+        """
+        ...
+
+    def claimed(self) -> Set[tuple[str, int]]:
+        """The studies, by experiment and batch size, that a living worker has claimed now."""
+        ...
+
+    def listen(self) -> AbstractContextManager[Listener]:
+        """Hear of changes by others, from now on."""
+        ...
+
+    def claim(
+        self, name: str, batch_size: int, *, worker: str = "", device: str = ""
+    ) -> AbstractContextManager[Claim | None]:
         """Take a study, or None if another worker has it. Released on leaving, and when the process dies.
+
+        `worker` and `device` are kept with it for people, as `Holder` has them.
 
         On taking and on leaving, trials left `RUNNING` are orphans: one whose result was stored is finished with it,
         the others fail with a reason.

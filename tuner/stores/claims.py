@@ -15,15 +15,16 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Column, Connection, insert, select, update
 
 from tuner.distributions import distributions_of, encode
-from tuner.errors import StoreError
-from tuner.experiment import space_table
+from tuner.errors import ClaimLost, StoreError, StoreUnreachable
+from tuner.experiment import Experiment, space_table
 from tuner.records import StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
 from tuner.space import SearchSpace
 from tuner.stores.database import Database, Lock, store_errors
 from tuner.stores.reading import PLAN, StoredExperiment, StoredStudy, read_studies
+from tuner.stores.retries import patient
 from tuner.stores.rounds import open_optuna_study
 from tuner.stores.rows import end_of, end_values, intermediate_values, measurement_rows, plan_table
 from tuner.stores.tables import (
@@ -36,6 +37,8 @@ from tuner.stores.tables import (
 )
 from tuner.stores.urls import visible
 from tuner.trial import TrialResult
+
+INTERRUPTED = "interrupted: its worker let go of the study"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class RunningTrial:
 @dataclass(slots=True)
 class StudyClaim:
     """The claim of a study. Every write checks its lock, and that nobody has claimed the study since.
+
+    A lock that was lost with its connection is taken again: the claim stands if nobody had the study in between.
 
     Attributes:
         current: The round that is searched.
@@ -71,14 +76,25 @@ class StudyClaim:
         """What Optuna calls the current round."""
         return study_name(self.found.settings.name, self.current.batch_size, self.current.round)
 
+    @property
+    def experiment(self) -> Experiment:
+        return self.found.settings
+
+    def check(self) -> None:
+        with self._writing():
+            pass
+
+    @patient
     def record(self) -> StudyRecord:
         with self._errors(), self.storage.engine.connect() as connection:
             (study_record,) = read_studies(connection, self.found, batch_size=self.current.batch_size)
             return study_record
 
+    @patient
     def start(self, plan: TrialPlan) -> int:
-        with self._writing():
-            pass  # Optuna's transaction is its own: should the claim be lost just now, the next owner fails the trial
+        # Optuna's transaction is its own: should the claim be lost just now, the next owner fails the trial. So does
+        # whoever leaves the claim with one that was made twice, when an answer was lost.
+        self.check()
         space = self.current.space or self.found.settings.space
         template = create_trial(
             state=OptunaState.RUNNING,
@@ -99,13 +115,16 @@ class StudyClaim:
         self._running[number] = RunningTrial(trial_id, plan, started)
         return number
 
+    @patient
     def finish(self, number: int, result: TrialResult, *, loss: float) -> TrialRecord:
         trial = self._find_running(number)
         end, ended = end_of(result, loss=loss), datetime.now(UTC)
         with self._writing() as connection:
-            self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
-            connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
-            _show(connection, trial, result, metric=self.found.settings.goal.metric)
+            # It is there if this is tried again because the answer to the commit was lost.
+            if not _has(connection, trial_end.c.trial_id, trial.trial_id):
+                self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
+                connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
+                _show(connection, trial, result, metric=self.found.settings.goal.metric)
         self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
         del self._running[number]
         return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)
@@ -114,6 +133,7 @@ class StudyClaim:
         self._fail(self._find_running(number).trial_id, reason)
         del self._running[number]
 
+    @patient
     def open_round(self, space: SearchSpace) -> None:
         """Open the next round: Optuna's study first, in a transaction of its own, then the row that makes it count.
 
@@ -126,13 +146,30 @@ class StudyClaim:
             )
         row = {"study_id": study_id, "experiment_id": experiment.experiment_id, "batch_size": before.batch_size}
         with self._writing() as connection:
-            _complete(connection, before)
-            connection.execute(insert(study).values(row | {"round": number, "space": json.dumps(space_table(space))}))
+            if not _has(connection, study.c.study_id, study_id):
+                _complete(connection, before)
+                values = row | {"round": number, "space": json.dumps(space_table(space))}
+                connection.execute(insert(study).values(values))
         self.current = StoredStudy(study_id, before.batch_size, number, complete=False, space=space)
 
+    @patient
     def complete(self) -> None:
         with self._writing() as connection:
             _complete(connection, self.current)
+            self.database.announce(connection)
+
+    @patient
+    def set_aside(self, *, error: str) -> None:
+        with self._writing() as connection:
+            connection.execute(update(study).where(study.c.study_id == self.first_id).values(error=error))
+            self.database.announce(connection)
+
+    def hand_back(self) -> None:
+        """Leave nothing running, and nobody's name. If it fails, whoever claims the study next does the same."""
+        self.settle_orphans(reason=INTERRUPTED)
+        with self._writing() as connection:
+            nobody = {"worker": None, "device": None, "claimed": None}
+            connection.execute(update(study).where(study.c.study_id == self.first_id).values(nobody))
 
     def settle_orphans(self, *, reason: str) -> None:
         """End every trial that Optuna believes running: by its result if that is stored, or as failed."""
@@ -160,14 +197,25 @@ class StudyClaim:
         """A transaction during which nobody else can claim the study.
 
         Raises:
-            StoreError: The lock is gone, or somebody has claimed the study already.
+            ClaimLost: Somebody has claimed the study since.
+            StoreUnreachable: The lock is gone, and cannot be taken again now.
         """
-        self.lock.check()
+        try:
+            self.lock.check()
+        except StoreUnreachable:
+            with self._standing():  # says for sure if it is another worker who has the lock
+                raise
+        with self._standing() as connection:
+            yield connection
+
+    @contextmanager
+    def _standing(self) -> Iterator[Connection]:
+        """A transaction, if nobody has claimed the study since; until its end nobody can."""
         # Changes nothing, but locks the row, in either kind of database, until the transaction ends.
         stand = update(study).where(study.c.study_id == self.first_id, study.c.epoch == self.epoch)
         with self._errors(), self.storage.engine.begin() as connection:
             if connection.execute(stand.values(epoch=self.epoch)).rowcount == 0:
-                raise StoreError(f"the claim of {self.name} is lost: another worker has taken it since")
+                raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
             yield connection
 
     def _fail(self, trial_id: int, reason: str) -> None:
@@ -191,6 +239,11 @@ class StudyClaim:
     def _errors(self) -> Iterator[None]:
         with store_errors(f"{self.name} in {visible(self.database.location)}"):
             yield
+
+
+def _has(connection: Connection, column: Column[int], key: int) -> bool:
+    """Whether there is a row of this key."""
+    return connection.scalar(select(column).where(column == key)) is not None
 
 
 def _complete(connection: Connection, stored: StoredStudy) -> None:

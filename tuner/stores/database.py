@@ -1,6 +1,7 @@
 """What the store needs of a database, and what differs between kinds of them."""
 
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -8,18 +9,29 @@ import psycopg
 from optuna.exceptions import OptunaError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tuner.errors import StoreError
+from tuner.errors import StoreError, StoreUnreachable
+from tuner.stores import Listener
 
 MeasurementRow = tuple[int, int, str, float | None]
 """Trial, step, metric, value; None is NaN."""
+
+
+PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL")
+"""SQLite's errors that may be over by themselves."""
 
 
 class Lock(Protocol):
     """A lock that is held. It dies with the process."""
 
     def check(self) -> None:
-        """Raise `StoreError` if it may not be held any more."""
+        """Make sure that it is held; if it was lost, take it again. Somebody else may have had it in between.
+
+        Raises:
+            StoreUnreachable: It was lost, and cannot be taken now.
+            StoreError: It has been given up.
+        """
         ...
 
 
@@ -44,6 +56,18 @@ class Database(Protocol):
         """A lock among all processes that use this database, or None if it is taken and we do not `wait`."""
         ...
 
+    def taken(self, connection: Connection, names: Collection[str]) -> frozenset[str]:
+        """Which of these locks somebody holds now."""
+        ...
+
+    def announce(self, connection: Connection) -> None:
+        """Tell listeners, when the connection's transaction is committed, that there may be news."""
+        ...
+
+    def listen(self) -> AbstractContextManager[Listener]:
+        """Hear of what is announced, from now on."""
+        ...
+
     def write_measurements(self, connection: Connection, rows: Sequence[MeasurementRow]) -> None:
         """Write measurements in bulk, in the connection's transaction."""
         ...
@@ -58,4 +82,12 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
         # Optuna says only that something went wrong; the reason is the cause.
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
         reason = cause.orig if isinstance(cause, DBAPIError) else cause
-        raise StoreError(" ".join(f"{doing}: {reason}{advice}".split())) from error
+        kind = StoreUnreachable if _may_pass(reason) else StoreError
+        raise kind(" ".join(f"{doing}: {reason}{advice}".split())) from error
+
+
+def _may_pass(reason: BaseException | None) -> bool:
+    """Whether it may be over by itself."""
+    if isinstance(reason, sqlite3.Error):
+        return getattr(reason, "sqlite_errorname", "").startswith(PASSING)
+    return isinstance(reason, psycopg.OperationalError | PoolTimeout)

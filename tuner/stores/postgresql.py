@@ -1,14 +1,15 @@
 """PostgreSQL: a store for workers on any number of machines."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, text
 
-from tuner.errors import StoreError
-from tuner.stores.database import Lock, MeasurementRow
+from tuner.errors import StoreError, StoreUnreachable
+from tuner.stores.database import Lock, MeasurementRow, store_errors
 from tuner.trial import hash_seed
 
 # A host that vanishes without a word is noticed by the other side within 20 + 3 x 10 seconds.
@@ -19,8 +20,20 @@ CONNECTION_OPTIONS: dict[str, str | int] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 50_000,
+    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
-SERVER_KEEPALIVES = {"tcp_keepalives_idle": 20, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+CHANNEL = "tuner"
+"""Where news are announced. A channel belongs to its database."""
+
+HELD_KEYS = """
+SELECT classid::bigint << 32 | objid::bigint FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+POOLED = (
+    "the store is reached through a proxy that lends each transaction another session (transaction pooling), so that"
+    " no claim would last; connect to PostgreSQL itself, or let the proxy pool whole sessions"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +52,27 @@ class PostgresqlServer:
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = False) -> Iterator[Lock | None]:
-        key = hash_seed("lock", name)
-        with self._connect() as connection:
-            if wait:
-                connection.execute("SELECT pg_advisory_lock(%s)", [key])
-            elif connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone() == (False,):
-                yield None
-                return
-            try:
-                yield HeldSession(name, connection)
-            finally:
-                # The server would notice the closed connection too, but only some time after we have gone on.
-                with suppress(psycopg.Error):
-                    connection.execute("SELECT pg_advisory_unlock(%s)", [key])
+        if wait:  # as when a store is opened, before anything is claimed in it
+            with self._connect() as one, self._connect() as another:
+                refuse_pooled(one, another)
+        held = HeldSession(name, self._connect, self._connect())
+        try:
+            yield held if held.take(wait=wait) else None
+        finally:
+            held.release()
+
+    def taken(self, connection: Connection, names: Collection[str]) -> frozenset[str]:
+        keys = set(connection.scalars(text(HELD_KEYS))) if names else set()
+        return frozenset(each for each in names if _key(each) in keys)
+
+    def announce(self, connection: Connection) -> None:
+        connection.execute(text(f"NOTIFY {CHANNEL}"))
+
+    @contextmanager
+    def listen(self) -> Iterator["Hearing"]:
+        with store_errors("PostgreSQL's announcements are not heard"), self._connect() as connection:
+            connection.execute(f"LISTEN {CHANNEL}")
+            yield Hearing(connection)
 
     def write_measurements(self, connection: Connection, rows: Sequence[MeasurementRow]) -> None:
         driver: psycopg.Connection | None = connection.connection.driver_connection
@@ -64,26 +85,102 @@ class PostgresqlServer:
     def _connect(self) -> psycopg.Connection:
         """A connection outside any pool, whose session lives until it is closed."""
         _, from_url = self.location.get_dialect()().create_connect_args(self.location)
-        connection = psycopg.connect(autocommit=True, **{**from_url, **self._connection_options()})
-        for setting, seconds in SERVER_KEEPALIVES.items():
-            connection.execute("SELECT set_config(%s, %s, false)", [setting, str(seconds)])
-        return connection
+        return psycopg.connect(autocommit=True, **{**from_url, **self._connection_options()})
 
     def _connection_options(self) -> dict[str, str | int]:
         """Ours, unless the URL says otherwise."""
         return {key: value for key, value in CONNECTION_OPTIONS.items() if key not in self.location.query}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HeldSession:
-    """An advisory lock that is held: by the server, for as long as this session lives."""
+    """An advisory lock that is held: by the server, for as long as this session lives. Safe to use from any thread."""
 
     name: str
+    connect: Callable[[], psycopg.Connection]
     connection: psycopg.Connection
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    _is_held: bool = False
+
+    def take(self, *, wait: bool = False) -> bool:
+        """Take the lock, if it is free or we `wait`; whether we have it."""
+        if wait:
+            self.connection.execute("SELECT pg_advisory_lock(%s)", [_key(self.name)])
+            self._is_held = True
+        else:
+            row = self.connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(self.name)]).fetchone()
+            self._is_held = row == (True,)
+        return self._is_held
 
     def check(self) -> None:
-        try:
-            self.connection.execute("SELECT 1")
-        except psycopg.Error as error:
-            message = f"the claim of {self.name} is lost: {error}; another worker may have it now"
-            raise StoreError(" ".join(message.split())) from error
+        with self._one_at_a_time:
+            if not self._is_held:
+                raise StoreError(f"the claim of {self.name} has been given up already")
+            try:
+                self.connection.execute("SELECT 1")
+            except psycopg.Error as error:
+                self._take_again(error)
+
+    def release(self) -> None:
+        """Give the lock and its session up."""
+        with self._one_at_a_time:
+            # The server would notice the closed connection too, but only some time after we have gone on.
+            with suppress(psycopg.Error):
+                if self._is_held:
+                    self.connection.execute("SELECT pg_advisory_unlock(%s)", [_key(self.name)])
+            self._is_held = False
+            self.connection.close()
+
+    def _take_again(self, reason: psycopg.Error) -> None:
+        """Take the lock in a new session. The server may not have noticed yet that the old one, which has it, is gone.
+
+        Raises:
+            StoreUnreachable: It cannot be had now.
+        """
+        with store_errors(f"the claim of {self.name} lost its connection ({reason}), and cannot get another"):
+            connection = self.connect()
+        self.connection.close()
+        self.connection = connection
+        if not self.take():
+            self._is_held = True  # by a session that is not this one, so that the next check comes here again
+            connection.close()
+            message = f"the claim of {self.name} lost its connection: {reason}; its lock is not free again"
+            raise StoreUnreachable(" ".join(message.split()))
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Hears at once what is announced. Looks now and then all the same: a worker that dies announces nothing."""
+
+    connection: psycopg.Connection
+    poll_seconds: float = 5.0
+
+    def wait(self, seconds: float) -> bool:
+        with store_errors("PostgreSQL's announcements are not heard any more"):
+            return any(True for _ in self.connection.notifies(timeout=seconds, stop_after=1))
+
+
+def refuse_pooled(one: psycopg.Connection, another: psycopg.Connection) -> None:
+    """Make sure that each connection has a session to itself.
+
+    While `another` is in a transaction, a proxy that pools transactions has to give `one` another session than before,
+    or has given `another` the session that `one` had.
+
+    Raises:
+        StoreError: They have not.
+    """
+    before = _session(one)
+    with another.transaction():
+        others = _session(another)
+        if before == others or _session(one) != before:
+            raise StoreError(POOLED)
+
+
+def _session(connection: psycopg.Connection) -> object:
+    """The server's process behind a connection."""
+    return connection.execute("SELECT pg_backend_pid()").fetchone()
+
+
+def _key(name: str) -> int:
+    """What a lock is called in the server, which knows them by numbers of 64 bits."""
+    return hash_seed("lock", name)

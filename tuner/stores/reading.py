@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 
 from tuner.errors import ConfigError, StoreError
 from tuner.experiment import Experiment, from_table, read_space
-from tuner.records import Curve, StudyRecord, TrialRecord, TrialState
+from tuner.records import Curve, ExperimentState, Holder, StudyRecord, TrialRecord, TrialState
 from tuner.space import SearchSpace
 from tuner.stores.rows import curves_from, end_from, plan_from
 from tuner.stores.tables import (
@@ -32,6 +32,7 @@ class StoredExperiment:
 
     experiment_id: int
     settings: Experiment
+    state: ExperimentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class StoredStudy:
 
     Attributes:
         space: Its own; None if that is the experiment's.
+        holder, error: As in `StudyRecord`; kept in the first round.
     """
 
     study_id: int
@@ -47,6 +49,8 @@ class StoredStudy:
     round: int
     complete: bool
     space: SearchSpace | None
+    holder: Holder | None = None
+    error: str = ""
 
 
 def experiment_names(connection: Connection) -> list[str]:
@@ -60,28 +64,43 @@ def find_experiment(connection: Connection, name: str) -> StoredExperiment | Non
     Raises:
         StoreError: Its settings mean nothing to this version.
     """
-    query = select(experiment.c.experiment_id, experiment.c.settings).where(experiment.c.name == name)
+    columns = (experiment.c.experiment_id, experiment.c.settings, experiment.c.state)
+    query = select(*columns).where(experiment.c.name == name)
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
     try:
-        return StoredExperiment(row.experiment_id, from_table(json.loads(row.settings)))
+        settings = from_table(json.loads(row.settings))
     except ConfigError as error:
         message = f"the stored settings of {name} mean nothing to this version of tuner: {error.problems[0]}"
         raise StoreError(message) from error
+    return StoredExperiment(row.experiment_id, settings, ExperimentState(row.state))
+
+
+def open_studies(connection: Connection) -> list[tuple[str, int]]:
+    """The studies to be searched, by experiment and batch size, as `Store.open_studies` orders them."""
+    first = study.alias()
+    same = and_(first.c.experiment_id == study.c.experiment_id, first.c.batch_size == study.c.batch_size)
+    query = (
+        select(experiment.c.name, study.c.batch_size)
+        .join(study, study.c.experiment_id == experiment.c.experiment_id)
+        .join(first, and_(same, first.c.round == 1))
+        .where(experiment.c.state == ExperimentState.OPEN, ~study.c.complete, first.c.error.is_(None))
+        .order_by(experiment.c.experiment_id, study.c.batch_size.desc())
+    )
+    return [(name, size) for name, size in connection.execute(query)]
+
+
+def held_studies(connection: Connection) -> list[tuple[str, int]]:
+    """The studies that a worker has claimed and not handed back, by experiment and batch size."""
+    query = select(experiment.c.name, study.c.batch_size).join(experiment).where(study.c.worker.is_not(None))
+    return [(name, size) for name, size in connection.execute(query)]
 
 
 def stored_rounds(connection: Connection, experiment_id: int) -> dict[int, list[StoredStudy]]:
     """The rounds of each batch size, oldest first, smallest batch size first."""
-    query = (
-        select(study.c.study_id, study.c.batch_size, study.c.round, study.c.complete, study.c.space)
-        .where(study.c.experiment_id == experiment_id)
-        .order_by(study.c.batch_size, study.c.round)
-    )
-    rows = [
-        StoredStudy(*row[:-1], None if row.space is None else read_space(json.loads(row.space)))
-        for row in connection.execute(query)
-    ]
+    query = select(study).where(study.c.experiment_id == experiment_id).order_by(study.c.batch_size, study.c.round)
+    rows = [_stored_study(row) for row in connection.execute(query)]
     return {size: list(group) for size, group in groupby(rows, key=lambda each: each.batch_size)}
 
 
@@ -145,7 +164,14 @@ def _study_record(
         StudyRecord(each.batch_size, each.round, each.space or space, each.complete, trials.get(each.study_id, ()))
         for each in rounds
     ]
-    return replace(records[-1], earlier=tuple(records[:-1]))
+    return replace(records[-1], earlier=tuple(records[:-1]), holder=rounds[0].holder, error=rounds[0].error)
+
+
+def _stored_study(row: Row[*tuple[object, ...]]) -> StoredStudy:
+    """A round from its row."""
+    space = None if row.space is None else read_space(json.loads(row.space))
+    holder = None if row.worker is None else Holder(row.worker, row.device, row.claimed)
+    return StoredStudy(row.study_id, row.batch_size, row.round, row.complete, space, holder, row.error or "")
 
 
 def _trial_record(row: Row[*tuple[object, ...]]) -> TrialRecord:

@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 
 import optuna
@@ -12,7 +12,8 @@ from sqlalchemy import Connection, create_engine, insert, inspect, select, updat
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
-from tuner.records import Curve, ExperimentRecord
+from tuner.records import Curve, ExperimentRecord, ExperimentState, Holder
+from tuner.stores import Listener, OpenStudy
 from tuner.stores.claims import StudyClaim
 from tuner.stores.database import Database, store_errors
 from tuner.stores.differences import differences
@@ -21,6 +22,8 @@ from tuner.stores.reading import (
     StoredStudy,
     experiment_names,
     find_experiment,
+    held_studies,
+    open_studies,
     read_curves,
     read_studies,
     stored_rounds,
@@ -35,7 +38,6 @@ log = logging.getLogger(__name__)
 FIRST_ROUND = 1
 DIFFERENCES_SHOWN = 5
 ORPHANED = "orphaned: its worker ended without a word"
-INTERRUPTED = "interrupted: its worker let go of the study"
 
 
 class RelationalStore:
@@ -74,6 +76,7 @@ class RelationalStore:
                 self._insert(submitted)
             else:
                 _refuse_other(stored.settings, submitted)
+                _refuse_cancelled(stored)
 
     def names(self) -> Sequence[str]:
         with self._errors(), self._engine.connect() as connection:
@@ -82,7 +85,7 @@ class RelationalStore:
     def record(self, name: str) -> ExperimentRecord:
         with self._errors(), self._engine.connect() as connection:
             found = self._find(connection, name)
-            return ExperimentRecord(found.settings, read_studies(connection, found))
+            return ExperimentRecord(found.settings, read_studies(connection, found), found.state)
 
     def curves(self, name: str, batch_size: int, *, round: int = FIRST_ROUND) -> Mapping[int, Curve]:
         with self._errors(), self._engine.connect() as connection:
@@ -92,16 +95,51 @@ class RelationalStore:
                 raise StoreError(f"batch size {batch_size} of {name} has no round {round}; {known}")
             return read_curves(connection, rounds[round - 1].study_id)
 
+    def set_state(self, name: str, state: ExperimentState) -> None:
+        with self._errors(), self._engine.begin() as connection:
+            found = self._find(connection, name)
+            if state is not ExperimentState.CANCELLED:
+                _refuse_cancelled(found)
+            one = experiment.c.experiment_id == found.experiment_id
+            connection.execute(update(experiment).where(one).values(state=state))
+            self._database.announce(connection)
+
+    def reopen(self, name: str) -> None:
+        with self._errors(), self._engine.begin() as connection:
+            found = self._find(connection, name)
+            connection.execute(update(study).where(study.c.experiment_id == found.experiment_id).values(error=None))
+            self._database.announce(connection)
+
+    def open_studies(self) -> Sequence[OpenStudy]:
+        claimed = self.claimed()
+        with self._errors(), self._engine.connect() as connection:
+            return [OpenStudy(*each, is_free=each not in claimed) for each in open_studies(connection)]
+
+    def claimed(self) -> Set[tuple[str, int]]:
+        with self._errors(), self._engine.connect() as connection:
+            held = {_lock_name(*each): each for each in held_studies(connection)}
+            return {held[each] for each in self._database.taken(connection, held)}
+
     @contextmanager
-    def claim(self, name: str, batch_size: int) -> Iterator[StudyClaim | None]:
-        with ExitStack() as held:
-            with self._errors():
-                claim = self._take(held, name, batch_size)
-            try:
-                yield claim
-            finally:
-                if claim is not None:
-                    _settle_on_leaving(claim)
+    def listen(self) -> Iterator[Listener]:
+        with self._errors(), self._database.listen() as listener:
+            yield listener
+
+    @contextmanager
+    def claim(self, name: str, batch_size: int, *, worker: str = "", device: str = "") -> Iterator[StudyClaim | None]:
+        claim: StudyClaim | None = None
+        try:
+            with ExitStack() as held:
+                with self._errors():
+                    claim = self._take(held, name, batch_size, Holder(worker, device, datetime.now(UTC)))
+                try:
+                    yield claim
+                finally:
+                    if claim is not None:
+                        _hand_back(claim)
+        finally:
+            if claim is not None:
+                self._announce()
 
     def close(self) -> None:
         self._storage.remove_session()
@@ -125,19 +163,23 @@ class RelationalStore:
                 for batch_size, study_id in opened.items()
             ]
             connection.execute(insert(study), rows)
+            self._database.announce(connection)
 
-    def _take(self, held: ExitStack, name: str, batch_size: int) -> StudyClaim | None:
+    def _take(self, held: ExitStack, name: str, batch_size: int, holder: Holder) -> StudyClaim | None:
         """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
         with self._engine.connect() as connection:
             self._find_rounds(connection, name, batch_size)
-        lock = held.enter_context(self._database.lock(f"{name}/batch_size={batch_size}"))
+            if self._database.taken(connection, [_lock_name(name, batch_size)]):
+                return None  # and saves a connection that a lock would need
+        lock = held.enter_context(self._database.lock(_lock_name(name, batch_size)))
         if lock is None:
             return None
         with self._engine.begin() as connection:
             found, (first, *_) = self._find_rounds(connection, name, batch_size)
             counted = study.c.study_id == first.study_id
             # Waits for whoever has lost the lock without noticing and is just opening a round; his next write fails.
-            connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1))
+            named = {"worker": holder.worker, "device": holder.device, "claimed": holder.since}
+            connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1, **named))
             epoch = connection.execute(select(study.c.epoch).where(counted)).scalar_one()
             _, (*_, current) = self._find_rounds(connection, name, batch_size)
         claim = StudyClaim(
@@ -169,6 +211,11 @@ class RelationalStore:
             known = ", ".join(map(str, studies))
             raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")
         return found, studies[batch_size]
+
+    def _announce(self) -> None:
+        """Tell of a study that is free again. Whoever does not hear it looks now and then."""
+        with suppress(StoreError), self._errors(), self._engine.begin() as connection:
+            self._database.announce(connection)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -209,9 +256,21 @@ def _refuse_other(stored: Experiment, submitted: Experiment) -> None:
     raise StoreError(f"{message}; give this one another name")
 
 
-def _settle_on_leaving(claim: StudyClaim) -> None:
+def _refuse_cancelled(found: StoredExperiment) -> None:
+    """Raise `StoreError` if nobody is to work on this experiment any more."""
+    if found.state is ExperimentState.CANCELLED:
+        name = found.settings.name
+        raise StoreError(f"{name} was cancelled, which is for good; submit it again under another name")
+
+
+def _lock_name(name: str, batch_size: int) -> str:
+    """The lock of a study."""
+    return f"{name}/batch_size={batch_size}"
+
+
+def _hand_back(claim: StudyClaim) -> None:
     """End what is still running. If that fails nothing is lost: whoever claims the study next does the same."""
     try:
-        claim.settle_orphans(reason=INTERRUPTED)
+        claim.hand_back()
     except StoreError as error:
         log.warning("%s; what was running is left to the next worker", error)

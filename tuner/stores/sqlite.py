@@ -1,7 +1,8 @@
 """SQLite: a store in one file, for workers on one machine."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,10 +38,10 @@ class SqliteFile:
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = False) -> Iterator[Lock | None]:
-        folder = self.path.with_name(f".{self.path.name}.locks")
-        folder.mkdir(parents=True, exist_ok=True)
+        path = self._lock_file(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Not thread-local: a claim is made in one thread and used in another.
-        file_lock = FileLock(folder / f"{name.replace('/', '.')}.lock", thread_local=False)
+        file_lock = FileLock(path, thread_local=False)
         try:
             file_lock.acquire(blocking=wait)
         except Timeout:
@@ -50,6 +51,19 @@ class SqliteFile:
             yield HeldFile(name, file_lock)
         finally:
             file_lock.release()
+
+    def taken(self, connection: Connection, names: Collection[str]) -> frozenset[str]:  # noqa: ARG002
+        return frozenset(each for each in names if _is_locked(self._lock_file(each)))
+
+    def announce(self, connection: Connection) -> None:
+        """Nobody would hear it: listeners look by themselves."""
+
+    @contextmanager
+    def listen(self) -> Iterator["Looking"]:
+        yield Looking()
+
+    def _lock_file(self, name: str) -> Path:
+        return self.path.with_name(f".{self.path.name}.locks") / f"{name.replace('/', '.')}.lock"
 
     def write_measurements(self, connection: Connection, rows: Sequence[MeasurementRow]) -> None:
         names = [column.name for column in measurement.columns]
@@ -66,6 +80,30 @@ class HeldFile:
     def check(self) -> None:
         if not self.file_lock.is_locked:
             raise StoreError(f"the claim of {self.name} has been given up already")
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Hears nothing, and therefore has to look often: SQLite has no announcements."""
+
+    poll_seconds: float = 0.25
+
+    def wait(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return False
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody holds a file's lock: it can be had for a moment if not."""
+    if not path.exists():
+        return False
+    probe = FileLock(path)
+    try:
+        probe.acquire(blocking=False)
+    except Timeout:
+        return True
+    probe.release()
+    return False
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 
@@ -51,6 +51,7 @@ experiment = Table(
     Column("experiment_id", Integer, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("settings", Text, nullable=False),  # JSON
+    Column("state", String, nullable=False, server_default="open"),
     Column("created", UtcDateTime, nullable=False),
 )
 
@@ -65,6 +66,11 @@ study = Table(
     # How often the batch size has been claimed: counted in its first round, whichever is searched.
     Column("epoch", Integer, nullable=False, default=0),
     Column("space", Text),  # JSON; the experiment's own if missing
+    # Of the batch size, and kept in its first round like the epoch: who has claimed it, and why it was set aside.
+    Column("worker", Text),
+    Column("device", Text),
+    Column("claimed", UtcDateTime),
+    Column("error", Text),
     UniqueConstraint("experiment_id", "batch_size", "round"),
 )
 

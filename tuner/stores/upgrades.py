@@ -4,7 +4,16 @@ from sqlalchemy import Connection, insert, select, text, update
 
 from tuner.stores.tables import SCHEMA_VERSION, schema
 
-UPGRADES = {1: "ALTER TABLE study ADD COLUMN space TEXT"}
+UPGRADES = {
+    1: ("ALTER TABLE study ADD COLUMN space TEXT",),
+    2: (
+        "ALTER TABLE experiment ADD COLUMN state TEXT NOT NULL DEFAULT 'open'",
+        "ALTER TABLE study ADD COLUMN worker TEXT",
+        "ALTER TABLE study ADD COLUMN device TEXT",
+        "ALTER TABLE study ADD COLUMN claimed TIMESTAMP",
+        "ALTER TABLE study ADD COLUMN error TEXT",
+    ),
+}
 """What leads from each version to the next."""
 
 
@@ -17,4 +26,5 @@ def upgrade(connection: Connection) -> None:
         # The version comes first: Python's SQLite begins a transaction at an UPDATE, and would not at an ALTER.
         connection.execute(update(schema).values(version=SCHEMA_VERSION))
         for each in range(version, SCHEMA_VERSION):
-            connection.execute(text(UPGRADES[each]))
+            for statement in UPGRADES[each]:
+                connection.execute(text(statement))
