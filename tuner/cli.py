@@ -11,6 +11,18 @@ from typing import Annotated
 import typer
 
 from tuner.errors import TunerError
+from tuner.options import (
+    DeviceOption,
+    FileArgument,
+    HostOption,
+    JsonOption,
+    MlflowOption,
+    NameArgument,
+    PortOption,
+    StoreOption,
+    example,
+)
+from tuner.service_commands import service
 
 app = typer.Typer(
     help="Bayesian hyperparameter search for one careful question: what does batch size do to training?",
@@ -19,23 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-StoreOption = Annotated[
-    str | None,
-    typer.Option("--store", metavar="URL", help="Store to use: sqlite:///FILE or postgresql://USER@HOST/DATABASE. "
-                 "Default: TUNER_STORE, else runs/tuner.db."),
-]  # fmt: skip
-MlflowOption = Annotated[
-    str | None,
-    typer.Option("--mlflow", metavar="URI", help="MLflow server or database. Default: MLFLOW_TRACKING_URI, else "
-                 "runs/mlflow.db."),
-]  # fmt: skip
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment's TOML file, or a preset's name.")]
-NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DeviceOption = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, cuda:1, ...")]
-HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
-PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+app.registered_commands += service.registered_commands
 
 
 class Format(StrEnum):
@@ -43,11 +39,6 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSON = "json"
-
-
-def example(text: str) -> str:
-    """The last lines of a command's help: an example that runs."""
-    return f"[bold]Example:[/bold]  {text}"
 
 
 def main() -> None:
@@ -124,20 +115,6 @@ def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A
         print(experiment.preset_text(name), end="")
     else:
         print("\n".join(experiment.presets()))
-
-
-@app.command(epilog=example("tuner status --watch"))
-def status(
-    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Only this one.")] = None,
-    store: StoreOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
-) -> None:
-    """Show how far the experiments in the store are."""
-    from tuner import places, tables
-
-    with places.existing_store(store) as opened:
-        names = [name] if name else opened.names()
-        tables.watch(lambda: tables.status_table([opened.record(each) for each in names]), again=watch)
 
 
 @app.command(epilog=example("tuner results digits --json"))

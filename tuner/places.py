@@ -26,8 +26,18 @@ def store_url(option: str | None) -> str:
     return os.environ.get("TUNER_STORE") or f"sqlite:///{RUNS / 'tuner.db'}"
 
 
+def new_store(option: str | None) -> AbstractContextManager[Store]:
+    """The store that `store_url` names, open; made if there is none.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: It cannot be used.
+    """
+    return closing(open_store(store_url(option)))
+
+
 def existing_store(option: str | None) -> AbstractContextManager[Store]:
-    """The store that `store_url` names, open; for commands that only read.
+    """The store that `store_url` names, open; for commands that make none.
 
     Raises:
         TunerError: `--store` holds a password.

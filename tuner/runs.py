@@ -12,7 +12,7 @@ from tuner.errors import RecorderError, ReportError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.sync import SyncCounts, log_report, sync
-from tuner.records import ExperimentRecord
+from tuner.records import ExperimentRecord, ExperimentState
 from tuner.report.page import prepare_folder, write_report
 from tuner.stores import Store
 from tuner.stores.opening import open_store
@@ -27,12 +27,14 @@ class RunOutcome:
         report: The report's page, or why it could not be written.
         interrupted: Whether it was asked to stop before its end.
         broken: The studies that broke.
+        state: Whether workers may go on with the experiment.
     """
 
     results: Results
     report: Path | ReportError
     interrupted: bool
     broken: Sequence[StudyBroken]
+    state: ExperimentState
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +59,7 @@ def run(
     telling = _Telling(recorders)
     with closing(open_store(store_url)) as store:
         store.submit(experiment)
+        store.reopen(experiment.name)  # what kept failing may have been repaired
         for recorder in recorders:
             recorder.open(experiment)
         for study in store.record(experiment.name).studies:
@@ -69,7 +72,7 @@ def run(
                 recorder.close()
         record = store.record(experiment.name)
         report = _try_to_write(record, folder, store.url)
-    return RunOutcome(results(record), report, not to_the_end, telling.broken)
+    return RunOutcome(results(record), report, not to_the_end, telling.broken, record.state)
 
 
 def _try_to_write(record: ExperimentRecord, folder: Path, store: str) -> Path | ReportError:

@@ -1,4 +1,4 @@
-"""Results, edges and status as tables for a terminal."""
+"""Results, edges and what else is printed, as tables for a terminal."""
 
 import json
 import math
@@ -18,15 +18,21 @@ from tuner.analysis.profiles import FACTORS, Tolerance
 from tuner.analysis.scaling import ScalingCurve
 from tuner.analysis.sensitivity import Sensitivity
 from tuner.analysis.shares import Share
-from tuner.analysis.summary import Edges, Results, StudyResults, results
+from tuner.analysis.summary import Edges, Results, StudyResults
 from tuner.errors import ReportError
 from tuner.experiment import Experiment
 from tuner.recorders import StudyBroken
-from tuner.records import ExperimentRecord
+from tuner.records import ExperimentState
 from tuner.runs import RunOutcome
 from tuner.trial import Value
 
 WATCH_SECONDS = 2.0
+ADVICE = {
+    ExperimentState.OPEN: "the same command goes on",
+    ExperimentState.PAUSED: "{name} is paused; tuner resume {name} opens it again",
+    ExperimentState.CANCELLED: "{name} was cancelled",
+}
+"""What to do about an experiment that is not complete."""
 STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
 
 
@@ -63,10 +69,10 @@ def watch(content: Callable[[], RenderableType], *, again: bool) -> None:
 def results_table(found: Results) -> RenderableType:
     """Steps to target at each batch size, and below them the optimum's hyperparameters."""
     names = list(found.experiment.space.parameters)
-    steps = _table("batch size", "searched", "confirmed", "interval", "bias", "reached", "at an edge")
-    optima = _table("batch size", *names)
+    steps = new_table("batch size", "searched", "confirmed", "interval", "bias", "reached", "at an edge")
+    optima = new_table("batch size", *names)
     for study in found.studies:
-        steps.add_row(str(study.batch_size), *_steps(study), _flags(study.edges))
+        steps.add_row(str(study.batch_size), *steps_of(study), _flags(study.edges))
         optima.add_row(str(study.batch_size), *_optimum(study, names))
     goal = found.experiment.goal
     question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
@@ -104,7 +110,7 @@ def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
     if outcome.interrupted:
         lines.append(Text("stopped before the end; the same command goes on from here", "bold"))
     elif missing := [str(each.batch_size) for each in outcome.results.studies if not each.complete]:
-        advice = "the same command goes on, unless another run is searching them now"
+        advice = ADVICE[outcome.state].format(name=name)
         lines.append(Text(f"not complete: batch size {', '.join(missing)}; {advice}", "bold"))
     if isinstance(outcome.report, ReportError):
         lines.append(Text(f"{outcome.report}: tuner report {name} --output FOLDER", "yellow"))
@@ -125,7 +131,7 @@ def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
 
 def edges_table(found: Edges) -> RenderableType:
     """Where each optimum lies in its search space."""
-    table = _table("batch size", "parameter", "position", "verdict", "")
+    table = new_table("batch size", "parameter", "position", "verdict", "")
     for batch_size, edge in found.verdicts:
         verdict = Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, ""))
         sentence = "" if edge.verdict is Verdict.INSIDE else edge.sentence
@@ -135,8 +141,8 @@ def edges_table(found: Edges) -> RenderableType:
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:
     """How far each parameter may be off and how important it is; below, what share of the space trains."""
-    values = _table("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
-    spaces = _table("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
+    values = new_table("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
+    spaces = new_table("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
     for study in found.studies:
         for index, profile in enumerate(study.profiles):
             weight = study.importances.get(profile.parameter)
@@ -165,27 +171,11 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
     )
 
 
-def status_table(records: Sequence[ExperimentRecord]) -> RenderableType:
-    """How far experiments are."""
-    if not records:
-        return Text("no experiments yet; `tuner run digits` makes one")
-    table = _table("experiment", "batch size", "round", "state", "trials", "running", "failed", "best", "confirmed")
-    for record in records:
-        for index, study in enumerate(results(record).studies):
-            name = record.experiment.name if index == 0 else ""
-            counts, planned = study.trials, record.experiment.search.points_by(study.rounds)
-            progress = (f"{counts.finished}/{planned}", str(counts.running or ""), str(counts.failed or ""))
-            best, confirmed, *_ = _steps(study)
-            where = (str(study.batch_size), str(study.rounds), _state(study))
-            table.add_row(Text(name, "bold"), *where, *progress, best, confirmed)
-    return table
-
-
 def predictions_table(experiment: Experiment, curve: ScalingCurve) -> RenderableType:
     """The optimum at each batch size as computed, without a run."""
     names = list(experiment.space.parameters)
     never = bool(curve.unreached)
-    table = _table("batch size", "steps", *names, *([""] if never else []))
+    table = new_table("batch size", "steps", *names, *([""] if never else []))
     for point in curve.points:
         values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
         table.add_row(str(point.batch_size), _count(point.steps), *values, *([point.reason] if never else []))
@@ -202,7 +192,7 @@ def predictions_table(experiment: Experiment, curve: ScalingCurve) -> Renderable
 def explanation_table(experiment: str, found: Explanation, report: Path) -> RenderableType:
     """Measured steps beside those of the noisy quadratic model fitted to them."""
     names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
-    table = _table("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
+    table = new_table("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
     for measured, point in zip(found.measured.points, found.curve.points, strict=True):
         reached = math.isfinite(measured.steps) and math.isfinite(point.steps)
         ratio = f"{point.steps / measured.steps:.2f}" if reached else "-"
@@ -212,10 +202,10 @@ def explanation_table(experiment: str, found: Explanation, report: Path) -> Rend
     return Group(Text.assemble((experiment, "bold"), ": ", found.sentence), table, drawn)
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """An empty table; numbers and names are set right, words left."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    words = {"experiment", "state", "parameter", "verdict", "at an edge", ""}
+    words = {"experiment", "state", "parameter", "verdict", "at an edge", "worker", ""}
     for column in columns:
         justify: JustifyMethod = "left" if column in words else "right"
         table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
@@ -239,15 +229,7 @@ def _share(share: Share) -> str:
     return f"{low:.0%} to {high:.0%}" if share.points else "-"
 
 
-def _state(study: StudyResults) -> str:
-    if study.complete:
-        return "done"
-    if study.trials.running:
-        return "running"
-    return "stopped" if study.trials.finished or study.trials.failed else "waiting"
-
-
-def _steps(study: StudyResults) -> tuple[str, str, str, str, str]:
+def steps_of(study: StudyResults) -> tuple[str, str, str, str, str]:
     """Searched steps, confirmed median, its interval, the selection bias, and how many seeds reached the target."""
     searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
     confirmed = study.confirmed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tuner.narrow import EXCLUDED, searched, work
-from tuner import tables
+from tuner import overview, tables
 from tuner.analysis.summary import results
 from tuner.errors import TunerError
 from tuner.export import write_csv, write_json
@@ -88,7 +88,7 @@ def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.Captu
     record = store.record("toy")
     rounds, points = searched(store).round, len(searched(store).finished(Role.SEARCH))
 
-    tables.show(tables.status_table([record]))
+    tables.show(overview.status_table([record]))
     tables.show(tables.results_table(results(record)))
     printed = capsys.readouterr().out
     assert [rounds, f"{points}/{points}"] == [

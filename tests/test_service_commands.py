@@ -1,0 +1,117 @@
+"""The service as people use it: submitted, searched by workers, paused, resumed, cancelled, and looked at."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.commands import kill, read_until, started, tuner
+from tests.test_postgresql_run import exported, repeats
+from tests.toy import SMALL
+
+pytestmark = pytest.mark.slow
+
+SLOW = SMALL.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.02')
+
+
+@pytest.fixture
+def submitted(tmp_path: Path) -> Path:
+    """A folder whose store holds the slow toy."""
+    (tmp_path / "toy.toml").write_text(SLOW)
+    done = tuner(tmp_path, "submit", "toy.toml")
+    assert done.stdout == "toy is stored, 2 of 2 studies to be searched\n", done.stderr
+    return tmp_path
+
+
+def states(folder: Path) -> list[str]:
+    """The state of each study, as `tuner status` shows it."""
+    rows = [each.split() for each in tuner(folder, "status").stdout.splitlines()]
+    return [" ".join(each for each in row[2:4] if each.isalpha()) for row in _without_names(rows)]
+
+
+def _without_names(rows: list[list[str]]) -> list[list[str]]:
+    """The rows of studies, from the batch size on."""
+    cells = [row[1:] if row[:1] == ["toy"] else row for row in rows]
+    return [each for each in cells if len(each) > 3 and each[0].isdigit() and each[1].isdigit()]
+
+
+def test_what_is_submitted_is_searched_by_a_worker_as_a_run_would(submitted: Path, finished: Path) -> None:
+    done = tuner(submitted, "worker", "--once")
+
+    assert done.returncode == 0, done.stderr
+    assert "nothing is open any more" in done.stdout
+    assert states(submitted) == ["done", "done"]
+    ours, theirs = (exported(f"sqlite:///{each}/runs/tuner.db", "toy") for each in (submitted, finished))
+    assert ours == theirs
+    assert tuner(submitted, "sync", "toy").stdout.startswith("0 runs created, 0 completed")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_hands_back_at_a_signal_and_exits_with_zero(submitted: Path, sign: signal.Signals) -> None:
+    with started(submitted, "worker") as worker:
+        read_until(worker, "searching, ")
+        worker.send_signal(sign)
+        said = worker.communicate(timeout=60)[0]
+
+    assert worker.returncode == 0, said
+    assert "stopped; everything finished is stored" in said
+    trials = exported(f"sqlite:///{submitted}/runs/tuner.db", "toy")
+    assert {each["state"] for each in trials} == {"finished", "failed"}
+    assert states(submitted) == ["waiting", "stopped"]
+
+
+def test_pause_hands_back_resume_goes_on_and_status_tells(submitted: Path) -> None:
+    with started(submitted, "worker", "--once") as worker:
+        read_until(worker, "searching, ")
+        running = tuner(submitted, "status").stdout
+        paused = tuner(submitted, "pause", "toy")
+        said = worker.communicate(timeout=60)[0]
+    assert ", cpu, since " in running
+    assert "left, at the pace since each study was claimed" in running
+    assert paused.stdout.startswith("toy is paused")
+    assert "handed back" in said
+    assert states(submitted) == ["paused", "paused"]
+
+    assert tuner(submitted, "submit", "toy.toml").stdout.endswith("; it is paused: tuner resume toy\n")
+    interrupted = tuner(submitted, "run", "toy.toml")
+    assert interrupted.returncode == 1
+    assert "toy is paused; tuner resume toy opens it again" in interrupted.stdout
+
+    assert tuner(submitted, "resume", "toy").stdout.startswith("toy is open")
+    assert tuner(submitted, "worker", "--once").returncode == 0
+    assert states(submitted) == ["done", "done"]
+    assert set(repeats(exported(f"sqlite:///{submitted}/runs/tuner.db", "toy")).values()) == {1}
+
+
+def test_a_cancelled_experiment_is_never_searched_and_its_results_stay(submitted: Path) -> None:
+    assert tuner(submitted, "cancel", "toy").stdout.startswith("toy is cancelled")
+
+    assert tuner(submitted, "worker", "--once").returncode == 0
+    assert states(submitted) == ["cancelled", "cancelled"]
+    assert tuner(submitted, "results", "toy").returncode == 0
+    for command in (("resume", "toy"), ("run", "toy.toml"), ("submit", "toy.toml")):
+        done = tuner(submitted, *command)
+        assert done.returncode == 1
+        assert done.stderr == "error: toy was cancelled, which is for good; submit it again under another name\n"
+
+
+def test_a_study_that_keeps_failing_is_shown_with_its_error(tmp_path: Path) -> None:
+    broken = 'kind = "tests.toy:Toy"\nbreaks_at_batch_size = 16'
+    (tmp_path / "toy.toml").write_text(SMALL.replace('kind = "tests.toy:Toy"', broken))
+    tuner(tmp_path, "submit", "toy.toml")
+
+    assert tuner(tmp_path, "worker", "--once").returncode == 0
+    said = tuner(tmp_path, "status").stdout
+    assert states(tmp_path) == ["done", "set aside"]
+    assert "toy, batch size 16 was set aside: ZeroDivisionError: the toy is broken; tuner resume toy" in said
+
+
+def test_a_killed_worker_is_not_shown_as_searching_and_another_goes_on(submitted: Path) -> None:
+    with started(submitted, "worker") as worker:
+        read_until(worker, "searching, ")
+        kill(worker)
+    assert states(submitted) == ["waiting", "stopped"]
+
+    assert tuner(submitted, "worker", "--once").returncode == 0
+    assert states(submitted) == ["done", "done"]
+    assert set(repeats(exported(f"sqlite:///{submitted}/runs/tuner.db", "toy")).values()) == {1}

@@ -1,0 +1,98 @@
+"""The commands of the service: experiments that outlive a terminal, and the workers that search them."""
+
+from typing import Annotated
+
+import typer
+
+from tuner.options import DeviceOption, FileArgument, MlflowOption, NameArgument, StoreOption, example
+
+service = typer.Typer()
+
+
+@service.command(epilog=example("tuner submit digits"))
+def submit(file: FileArgument, store: StoreOption = None) -> None:
+    """Store an experiment for workers to search: those of `tuner worker`, on any machine."""
+    from tuner import experiment, places
+    from tuner.records import ExperimentState
+
+    settings = experiment.load(file)
+    with places.new_store(store) as opened:
+        opened.submit(settings)
+        record = opened.record(settings.name)
+    left = sum(not each.complete for each in record.studies)
+    paused = f"; it is paused: tuner resume {settings.name}" if record.state is ExperimentState.PAUSED else ""
+    print(f"{settings.name} is stored, {left} of {len(record.studies)} studies to be searched{paused}")
+
+
+@service.command(epilog=example("tuner worker --once"))
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is open any more.")] = False,
+    store: StoreOption = None,
+    mlflow: MlflowOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Search whatever is submitted, one study at a time, until told to stop.
+
+    Start any number, on any machine that reaches the store. SIGTERM and Ctrl-C hand the study back, within 20 seconds.
+    """
+    from tuner import places
+    from tuner.service import serve
+
+    tracking, url = places.tracking_uri(mlflow), places.store_url(store)
+    places.refuse_shared(url, tracking)
+    serve(url, tracking_uri=tracking, device=device, once=once)
+
+
+@service.command(epilog=example("tuner status --watch"))
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Only this one.")] = None,
+    store: StoreOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show how far the experiments in the store are, and who searches them.
+
+    Time left is estimated from the pace of each study since its worker claimed it.
+    """
+    from tuner import overview, places, tables
+
+    with places.existing_store(store) as opened:
+        tables.watch(lambda: overview.read_status(opened, name), again=watch)
+
+
+@service.command(epilog=example("tuner pause digits"))
+def pause(name: NameArgument, store: StoreOption = None) -> None:
+    """Let workers hand an experiment's studies back, and take none until it is resumed."""
+    from tuner.records import ExperimentState
+
+    _set_state(name, store, ExperimentState.PAUSED)
+    print(f"{name} is paused; what is finished is stored. tuner resume {name} lets workers go on")
+
+
+@service.command(epilog=example("tuner resume digits"))
+def resume(name: NameArgument, store: StoreOption = None) -> None:
+    """Let workers take a paused experiment again, and the studies that were set aside because they kept failing."""
+    from tuner import places
+    from tuner.records import ExperimentState
+
+    _set_state(name, store, ExperimentState.OPEN)
+    with places.existing_store(store) as opened:
+        opened.reopen(name)
+    print(f"{name} is open; workers go on where it was stopped")
+
+
+@service.command(epilog=example("tuner cancel digits"))
+def cancel(name: NameArgument, store: StoreOption = None) -> None:
+    """Let workers hand an experiment's studies back and never take them again. Its results stay."""
+    from tuner.records import ExperimentState
+
+    _set_state(name, store, ExperimentState.CANCELLED)
+    print(f"{name} is cancelled; what is finished stays: tuner results {name}")
+
+
+def _set_state(name: str, store: str | None, state: str) -> None:
+    """Change whether workers take an experiment."""
+    from tuner import places
+    from tuner.records import ExperimentState
+
+    with places.existing_store(store) as opened:
+        opened.set_state(name, ExperimentState(state))
