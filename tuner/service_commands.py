@@ -89,6 +89,19 @@ def cancel(name: NameArgument, store: StoreOption = None) -> None:
     print(f"{name} is cancelled; what is finished stays: tuner results {name}")
 
 
+@service.command(epilog=example("tuner doctor"))
+def doctor(store: StoreOption = None, mlflow: MlflowOption = None) -> None:
+    """Check Python, torch, the store, MLflow, disk and time zone; exit 1 if something is broken."""
+    from tuner import doctor as checks
+    from tuner import places, tables
+
+    tracking, url = places.tracking_uri(mlflow), places.store_url(store)
+    places.refuse_shared(url, tracking)
+    findings = list(checks.examine(store_url=url, tracking_uri=tracking, folder=places.RUNS))
+    tables.show(checks.findings_table(findings))
+    raise typer.Exit(int(any(each.health is checks.Health.BROKEN for each in findings)))
+
+
 def _set_state(name: str, store: str | None, state: str) -> None:
     """Change whether workers take an experiment."""
     from tuner import places

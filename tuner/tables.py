@@ -205,7 +205,7 @@ def explanation_table(experiment: str, found: Explanation, report: Path) -> Rend
 def new_table(*columns: str) -> Table:
     """An empty table; numbers and names are set right, words left."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    words = {"experiment", "state", "parameter", "verdict", "at an edge", "worker", ""}
+    words = {"experiment", "state", "parameter", "verdict", "at an edge", "worker", "found", "what to do", ""}
     for column in columns:
         justify: JustifyMethod = "left" if column in words else "right"
         table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,14 +145,23 @@ class Tracking:
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turns whatever MLflow raises (its own errors, and those of HTTP and SQL libraries) into one line."""
-        try:
-            yield
-        except Exception as error:
-            reason = _reason(error, secret=_password(self._uri))
-            raise RecorderError(f"MLflow at {shown_uri(self._uri)} cannot be used: {reason}") from error
+    def _explained(self) -> AbstractContextManager[None]:
+        return _explained(self._uri)
+
+
+def ping(tracking_uri: str) -> None:
+    """Ask MLflow for something. Raises `RecorderError` if it cannot be reached or refuses."""
+    with _explained(tracking_uri):
+        _connect(tracking_uri).search_experiments(max_results=1)
+
+
+def local_database(tracking_uri: str) -> Path | None:
+    """The file that a tracking URI names; None if it is no file.
+
+    >>> local_database("sqlite:///runs/mlflow.db"), local_database("http://localhost:5000")
+    (PosixPath('runs/mlflow.db'), None)
+    """
+    return Path(make_url(tracking_uri).database or "") if tracking_uri.startswith("sqlite:") else None
 
 
 def shown_uri(tracking_uri: str) -> str:
@@ -172,6 +181,16 @@ def with_driver(tracking_uri: str) -> str:
     'postgresql+psycopg://ada@db.lab/mlflow'
     """
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", tracking_uri)
+
+
+@contextmanager
+def _explained(tracking_uri: str) -> Iterator[None]:
+    """Turns whatever MLflow raises (its own errors, and those of HTTP and SQL libraries) into one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = _reason(error, secret=_password(tracking_uri))
+        raise RecorderError(f"MLflow at {shown_uri(tracking_uri)} cannot be used: {reason}") from error
 
 
 def _connect(tracking_uri: str) -> "MlflowClient":

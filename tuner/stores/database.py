@@ -48,6 +48,10 @@ class Database(Protocol):
     @property
     def advice(self) -> str: ...
 
+    def exists(self) -> bool:
+        """False if it is certain that there is none."""
+        ...
+
     def engine_options(self) -> dict[str, object]:
         """What `sqlalchemy.create_engine` needs beside the URL."""
         ...

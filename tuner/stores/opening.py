@@ -20,13 +20,16 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Raises:
         StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
     """
-    location = parse(url)
-    database: Database
-    if location.get_backend_name() == "sqlite":
-        path = Path(location.database or "").absolute()  # even if the process changes its folder later
-        if not (create or path.exists()):
-            raise StoreError(f"there is no store at {path}; `tuner run` makes it, --store or TUNER_STORE names another")
-        database = SqliteFile(path)
-    else:
-        database = PostgresqlServer(location)
+    database = database_at(url)
+    if not (create or database.exists()):
+        path = database.location.database
+        raise StoreError(f"there is no store at {path}; `tuner run` makes it, --store or TUNER_STORE names another")
     return RelationalStore(database)
+
+
+def database_at(url: str) -> Database:
+    """The database of a URL, not yet opened. Raises `StoreError` if it cannot be read."""
+    location = parse(url)
+    if location.get_backend_name() == "sqlite":
+        return SqliteFile(Path(location.database or "").absolute())  # even if the process changes its folder later
+    return PostgresqlServer(location)

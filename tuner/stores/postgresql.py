@@ -46,6 +46,9 @@ class PostgresqlServer:
     def advice(self) -> str:
         return "; check that it is running and that TUNER_STORE or --store names it"
 
+    def exists(self) -> bool:
+        return True  # as far as anybody can say without asking it
+
     def engine_options(self) -> dict[str, object]:
         # A connection that was idle for an hour may be dead: ask before use. Servers count connections: keep few.
         return {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 3, "connect_args": self._connection_options()}

@@ -33,6 +33,9 @@ class SqliteFile:
     def advice(self) -> str:
         return "; check the path that TUNER_STORE or --store gives, and its permissions"
 
+    def exists(self) -> bool:
+        return self.path.exists()
+
     def engine_options(self) -> dict[str, object]:
         return {"creator": partial(_connect, self.path)}
 

@@ -1,0 +1,57 @@
+"""A look at a store that changes nothing in it."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from sqlalchemy import create_engine, func, inspect, select
+
+from tuner.stores.database import Database, store_errors
+from tuner.stores.tables import UtcDateTime, schema
+from tuner.stores.urls import visible
+
+QUESTIONS = 5
+"""How often the store is asked for its latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreProbe:
+    """What a store answered.
+
+    Attributes:
+        version: Of our own tables; None if there are none yet.
+        latency: Seconds that a question takes, median.
+        clock: Seconds by which its clock is ahead of ours, half a latency more or less.
+    """
+
+    version: int | None
+    latency: float
+    clock: float
+
+
+def probe(database: Database) -> StoreProbe:
+    """Ask a store what it is, and whether claims would last in it.
+
+    Raises:
+        StoreError: It cannot be reached, or claims would not last.
+    """
+    engine = create_engine(database.location, **database.engine_options())
+    doing = f"the store {visible(database.location)} cannot be used"
+    try:
+        with store_errors(doing, advice=database.advice), engine.connect() as connection:
+            known = inspect(connection).has_table(schema.name)
+            version = connection.scalar(select(schema.c.version)) if known else None
+            seconds = []
+            for _ in range(QUESTIONS):
+                began = time.perf_counter()
+                connection.execute(select(1))
+                seconds.append(time.perf_counter() - began)
+            theirs = connection.scalar(select(func.current_timestamp(type_=UtcDateTime)))
+            now = datetime.now(UTC)
+            with database.lock("doctor", wait=True):
+                pass
+    finally:
+        engine.dispose()
+    clock = (theirs - now).total_seconds() if isinstance(theirs, datetime) else 0.0
+    return StoreProbe(version, median(seconds), clock)
