@@ -1,72 +1,30 @@
 """The MLflow recorder over HTTP: a real server, no server, and one that never answers."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-import requests
 from mlflow import MlflowClient
 
+from tests.commands import free_port
+from tests.servers import MlflowServer
 from tests.tuner.recorded import Recorded, recorded
 from tuner.errors import RecorderError
 from tuner.recorders import Notice
 from tuner.recorders.mlflow import MlflowRecorder
 from tuner.recorders.sync import SyncCounts, log_report, sync
 
-START_SECONDS = 90
-"""A server may take this long to start on a busy machine."""
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server on loopback, with one worker."""
-    folder = tmp_path_factory.mktemp("server")
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            [
-                *command,
-                "--backend-store-uri",
-                f"sqlite:///{folder / 'server.db'}",
-                "--artifacts-destination",
-                str(folder),
-            ],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            wait_until_healthy(f"http://127.0.0.1:{port}", process, folder / "log.txt")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if requests.get(f"{url}/health", timeout=1).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.1)
-    pytest.fail(f"the MLflow server did not start:\n{log.read_text()}")
+    started = MlflowServer(tmp_path_factory.mktemp("server"))
+    started.start()
+    yield started.url
+    started.stop()
 
 
 @pytest.fixture
