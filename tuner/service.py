@@ -1,7 +1,6 @@
 """A worker of the service: this process, searching whatever is submitted, until it is told to stop."""
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -9,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 
-from tuner.engines.local import SIGNALS, one_thread
+from tuner.engines.local import one_thread
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
 from tuner.recorders.lines import LineProgress
 from tuner.recorders.mlflow import MlflowRecorder
+from tuner.signals import handled_by
 from tuner.stores.opening import open_store
 from tuner.worker import Worker, this_process
 
@@ -97,9 +97,5 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
         elif asked[-1] - asked[0] > ECHO_SECONDS:
             os._exit(0)
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
-    try:
+    with handled_by(handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -40,7 +40,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join()
+        self._thread.join(REST_SECONDS)  # it may wait for an answer that never comes
 
     def read(self) -> Sequence[OpenStudy]:
         """The open studies as the store has them now. Raises `StoreError`."""

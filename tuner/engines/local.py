@@ -16,10 +16,9 @@ from typing import cast
 from tuner.engines import Job
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
+from tuner.signals import SIGNALS, handled_by
 from tuner.stores.opening import open_store
 from tuner.worker import Worker, this_process
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def default_workers() -> int:
@@ -98,12 +97,8 @@ def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callab
             for process in processes.values():
                 process.kill()
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
-    try:
+    with handled_by(handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _work(job: Job, events: Connection, stop: Flag) -> None:
