@@ -67,11 +67,19 @@ class Session:
     def _search(self, lanes: int) -> StudyRecord:
         """Search what is left of the current round; the study after it."""
         record = self.claim.record()
-        self._train(record, SearchedPoints(self.experiment, record), lanes, slack=self.experiment.search.slack)
+        settings = self.experiment.search
+        points = SearchedPoints(self.experiment, record)
+        self._train(record, points, lanes, slack=settings.slack, optimism=settings.optimism)
         return self.claim.record()
 
     def _train(
-        self, record: StudyRecord, points: "SearchedPoints | GivenPoints", lanes: int, *, slack: float = math.inf
+        self,
+        record: StudyRecord,
+        points: "SearchedPoints | GivenPoints",
+        lanes: int,
+        *,
+        slack: float = math.inf,
+        optimism: float = math.inf,
     ) -> None:
         """Train every point that is left, told to the store, the points' source and the recorders."""
         if points.left == 0:
@@ -98,7 +106,8 @@ class Session:
             LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
         ):
             progress = self._progress(record.batch_size)
-            for event in search(trainer, trials, goal, slack=slack, incumbent=record.incumbent):
+            events = search(trainer, trials, goal, slack=slack, incumbent=record.incumbent, optimism=optimism)
+            for event in events:
                 if isinstance(event, Ended):
                     trials.settle(event.trial, event.result)
                 else:

@@ -124,4 +124,4 @@ def _share(ends: Sequence[TrialEnd], outcome: Outcome, *, within: float) -> Shar
 
 def _is_undecided(end: TrialEnd, within: float) -> bool:
     """Whether a trial was cut before it could show what it does within some steps."""
-    return end.outcome is Outcome.CENSORED and end.limit < within
+    return end.outcome is Outcome.CENSORED and end.steps < within
