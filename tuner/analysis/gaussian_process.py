@@ -21,6 +21,8 @@ SPREADS = (1.0, 1.0, 0.5)
 """Standard deviations of the logarithms of length, amplitude and noise."""
 BOUNDS = ((0.03, 30.0), (0.03, 30.0), (0.01, 3.0))
 """Of length, amplitude and noise: trials without noise, run again at the same point, would make the kernel singular."""
+COARSE = 1e-5
+"""Relative gain at which the search for them ends: more digits of a length change nothing, and take half of the time."""
 STARTS = (0.3, 1.0)
 """Lengths from which the best ones are looked for."""
 
@@ -86,8 +88,10 @@ def fit(positions: Array, losses: Array, *, noise: float = NOISE) -> GaussianPro
 
     starts = (np.where(np.arange(columns + 2) < columns, math.log(each), centre) for each in STARTS)
     bounds = [(math.log(low), math.log(high)) for low, high in (*[BOUNDS[0]] * columns, *BOUNDS[1:])]
-    coarse = {"ftol": 1e-5}
-    tried = [minimize(surprise, each, jac=True, method="L-BFGS-B", bounds=bounds, options=coarse) for each in starts]
+    tried = [
+        minimize(surprise, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": COARSE})
+        for start in starts
+    ]
     found = min(tried, key=lambda each: each.fun)
     lengths, amplitude, fitted = np.exp(found.x[:columns]), math.exp(found.x[-2]), math.exp(found.x[-1])
     covariance = amplitude**2 * np.exp(-0.5 * apart @ lengths**-2) + fitted**2 * np.eye(len(losses))
