@@ -1,6 +1,6 @@
 """How often verdicts on edges are wrong, and whether their confidence is what it says, where the truth is known.
 
-Run as `python -m tests.benchmarks.edges [--landscapes 300] [--boxes 40] [--json]`. Synthetic landscapes and boxes on
+Run as `python -m tests.benchmarks.edges [--landscapes 300] [--boxes 30] [--json]`. Synthetic landscapes and boxes on
 the noisy quadratic model are drawn, searched as the program searches, and judged after 20, 30, 50 and 100 trials. A
 side is outside if widening it by a decade lowers the optimum by more than 15 %, and inside if by less than 5 %; sides
 between are not scored, but count for the confidence, which is about 10 %.
@@ -37,7 +37,7 @@ INSIDE, OUTSIDE, HELPS = -math.log2(0.95), -math.log2(0.85), -math.log2(1 - WORT
 REACHED = 5
 """Studies in which fewer trials reached the target are counted apart."""
 TRAINING_SEED, STUDY_SEED = 0, 1_000_000
-BINS = (0.0, 0.02, 0.06, 0.2, 0.4, 0.6, 0.8, 1.0)
+BINS = (0.0, 0.02, 0.08, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,11 @@ def first(study: StudyRecord, points: int) -> StudyRecord:
     return replace(study, trials=tuple(each for each in study.trials if each.number < points))
 
 
+def reached(study: StudyRecord) -> int:
+    """How many trials reached the target."""
+    return sum(each.end is not None and each.end.outcome is Outcome.ACHIEVED for each in study.trials)
+
+
 def landscapes(count: int, *, seed: int) -> Iterator[tuple[int, Landscape]]:
     """Synthetic landscapes and their seeds, every noise in turn."""
     for each in range(seed, seed + count):
@@ -114,15 +119,15 @@ def judged(problem: str, workloads: Iterable[tuple[int, Searchable]]) -> Iterato
         whole = search(workload, seed=seed, points=max(POINTS))
         for points in POINTS:
             study = first(whole, points)
-            reached = sum(each.end is not None and each.end.outcome is Outcome.ACHIEVED for each in study.trials)
-            if reached == 0:
+            successes = reached(study)
+            if successes == 0:
                 continue
             said = {(each.parameter, str(each.side)): each for each in edges.check(study)}
             for side, gain in workload.gains.items():
                 verdict = said.get(side)
                 flagged = verdict is not None and verdict.verdict is Verdict.BOX_EDGE
                 confidence = verdict.confidence if verdict else None
-                yield Side(problem, points, workload.noise, reached >= REACHED, gain, flagged, confidence)
+                yield Side(problem, points, workload.noise, successes >= REACHED, gain, flagged, confidence)
 
 
 def table_of(sides: Sequence[Side]) -> list[Row]:
@@ -177,9 +182,10 @@ def fitted_weights(count: int) -> list[float]:
         whole = search(landscape, seed=seed, points=max(POINTS))
         ranges = dict(landscape.space.ranges())
         for points in POINTS[1:]:
-            evidence = Evidence.of(first(whole, points))
-            if len(evidence.trained) == 0 or np.all(evidence.censored):
+            study = first(whole, points)
+            if reached(study) == 0:
                 continue
+            evidence = Evidence.of(study)
             found = evidence.signs(np.array([reach(ranges[name]) for name in evidence.names]))
             for name, sides in zip(evidence.names, found, strict=True):
                 for side, each in zip(("low", "high"), sides, strict=True):
@@ -197,7 +203,7 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--landscapes", type=int, default=300)
-    parser.add_argument("--boxes", type=int, default=40)
+    parser.add_argument("--boxes", type=int, default=30)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.confirmation import Confirmation
-from tuner.analysis.outside import FEW, Evidence, positions, reach
+from tuner.analysis.outside import FEW, Evidence, reach
 from tuner.records import StudyRecord
 from tuner.space import Natural, Range, Scale
 
 Array = NDArray[np.float64]
 
-SUSPICIOUS = 0.06
+SUSPICIOUS = 0.08
 """Chance that widening helps from which on a side is flagged: misses and false alarms are then about as frequent."""
 AT_FRONTIER = 0.1
 """Within this distance of where training stops working, the best few sit at a stability limit."""
@@ -83,7 +83,7 @@ def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[Ed
     evidence = Evidence.of(study)
     if not (len(evidence.trained) and ranges):
         return ()
-    best = positions([confirmed.hyperparameters], dict(sorted(ranges.items())))[0] if confirmed else evidence.trained[0]
+    best = confirmed.hyperparameters if confirmed else evidence.best
     signs = evidence.signs(np.array([reach(ranges[name]) for name in evidence.names]))
     found = {}
     for column, name in enumerate(evidence.names):
@@ -92,8 +92,8 @@ def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[Ed
                 parameter=name,
                 side=side,
                 verdict=_verdict(evidence, column, side, limits=ranges[name], chance=sign.chance),
-                position=min(max(float(best[column]), 0.0), 1.0),
-                value=float(confirmed.hyperparameters[name]) if confirmed else ranges[name].at(float(best[column])),
+                position=min(max(ranges[name].position(float(best[name])), 0.0), 1.0),
+                value=float(best[name]),
                 confidence=sign.chance,
             )
             for side, sign in zip(Side, signs[column], strict=True)

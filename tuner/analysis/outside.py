@@ -29,7 +29,7 @@ LOSS_BAND = 5.0
 """Trials that are worse than the best by more log2 steps than this tell nothing of the surface near it."""
 UNRIVALLED = 4.0
 """log2 steps beyond which it no longer matters how much worse the best trial away from an edge is."""
-WEIGHTS = (-1.88, 0.61, -2.3, 0.32)
+WEIGHTS = (-1.84, 0.6, -2.29, 0.31)
 """Of one, and of the signs in order: `python -m tests.benchmarks.edges --fit`, on landscapes of its own."""
 
 
@@ -60,16 +60,16 @@ class Evidence:
 
     Attributes:
         names: Of the ranges, sorted, so that their order in the space changes nothing.
+        best: The best trial's hyperparameters; empty if every trial diverged.
         trained: Positions of trials that did not diverge, [trial, parameter].
         losses: What the sampler was told of those, [trial].
-        censored: Which of those losses are lower bounds, [trial].
         diverged: Positions of trials that did, [trial, parameter].
     """
 
     names: tuple[str, ...]
+    best: Mapping[str, Value]
     trained: Array
     losses: Array
-    censored: NDArray[np.bool_]
     diverged: Array
 
     @classmethod
@@ -77,14 +77,14 @@ class Evidence:
         """The search of a study."""
         ranges = dict(sorted(study.space.ranges()))
         trials = sorted(study.finished(Role.SEARCH), key=lambda each: (_loss(each), each.number))
-        trained = [each for each in trials if _outcome(each) is not Outcome.INFEASIBLE]
-        diverged = [each for each in trials if _outcome(each) is Outcome.INFEASIBLE]
+        trained = [each for each in trials if not _has_diverged(each)]
+        diverged = [each for each in trials if _has_diverged(each)]
         return cls(
             names=tuple(ranges),
-            trained=positions([each.plan.hyperparameters for each in trained], ranges),
+            best=trained[0].plan.hyperparameters if trained else {},
+            trained=_positions([each.plan.hyperparameters for each in trained], ranges),
             losses=np.array([_loss(each) for each in trained]),
-            censored=np.array([_outcome(each) is Outcome.CENSORED for each in trained], dtype=bool),
-            diverged=positions([each.plan.hyperparameters for each in diverged], ranges),
+            diverged=_positions([each.plan.hyperparameters for each in diverged], ranges),
         )
 
     def signs(self, reach: Array) -> list[tuple[Signs, Signs]]:
@@ -94,8 +94,7 @@ class Evidence:
             reach: How far each side would be widened, in shares of the range, [parameter].
         """
         good = self.losses <= self.losses[0] + LOSS_BAND
-        bounds = self.censored[good] & ~np.all(self.censored)  # where nothing was reached, they are all there is
-        fitted = surface.fit(self.trained[good], self.losses[good], censored=bounds)
+        fitted = surface.fit(self.trained[good], self.losses[good])
         worthwhile = fitted.gains(reach, start=self.trained[0]) > -math.log2(1 - WORTHWHILE)
         share = (worthwhile.sum(axis=0) + 0.5) / (len(worthwhile) + 1)
         odds = np.log(share / (1 - share))
@@ -121,7 +120,7 @@ def reach(limits: Range) -> float:
     return math.log(10) / (limits.scale.forward(limits.high) - limits.scale.forward(limits.low))
 
 
-def positions(points: Sequence[Mapping[str, Value]], ranges: Mapping[str, Range]) -> Array:
+def _positions(points: Sequence[Mapping[str, Value]], ranges: Mapping[str, Range]) -> Array:
     """Where points lie in the box, [point, parameter]."""
     rows = [[limits.position(float(point[name])) for name, limits in ranges.items()] for point in points]
     return np.array(rows, dtype=np.float64).reshape(len(points), len(ranges))
@@ -132,5 +131,5 @@ def _loss(trial: TrialRecord) -> float:
     return trial.end.loss if trial.end is not None else math.inf
 
 
-def _outcome(trial: TrialRecord) -> Outcome | None:
-    return trial.end.outcome if trial.end is not None else None
+def _has_diverged(trial: TrialRecord) -> bool:
+    return trial.end is not None and trial.end.outcome is Outcome.INFEASIBLE

@@ -6,14 +6,15 @@ so that a quadratic alone would be bent by what happens far away. Hence
     log2 steps = best + bent(q),    bent(q) = 2 b (sqrt(1 + q / b) - 1),    q a convex quadratic of the position,
 
 which is linear in the distance where `q` is much above `b`. How far losses may lie off the surface grows with how far
-they are above the best: the surface need only be right nearby. A censored loss is a lower bound.
+they are above the best: the surface need only be right nearby. (That also makes little of losses that were cut: to
+take them as lower bounds changed no verdict.)
 
 Doubt is expressed by draws (Bardsley et al. 2014, "randomize-then-optimize"): each is fitted to losses and priors
 disturbed by as much as they are uncertain. Bend, noise and growth of each draw are drawn by their evidence.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,6 @@ GROWTHS = (0.12, 0.4)
 """How much further a loss may lie off for each log2 step above the best."""
 OFFSET, SLOPE, CURVATURE = 10.0, 6.0, 16.0
 """Prior widths, in log2 steps: a range may be worth a factor of 64 in steps from end to end, before curvature."""
-REWEIGHTINGS = 2
-"""Fits, each with deviations by the heights of the one before."""
 BEST = 3
 """How many of the lowest losses say what `best` is."""
 
@@ -70,18 +69,16 @@ class Surface:
         return np.maximum(least[:, :1] - least[:, 1:], 0.0).reshape(-1, count, 2)
 
 
-def fit(positions: Array, losses: Array, *, censored: NDArray[np.bool_] | None = None, draws: int = 96) -> Surface:
+def fit(positions: Array, losses: Array, *, draws: int = 160) -> Surface:
     """The surface through some trials.
 
     Args:
         positions: Where the trials lie in the box, 0 to 1, [trial, parameter].
         losses: Their log2 steps, [trial].
-        censored: Whose loss is only a lower bound, [trial]; none by default.
         draws: How many draws to make.
     """
-    bounds = np.zeros(len(losses), dtype=bool) if censored is None else censored
     best = float(np.mean(np.sort(losses)[:BEST]))
-    models = _Models.of(positions, losses - best, bounds)
+    models = _Models.of(positions, losses - best)
     weights = models.solve(models.targets, np.zeros_like(models.widths))
     evidence = models.evidence(weights)
     generator = np.random.default_rng(0)
@@ -91,9 +88,8 @@ def fit(positions: Array, losses: Array, *, censored: NDArray[np.bool_] | None =
     disturbed = drawn.targets + np.sqrt(drawn.variances) * generator.standard_normal(drawn.targets.shape)
     priors = drawn.widths * generator.standard_normal(drawn.widths.shape)
     likeliest = int(np.argmax(evidence))
-    return Surface(
-        best, np.vstack([weights[likeliest], drawn.solve(disturbed, priors)]), float(models.bends[likeliest])
-    )
+    drawings = drawn.solve(disturbed, priors)
+    return Surface(best, np.vstack([weights[likeliest], drawings]), float(models.bends[likeliest]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +113,35 @@ class _Models:
     widths: Array
 
     @classmethod
-    def of(cls, positions: Array, heights: Array, censored: NDArray[np.bool_]) -> "_Models":
-        """Every model, its variances and targets from a first fit."""
+    def of(cls, positions: Array, heights: Array) -> "_Models":
+        """Every model, its variances by the heights of a first fit."""
         parameters = positions.shape[1]
         bends, noises, growths = np.array(list(itertools.product(BENDS, NOISES, GROWTHS))).T[:, :, None]
         products = parameters * (parameters + 1) // 2
         prior = np.array([OFFSET] + [SLOPE] * parameters + [CURVATURE] * products)
         widths = prior * np.where(np.arange(len(prior)) > 0, 1 + np.where(bends < BENDS[-1], 0.7 / bends, 0.0), 1.0)
-        straight = _unbent(heights, bends)
-        seen, targets = np.maximum(heights, 0.0) + 0 * bends, straight
-        models = cls(parameters, features(positions), heights, bends[:, 0], targets, targets, widths)
-        for _ in range(REWEIGHTINGS):
-            variances = (noises**2 + (growths * seen) ** 2) * (1 + seen / (2 * bends)) ** 2
-            models = cls(parameters, models.features, heights, bends[:, 0], targets, variances, widths)
-            expected = models.solve(targets, np.zeros_like(widths)) @ models.features.T
-            seen = _bent(np.maximum(expected, 0.0), bends)
-            targets = np.where(censored & (expected > straight), expected, straight)
-        return models
+        models = cls(
+            parameters, features(positions), heights, bends[:, 0], _unbent(heights, bends), np.empty(0), widths
+        )
+        by_losses = models.with_deviations(np.maximum(heights, 0.0), noises=noises, growths=growths)
+        expected = by_losses.solve(models.targets, np.zeros_like(widths)) @ models.features.T
+        # Heights of the losses themselves would make a lucky loss count for more.
+        return models.with_deviations(_bent(np.maximum(expected, 0.0), bends), noises=noises, growths=growths)
+
+    def with_deviations(self, heights: Array, *, noises: Array, growths: Array) -> "_Models":
+        """The models with variances that grow with heights [trial] or [model, trial]; both columns are [model, 1]."""
+        bends = self.bends[:, None]
+        variances = (noises**2 + (growths * heights) ** 2) * (1 + heights / (2 * bends)) ** 2
+        return replace(self, variances=variances)
 
     def some(self, chosen: NDArray[np.intp]) -> "_Models":
         """Some of the models, each as often as it is chosen."""
-        return _Models(
-            self.parameters,
-            self.features,
-            self.heights,
-            self.bends[chosen],
-            self.targets[chosen],
-            self.variances[chosen],
-            self.widths[chosen],
+        return replace(
+            self,
+            bends=self.bends[chosen],
+            targets=self.targets[chosen],
+            variances=self.variances[chosen],
+            widths=self.widths[chosen],
         )
 
     def precision(self) -> Array:
