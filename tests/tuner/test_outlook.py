@@ -27,7 +27,7 @@ def test_a_power_law_is_hopeless_if_it_is_too_shallow_by_more_than_the_optimism(
     """`1 / sqrt(t)` from 1: at step 100 it is at 0.1 and has one decade of steps for one decade of error."""
 
     def shallow(step: int) -> float:
-        return step**-0.5
+        return float(1 / math.sqrt(step))
 
     assert hopeless(shallow, steps=100, optimism=1.9)
     assert not hopeless(shallow, steps=100, optimism=2.1)

@@ -22,7 +22,7 @@ SPREADS = (1.0, 1.0, 0.5)
 BOUNDS = ((0.03, 30.0), (0.03, 30.0), (0.01, 3.0))
 """Of length, amplitude and noise: trials without noise, run again at the same point, would make the kernel singular."""
 COARSE = 1e-5
-"""Relative gain at which the search for them ends: more digits of a length change nothing, and take half of the time."""
+"""Relative gain at which the search for them ends: more digits of a length change nothing, and take half the time."""
 STARTS = (0.3, 1.0)
 """Lengths from which the best ones are looked for."""
 

@@ -239,6 +239,7 @@ def _edge_json(edge: EdgeVerdict) -> Json:
         "side": str(edge.side),
         "verdict": str(edge.verdict),
         "position": edge.position,
+        "confidence": edge.confidence,
     }
 
 
