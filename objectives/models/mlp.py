@@ -31,11 +31,17 @@ class Mlp:
     hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
 
     def network(
-        self, features: int, classes: int, *, lanes: int, batch_size: int, device: torch.device, dtype: torch.dtype
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        lanes: int,
+        batch_size: int,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> "MlpNetwork":
-        return MlpNetwork(
-            (features, *self.hidden, classes), lanes=lanes, batch_size=batch_size, device=device, dtype=dtype
-        )
+        widths = (math.prod(shape), *self.hidden, classes)
+        return MlpNetwork(widths, lanes=lanes, batch_size=batch_size, device=device, dtype=dtype)
 
 
 class MlpNetwork:
@@ -44,12 +50,16 @@ class MlpNetwork:
     A layer's weights are stored `[in, out]`, followed by its biases and by padding.
     """
 
+    autograd = False
+    draws = False
+
     def __init__(
         self, widths: Sequence[int], *, lanes: int, batch_size: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         def buffer(*shape: int) -> Tensor:
             return torch.zeros(lanes, *shape, device=device, dtype=dtype)
 
+        self.lanes = lanes
         self._shapes = list(pairwise(widths))
         self._sizes = [_padded(fan_in * fan_out + fan_out) for fan_in, fan_out in self._shapes]
         self._outputs = [buffer(batch_size, width) for width in widths[1:]]
@@ -93,7 +103,13 @@ class MlpNetwork:
         weights, biases = layers[-1]
         return torch.baddbmm(biases, outputs, weights)
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_and_gradient(
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        noise: Tensor,  # noqa: ARG002 - nothing here is random
+    ) -> tuple[Tensor, Tensor]:
         layers = self._layers(parameters)
         previous = inputs
         for (weights, biases), outputs in zip(layers, self._outputs, strict=True):

@@ -65,14 +65,14 @@ def ordinary_loop(batch_size: int, *, device: torch.device) -> Train:
 def in_lanes(batch_size: int, *, lanes: int, device: torch.device) -> Train:
     """As many trials in lockstep."""
     train = Digits().load().train
-    network = Mlp((128,)).network(64, 10, lanes=lanes, batch_size=batch_size, device=device, dtype=torch.float32)
+    network = Mlp((128,)).network((64,), 10, lanes=lanes, batch_size=batch_size, device=device, dtype=torch.float32)
     minibatches = Minibatches(train.inputs.to(device), train.labels.to(device), batch_size=batch_size, lanes=lanes)
     tensors = Lanes(
         network, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
     )
     for lane in range(lanes):
         generator = torch.Generator().manual_seed(lane)
-        tensors.write(lane, tensors.first_row(network.initialise(generator)), step=0, hyperparameters=EASY)
+        tensors.write(lane, tensors.first_row(network.initialise(generator)), seed=lane, step=0, hyperparameters=EASY)
         minibatches.open(lane, Order(generator, len(train)))
 
     @torch.inference_mode()

@@ -14,6 +14,7 @@ from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.grid import next_measurement
+from objectives.training.networks import Computation
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer
 from tuner.trial import Measurement, TrialSpec
@@ -32,7 +33,7 @@ def lane_trainer(
         batch_size=batch_size,
         lanes=lanes,
         device=device,
-        dtype=dtype,
+        computation=Computation(dtype=dtype),
         chunk=chunk,
     )
 
@@ -102,7 +103,7 @@ def curve_alone(
 
 def sequential(model: Mlp, generator: torch.Generator, *, dtype: torch.dtype) -> nn.Sequential:
     """The model of `torch.nn` with the parameters a lane would start from."""
-    network = model.network(64, 10, lanes=1, batch_size=1, device=torch.device("cpu"), dtype=dtype)
+    network = model.network((64,), 10, lanes=1, batch_size=1, device=torch.device("cpu"), dtype=dtype)
     modules: list[nn.Module] = []
     for weights, biases in network.layers(network.initialise(generator).to(dtype).unsqueeze(0)):
         linear = nn.Linear(weights.shape[1], weights.shape[2], dtype=dtype)
