@@ -6,6 +6,8 @@ from enum import StrEnum
 import torch
 from torch import Tensor, nn
 
+from objectives.training.dense import Dense
+
 __all__ = ["Cnn"]
 
 
@@ -58,7 +60,7 @@ class Cnn:
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(second * (height // 4) * (width // 4), dense),
+            Dense(second * (height // 4) * (width // 4), dense),
             nn.ReLU(),
             nn.Dropout(self.dropout),
             nn.Linear(dense, classes),
@@ -70,4 +72,4 @@ class ChannelsLast(nn.Module):
     """Passes images on with their channels innermost in memory."""
 
     def forward(self, images: Tensor) -> Tensor:
-        return images.contiguous(memory_format=torch.channels_last)
+        return images.to(memory_format=torch.channels_last)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.training.arithmetic import Precision
+from objectives.training.dense import Dense
 
 ALIGNMENT = 64
 """Parameters start at multiples of this many numbers in a row."""
@@ -57,6 +58,11 @@ class ModuleNetwork:
         self._sizes = [-(-each.numel() // ALIGNMENT) * ALIGNMENT for each in self._own]
         self._gradient = torch.zeros(1, self.parameters, device=device, dtype=dtype)
         self._gradients = list(self._leaves(self._gradient[0]))
+        if not compiled:
+            places = {id(own): place for own, place in zip(self._own, self._gradients, strict=True)}
+            for layer in module.modules():
+                if isinstance(layer, Dense):
+                    layer.place = places[id(layer.weight)]
 
     @property
     def parameters(self) -> int:
@@ -82,7 +88,9 @@ class ModuleNetwork:
             outputs = self._call(inputs[0].view(-1, *self._shape))
             loss = functional.cross_entropy(outputs.to(parameters.dtype), labels[0])
         found = torch.autograd.grad(loss, self._own, materialize_grads=True)
-        torch._foreach_copy_(self._gradients, found)
+        for place, gradient in zip(self._gradients, found, strict=True):
+            if gradient.data_ptr() != place.data_ptr():
+                place.copy_(gradient)
         return loss.detach().unsqueeze(0), self._gradient
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
