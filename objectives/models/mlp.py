@@ -16,6 +16,9 @@ ALIGNMENT = 64
 """Layers and rows start at multiples of this many numbers, so that every lane meets the same vector instructions and
 rounds the same."""
 
+WEIGHTS_IN_CACHE = 350_000
+"""That lanes trained at once have on a CPU, at most. More, with gradient and velocity above 4 MB, come from memory."""
+
 LEAST_EXPONENT = -80.0
 """Below -87 the exponential of a float32 underflows, which is a hundred times slower; e^-80 is as good as zero."""
 
@@ -41,7 +44,8 @@ class Mlp:
         dtype: torch.dtype,
     ) -> "MlpNetwork":
         widths = (math.prod(shape), *self.hidden, classes)
-        return MlpNetwork(widths, lanes=lanes, batch_size=batch_size, device=device, dtype=dtype)
+        at_once = lanes if device.type != "cpu" else _lanes_in_cache(widths, lanes=lanes)
+        return MlpNetwork(widths, lanes=at_once, batch_size=batch_size, device=device, dtype=dtype)
 
 
 class MlpNetwork:
@@ -151,6 +155,13 @@ class MlpNetwork:
                 torch.bmm(above, layers[index][0].transpose(1, 2), out=gradient)
                 # What autograd calls for a ReLU; multiplying with a mask takes twice as long.
                 torch.ops.aten.threshold_backward.grad_input(gradient, below, 0, grad_input=gradient)
+
+
+def _lanes_in_cache(widths: Sequence[int], *, lanes: int) -> int:
+    """The most lanes whose weights stay in the cache from step to step, of those that divide `lanes`; one at least."""
+    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
+    most = max(1, WEIGHTS_IN_CACHE // weights)
+    return max(each for each in range(1, min(lanes, most) + 1) if lanes % each == 0)
 
 
 def _padded(size: int) -> int:
