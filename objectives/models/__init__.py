@@ -15,7 +15,7 @@ class Network(Protocol):
     Attributes:
         lanes: How many are trained by one call: all of a trainer's, or a divisor of their number.
         autograd: Whether gradients are recorded. If not, tensors may be inference tensors, which are a tenth faster.
-        draws: Whether training draws random numbers, for dropout say. If not, `noise` is not looked at.
+        draws: Whether training draws random numbers, for dropout say; then it takes one lane at once.
     """
 
     @property
@@ -34,16 +34,17 @@ class Network(Protocol):
         """Fresh parameters of one trial, `[parameter]`, float32, from a generator on the CPU."""
         ...
 
-    def loss_and_gradient(
-        self, parameters: Tensor, inputs: Tensor, labels: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def seed(self, noise: int) -> None:
+        """Set what the random numbers of the next step depend on; called only if it draws any."""
+        ...
+
+    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Each lane's mean loss over its own minibatch, and its gradient.
 
         Args:
             parameters: `[lane, parameter]`.
             inputs: `[lane, example, feature]`.
             labels: `[lane, example]`, int64.
-            noise: A seed for the random numbers of each lane, `[lane]`, int64, on the CPU; another at every step.
 
         Returns:
             Losses `[lane]` and gradients `[lane, parameter]`. They are buffers that the next call overwrites.

@@ -108,13 +108,10 @@ class MlpNetwork:
         weights, biases = (each.transpose(1, 2) for each in layers[-1])
         return torch.baddbmm(biases, weights, outputs.transpose(1, 2)).transpose(1, 2)
 
-    def loss_and_gradient(
-        self,
-        parameters: Tensor,
-        inputs: Tensor,
-        labels: Tensor,
-        noise: Tensor,  # noqa: ARG002 - nothing here is random
-    ) -> tuple[Tensor, Tensor]:
+    def seed(self, noise: int) -> None:
+        """Nothing here is random."""
+
+    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         layers = self._layers(parameters)
         previous = inputs
         for (weights, biases), outputs in zip(layers, self._outputs, strict=True):

@@ -51,25 +51,26 @@ class Accumulation:
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         return self._network.logits(parameters, inputs)
 
-    def loss_and_gradient(
-        self, parameters: Tensor, inputs: Tensor, labels: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def seed(self, noise: int) -> None:
+        self._network.seed(noise)
+
+    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         while True:
             try:
                 if self._microbatch == self._batch_size:
-                    return self._network.loss_and_gradient(parameters, inputs, labels, noise)
-                return self._accumulate(parameters, inputs, labels, noise)
+                    return self._network.loss_and_gradient(parameters, inputs, labels)
+                return self._accumulate(parameters, inputs, labels)
             except RuntimeError as error:
                 if not is_full(error) or self._microbatch == 1:
                     raise
             self._halve()
 
-    def _accumulate(self, parameters: Tensor, inputs: Tensor, labels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _accumulate(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The mean over a minibatch as the weighted sum of the means over its parts."""
         losses, gradient = self._cleared(parameters)
-        for number, part in enumerate(self._parts()):
+        for part in self._parts():
             network = self._network if part.stop - part.start == self._microbatch else self._rest
-            found = network.loss_and_gradient(parameters, inputs[:, part], labels[:, part], noise + number)
+            found = network.loss_and_gradient(parameters, inputs[:, part], labels[:, part])
             share = (part.stop - part.start) / self._batch_size
             losses.add_(found[0], alpha=share)
             gradient.add_(found[1], alpha=share)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.optimizers import Optimizer, State
 from objectives.schedules import Schedule
+from objectives.training.recording import RecordedStep
 
 LEARNING_RATE = "learning_rate"
 
@@ -20,10 +22,9 @@ class Minibatch:
     network: Network
     inputs: Tensor
     labels: Tensor
-    noise: Tensor
 
     def loss_and_gradient(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.loss_and_gradient(parameters, self.inputs, self.labels, self.noise)
+        return self.network.loss_and_gradient(parameters, self.inputs, self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Lanes:
         self._hyperparameters[LEARNING_RATE].zero_()
         self._columns = {name: self._column(name) for name in optimizer.hyperparameters - {LEARNING_RATE}}
         self._vacant = set(range(lanes))
+        self._records = device.type == "cuda"
+        self._recorded: dict[int, RecordedStep] = {}
         self._groups = [self._group(slice(first, first + network.lanes)) for first in range(0, lanes, network.lanes)]
 
     @property
@@ -134,15 +137,31 @@ class Lanes:
             inputs: `[step, lane, example, feature]`.
             labels: `[step, lane, example]`.
         """
-        drawn = self._learning_rates(len(inputs)), inputs, labels, self._noise(len(inputs))
+        given = self._learning_rates(len(inputs)), inputs, labels
+        noise = self._noise(len(inputs)) if self._network.draws else None
         for group in self._groups:
             if self._vacant.issuperset(range(group.lanes.start, group.lanes.stop)):
                 continue
-            for rate, *given in zip(*(each[:, group.lanes].unbind() for each in drawn), strict=True):
-                problem = Minibatch(self._network, *given)
-                hyperparameters = group.hyperparameters | {LEARNING_RATE: rate}
-                losses = self._optimizer.step(problem, group.parameters, group.state, hyperparameters)
-                group.loss_sums.add_(losses)
+            for step, each in enumerate(zip(*(each[:, group.lanes].unbind() for each in given), strict=True)):
+                if noise is not None:
+                    self._network.seed(int(noise[step, group.lanes.start]))
+                self._step(group, *each)
+
+    def _step(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
+        """Train a group on one minibatch a lane."""
+        if not self._records:
+            self._update(group, rate, inputs, labels)
+            return
+        if group.lanes.start not in self._recorded:
+            touched = group.parameters, *group.state, group.loss_sums
+            step = partial(self._update, group)
+            self._recorded[group.lanes.start] = RecordedStep(step, (rate, inputs, labels), touched=touched)
+        self._recorded[group.lanes.start](rate, inputs, labels)
+
+    def _update(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
+        problem = Minibatch(self._network, inputs, labels)
+        hyperparameters = group.hyperparameters | {LEARNING_RATE: rate}
+        group.loss_sums.add_(self._optimizer.step(problem, group.parameters, group.state, hyperparameters))
 
     def collect_losses(self, lanes: Tensor) -> Tensor:
         """The training losses of some lanes since they were last collected, added up, `[lane]`."""
@@ -163,8 +182,6 @@ class Lanes:
 
     def _noise(self, steps: int) -> Tensor:
         """Seeds of the next steps' random numbers, `[step, lane]`; counts the steps as done."""
-        if not self._network.draws:
-            return self._seeds.expand(steps, -1)
         ahead = torch.arange(steps).unsqueeze(1) + self._counts
         self._counts += steps
         return _mixed(_mixed(self._seeds) + ahead)

@@ -79,11 +79,11 @@ class ModuleNetwork:
             leaf.copy_(each.detach())
         return row
 
-    def loss_and_gradient(
-        self, parameters: Tensor, inputs: Tensor, labels: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def seed(self, noise: int) -> None:
+        torch.manual_seed(noise)
+
+    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         self._borrow(parameters[0])
-        torch.manual_seed(int(noise[0]))
         with torch.enable_grad(), self._autocast:
             outputs = self._call(inputs[0].view(-1, *self._shape))
             loss = functional.cross_entropy(outputs.to(parameters.dtype), labels[0])

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +19,17 @@ from objectives.training.networks import Computation
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer
 from tuner.trial import Measurement, TrialSpec
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+        ],
+    ),
+]
 
 EASY = {"learning_rate": 0.03, "momentum": 0.9, "end_factor": 0.1, "decay_steps": 2000.0}
 

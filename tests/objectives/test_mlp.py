@@ -10,8 +10,6 @@ from torch.nn import functional
 from objectives.models.mlp import Mlp, MlpNetwork
 
 CPU = torch.device("cpu")
-SILENT = torch.empty(0)
-"""A perceptron draws no random numbers."""
 
 
 def network(*hidden: int, lanes: int, batch_size: int, features: int = 7, classes: int = 5) -> MlpNetwork:
@@ -50,7 +48,7 @@ def test_gradients_equal_those_of_autograd(hidden: list[int], lanes: int, batch_
     made = network(*hidden, lanes=lanes, batch_size=batch_size)
     parameters, inputs, labels = problem(made, lanes=lanes, batch_size=batch_size, seed=seed)
 
-    losses, gradient = made.loss_and_gradient(parameters, inputs, labels, SILENT)
+    losses, gradient = made.loss_and_gradient(parameters, inputs, labels)
 
     expected_losses, expected_gradient = differentiate(made, parameters, inputs, labels)
     torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=1e-12)
@@ -62,7 +60,7 @@ def test_gradients_are_right_where_probabilities_underflow() -> None:
     parameters, inputs, labels = problem(made, lanes=3, batch_size=4)
     parameters *= 1000
 
-    losses, gradient = made.loss_and_gradient(parameters, inputs, labels, SILENT)
+    losses, gradient = made.loss_and_gradient(parameters, inputs, labels)
 
     expected_losses, expected_gradient = differentiate(made, parameters, inputs, labels)
     assert losses.max() > 1000
@@ -75,8 +73,8 @@ def test_gradients_follow_when_other_parameters_are_passed() -> None:
     parameters, inputs, labels = problem(made, lanes=2, batch_size=4)
     others = parameters + 0.1
 
-    made.loss_and_gradient(parameters, inputs, labels, SILENT)
-    _, gradient = made.loss_and_gradient(others, inputs, labels, SILENT)
+    made.loss_and_gradient(parameters, inputs, labels)
+    _, gradient = made.loss_and_gradient(others, inputs, labels)
 
     torch.testing.assert_close(gradient, differentiate(made, others, inputs, labels)[1], rtol=1e-12, atol=1e-12)
 
@@ -85,10 +83,10 @@ def test_gradients_follow_when_other_parameters_are_passed() -> None:
 def test_a_lane_that_is_not_finite_changes_no_other(poison: float) -> None:
     made = network(6, lanes=3, batch_size=4)
     parameters, inputs, labels = problem(made, lanes=3, batch_size=4)
-    losses, gradient = (each.clone() for each in made.loss_and_gradient(parameters, inputs, labels, SILENT))
+    losses, gradient = (each.clone() for each in made.loss_and_gradient(parameters, inputs, labels))
     parameters[1] = poison
 
-    poisoned_losses, poisoned_gradient = made.loss_and_gradient(parameters, inputs, labels, SILENT)
+    poisoned_losses, poisoned_gradient = made.loss_and_gradient(parameters, inputs, labels)
 
     assert not poisoned_losses[1].isfinite()
     assert torch.equal(poisoned_losses[[0, 2]], losses[[0, 2]])
@@ -99,7 +97,7 @@ def test_softmax_regression_from_zero_has_loss_log_of_the_classes() -> None:
     made = network(lanes=1, batch_size=3)
     _, inputs, labels = problem(made, lanes=1, batch_size=3)
 
-    losses, _ = made.loss_and_gradient(torch.zeros(1, made.parameters, dtype=torch.float64), inputs, labels, SILENT)
+    losses, _ = made.loss_and_gradient(torch.zeros(1, made.parameters, dtype=torch.float64), inputs, labels)
 
     assert losses.item() == pytest.approx(math.log(5), rel=1e-12)
 

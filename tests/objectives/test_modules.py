@@ -15,7 +15,7 @@ from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.arithmetic import Precision
 from objectives.training.modules import ModuleNetwork
-from tests.objectives.reference import EASY, curve_in_lane
+from tests.objectives.reference import DEVICES, EASY, curve_in_lane
 from tuner.objective import Trainer
 from tuner.trial import TrialSpec
 
@@ -43,9 +43,10 @@ def trainer(
     precision: Precision = Precision.FLOAT32,
     compile: bool = False,
     microbatch: int | None = None,
+    device: str = "cpu",
 ) -> Trainer:
     made = Classification(Digits(), model, HeavyBall(), LinearDecay(), precision, compile, microbatch)
-    return made.trainer(16, lanes=lanes, device="cpu")
+    return made.trainer(16, lanes=lanes, device=device)
 
 
 def network(module: nn.Module, *shape: int) -> ModuleNetwork:
@@ -58,7 +59,7 @@ def test_gradients_equal_those_of_autograd() -> None:
     row = made.initialise(torch.Generator().manual_seed(0)).double()
     inputs, labels = torch.randn(6, 128, dtype=torch.float64), torch.arange(6) % 5
 
-    losses, gradient = made.loss_and_gradient(row.unsqueeze(0), inputs.unsqueeze(0), labels.unsqueeze(0), seeds(0))
+    losses, gradient = made.loss_and_gradient(row.unsqueeze(0), inputs.unsqueeze(0), labels.unsqueeze(0))
 
     alone = Cnn(Size.NARROW, dropout=0.0).module((2, 8, 8), 5).double()
     with torch.no_grad():
@@ -71,17 +72,28 @@ def test_gradients_equal_those_of_autograd() -> None:
         torch.testing.assert_close(leaf, own.grad, rtol=1e-12, atol=1e-12)
 
 
-def test_a_trial_with_dropout_is_the_same_in_any_lane_beside_any_neighbours() -> None:
-    alone, among = trainer(), trainer(lanes=4)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_trial_with_dropout_is_the_same_in_any_lane_beside_any_neighbours(device: str) -> None:
+    alone, among = trainer(device=device), trainer(lanes=4, device=device)
     alone.load(0, TRIAL)
-    for lane, trial in enumerate([TrialSpec(1, EASY), TrialSpec(2, EASY), TRIAL]):
+    for lane, trial in enumerate([TrialSpec(1, EASY), TrialSpec(2, EASY)]):
         among.load(lane, trial)
         among.advance()
-    expected = curve_in_lane(alone, 0, steps=STEPS)
+    among.load(2, TRIAL)
 
-    curve = curve_in_lane(among, 2, steps=STEPS)
+    assert curve_in_lane(among, 2, steps=STEPS) == curve_in_lane(alone, 0, steps=STEPS)
 
-    assert curve == expected[1:]
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_trains_a_module_as_the_processor_does() -> None:
+    there, here = (trainer(Perceptron(), lanes=2, device=device) for device in ("cuda", "cpu"))
+    for each in (there, here):
+        each.load(1, TRIAL)
+
+    ours, theirs = (curve_in_lane(each, 1, steps=STEPS)[-1].metrics for each in (there, here))
+
+    assert ours == pytest.approx(theirs, rel=1e-3)
 
 
 def test_a_trial_with_dropout_goes_on_from_a_checkpoint() -> None:
@@ -99,7 +111,11 @@ def test_dropout_follows_the_noise_and_ends_with_training() -> None:
     row = made.initialise(torch.Generator().manual_seed(0)).double().unsqueeze(0)
     inputs, labels = torch.ones(1, 4, 20, dtype=torch.float64), torch.zeros(1, 4, dtype=torch.int64)
 
-    losses = [made.loss_and_gradient(row, inputs, labels, seeds(seed))[0].item() for seed in (1, 1, 2)]
+    def loss(seed: int) -> float:
+        made.seed(seed)
+        return made.loss_and_gradient(row, inputs, labels)[0].item()
+
+    losses = [loss(seed) for seed in (1, 1, 2)]
 
     assert losses[0] == losses[1] != losses[2]
     assert torch.equal(made.logits(row, inputs[0]), made.logits(row, inputs[0]))
@@ -136,7 +152,7 @@ def test_parameters_that_are_not_used_have_gradient_zero() -> None:
     made = network(Half(), 3)
     row = torch.ones(1, made.parameters, dtype=torch.float64)
 
-    _, gradient = made.loss_and_gradient(row, torch.ones(1, 4, 3).double(), torch.zeros(1, 4).long(), seeds(0))
+    _, gradient = made.loss_and_gradient(row, torch.ones(1, 4, 3).double(), torch.zeros(1, 4).long())
 
     assert [bool(each.any()) for each in made._leaves(gradient[0])] == [True, True, False, False]
 
@@ -184,7 +200,3 @@ def test_minibatches_in_parts_train_the_same_up_to_rounding() -> None:
     ours, theirs = (curve_in_lane(each, 1, steps=STEPS)[-1].metrics for each in (parts, whole))
 
     assert ours == pytest.approx(theirs, rel=1e-4)
-
-
-def seeds(seed: int) -> Tensor:
-    return torch.tensor([seed])
