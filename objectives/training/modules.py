@@ -12,7 +12,9 @@ from objectives.training.dense import Dense
 ALIGNMENT = 64
 """Parameters start at multiples of this many numbers in a row."""
 EXAMPLES_AT_ONCE = 256
-"""That a module is evaluated on: what it computes on the way should stay in the processor's cache."""
+"""That a module is evaluated on: what it computes on the way should stay in a processor's cache."""
+EXAMPLES_AT_ONCE_ELSEWHERE = 4096
+"""On a GPU, which needs more at once to be busy."""
 
 
 class ModuleNetwork:
@@ -53,7 +55,10 @@ class ModuleNetwork:
             raise ValueError(f"{type(module).__name__} has no parameters to train")
         self._module = module
         self._call: Callable[[Tensor], Tensor] = torch.compile(module) if compiled else module
-        self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16)
+        # Without its cache, which would keep the parameters of the lane before.
+        self._autocast = torch.autocast(
+            device.type, torch.bfloat16, enabled=precision is Precision.BF16, cache_enabled=False
+        )
         self._shapes = [each.shape for each in self._own]
         self._sizes = [-(-each.numel() // ALIGNMENT) * ALIGNMENT for each in self._own]
         self._gradient = torch.zeros(1, self.parameters, device=device, dtype=dtype)
@@ -80,6 +85,7 @@ class ModuleNetwork:
         return row
 
     def seed(self, noise: int) -> None:
+        """Seeds torch's own generator."""
         torch.manual_seed(noise)
 
     def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +108,8 @@ class ModuleNetwork:
 
     def _outputs(self, row: Tensor, inputs: Tensor) -> Tensor:
         self._borrow(row)
-        parts = torch.split(inputs.view(-1, *self._shape), EXAMPLES_AT_ONCE)
+        at_once = EXAMPLES_AT_ONCE if self._device.type == "cpu" else EXAMPLES_AT_ONCE_ELSEWHERE
+        parts = torch.split(inputs.view(-1, *self._shape), at_once)
         return torch.cat([self._call(part) for part in parts])
 
     def _borrow(self, row: Tensor) -> None:

@@ -181,6 +181,15 @@ def test_a_lower_precision_is_near_the_higher(precision: Precision) -> None:
     assert (ours == theirs) == (precision is Precision.TF32)
 
 
+def test_lanes_do_not_mix_in_a_lower_precision() -> None:
+    alone, among = (trainer(Perceptron(), lanes=lanes, precision=Precision.BF16) for lanes in (1, 2))
+    alone.load(0, TRIAL)
+    among.load(0, TrialSpec(1, EASY))
+    among.load(1, TRIAL)
+
+    assert curve_in_lane(among, 1, steps=STEPS) == curve_in_lane(alone, 0, steps=STEPS)
+
+
 @pytest.mark.slow
 def test_a_compiled_module_trains_the_same_up_to_rounding() -> None:
     compiled, plain = trainer(Perceptron(), compile=True), trainer(Perceptron())
