@@ -16,8 +16,8 @@ ALIGNMENT = 64
 """Layers and rows start at multiples of this many numbers, so that every lane meets the same vector instructions and
 rounds the same."""
 
-WEIGHTS_IN_CACHE = 350_000
-"""That lanes trained at once have on a CPU, at most. More, with gradient and velocity above 4 MB, come from memory."""
+NUMBERS_IN_CACHE = 1_800_000
+"""That lanes trained at once may hold on a CPU. Measured: with more than about 7 MB they wait for memory."""
 
 LEAST_EXPONENT = -80.0
 """Below -87 the exponential of a float32 underflows, which is a hundred times slower; e^-80 is as good as zero."""
@@ -48,7 +48,7 @@ class Mlp:
         dtype: torch.dtype,
     ) -> "MlpNetwork":
         widths = (math.prod(shape), *self.hidden, classes)
-        at_once = lanes if device.type != "cpu" else _lanes_in_cache(widths, lanes=lanes)
+        at_once = lanes if device.type != "cpu" else _lanes_in_cache(widths, lanes=lanes, batch_size=batch_size)
         return MlpNetwork(widths, lanes=at_once, batch_size=batch_size, device=device, dtype=dtype)
 
 
@@ -176,10 +176,11 @@ class MlpNetwork:
                 torch.bmm(above, hidden[index][0].transpose(1, 2), out=self._output_gradients[index - 1])
 
 
-def _lanes_in_cache(widths: Sequence[int], *, lanes: int) -> int:
-    """The most lanes whose weights stay in the cache from step to step, of those that divide `lanes`; one at least."""
+def _lanes_in_cache(widths: Sequence[int], *, lanes: int, batch_size: int) -> int:
+    """The most lanes whose tensors stay in the cache from step to step, of those that divide `lanes`; one at least."""
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
-    most = max(1, WEIGHTS_IN_CACHE // weights)
+    activations = batch_size * (2 * sum(widths) - widths[0])
+    most = max(1, NUMBERS_IN_CACHE // (3 * weights + activations))  # with gradients, and the optimizer's velocity
     return max(each for each in range(1, min(lanes, most) + 1) if lanes % each == 0)
 
 

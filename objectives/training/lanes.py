@@ -1,6 +1,6 @@
 """The tensors of all lanes: what changes as their trials train, and what each trial was given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -142,21 +142,22 @@ class Lanes:
         for group in self._groups:
             if self._vacant.issuperset(range(group.lanes.start, group.lanes.stop)):
                 continue
-            for step, each in enumerate(zip(*(each[:, group.lanes].unbind() for each in given), strict=True)):
+            minibatches = [each[:, group.lanes].unbind() for each in given]
+            step = self._step(group, [each[0] for each in minibatches])
+            for number, minibatch in enumerate(zip(*minibatches, strict=True)):
                 if noise is not None:
-                    self._network.seed(int(noise[step, group.lanes.start]))
-                self._step(group, *each)
+                    self._network.seed(int(noise[number, group.lanes.start]))
+                step(*minibatch)
 
-    def _step(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
-        """Train a group on one minibatch a lane."""
+    def _step(self, group: Group, given: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], None]:
+        """A training step of a group, which takes learning rates, inputs and labels; recorded if that can be."""
+        step = partial(self._update, group)
         if not self._records:
-            self._update(group, rate, inputs, labels)
-            return
+            return step
         if group.lanes.start not in self._recorded:
             touched = group.parameters, *group.state, group.loss_sums
-            step = partial(self._update, group)
-            self._recorded[group.lanes.start] = RecordedStep(step, (rate, inputs, labels), touched=touched)
-        self._recorded[group.lanes.start](rate, inputs, labels)
+            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched)
+        return self._recorded[group.lanes.start]
 
     def _update(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
         problem = Minibatch(self._network, inputs, labels)

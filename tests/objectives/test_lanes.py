@@ -75,4 +75,4 @@ def test_large_perceptrons_take_fewer_lanes_at_once() -> None:
         for hidden, lanes in [((512, 512), 8), ((128,), 8), ((128,), 7), ((), 8)]
     ]
 
-    assert at_once == [1, 2, 1, 8]
+    assert at_once == [1, 4, 1, 8]
