@@ -1,5 +1,6 @@
 """Trains many trials in lockstep: the trainer behind every supervised objective."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,13 @@ class LaneTrainer:
         Raises:
             OutOfMemory: The device is full.
         """
-        with self._watched(), _denormals_flushed(), tensor_cores(allowed=self._tensor_cores), self._mode():
+        with (
+            self._watched(),
+            _one_thread(),
+            _denormals_flushed(),
+            tensor_cores(allowed=self._tensor_cores),
+            self._mode(),
+        ):
             left = self._chunk or self._until_due()
             readings: list[Reading] = []
             while left and self._progress:
@@ -179,6 +186,17 @@ def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurem
     for (lane, step), values in zip(keys, table, strict=True):
         found.setdefault(lane, []).append(Measurement(step, dict(zip(METRICS, values, strict=True))))
     return found
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Has torch use one thread, unless `OMP_NUM_THREADS` is set: several would round by how they share the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
