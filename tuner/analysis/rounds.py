@@ -12,7 +12,7 @@ from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace, Side
 Json = dict[str, object]
 
 LIKELY = 0.25
-"""Confidence from which on a side is widened: a third of all studies have one above the 8 % from which it is flagged."""
+"""Confidence from which on a side is widened: a third of all studies have one above the 8 % that flag it."""
 NEAR = 0.25
 """Within this distance of an edge, in shares of the range, a best point that did not reach the target is near it."""
 
