@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import optuna
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, create_engine, text
 from tests.contracts.stored import POINT, achieved, diverged, plan, small
 from tuner.distributions import distributions_of
 from tuner.errors import StoreError
-from tuner.records import Role, TrialState
+from tuner.records import LearningRateRule, Origin, Role, TrialState
 from tuner.stores import Claim, Store
 from tuner.stores.opening import open_store
 from tuner.stores.urls import parse
@@ -105,6 +106,19 @@ def test_a_trial_is_read_back_as_it_was_stored(store: Store) -> None:
     assert stored.end.final == achieved(3).final
     assert stored.ended is not None
     assert before - timedelta(seconds=1) <= stored.started <= stored.ended <= datetime.now(UTC)
+
+
+def test_where_a_point_came_from_is_kept_and_shown_to_optuna(store: Store) -> None:
+    origin = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
+    with claimed(store) as claim:
+        claim.finish(claim.start(replace(plan(0), origin=origin)), achieved(), loss=1.0)
+        claim.finish(claim.start(plan(1)), achieved(), loss=1.0)
+        trials = claim.record().trials
+    optuna_study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
+
+    assert [each.plan.origin for each in trials] == [origin, None]
+    shown = [each.user_attrs.get("origin") for each in optuna_study.trials]
+    assert shown == ["batch size 8, square root scaling", None]
 
 
 def test_times_are_utc_wherever_the_worker_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
