@@ -36,7 +36,11 @@ class LearningRateRule(StrEnum):
 
     def factor(self, growth: float) -> float:
         """What the learning rate is multiplied by when the batch size is multiplied by `growth`."""
-        return {self.SAME: 1.0, self.LINEAR: growth, self.SQUARE_ROOT: math.sqrt(growth)}[self]
+        return {
+            LearningRateRule.SAME: 1.0,
+            LearningRateRule.LINEAR: growth,
+            LearningRateRule.SQUARE_ROOT: math.sqrt(growth),
+        }[self]
 
 
 @dataclass(frozen=True, slots=True)

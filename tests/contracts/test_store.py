@@ -23,6 +23,8 @@ from tuner.stores import Claim, Store
 from tuner.stores.opening import open_store
 from tuner.stores.urls import parse
 
+ORIGIN = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
+
 
 @contextmanager
 def claimed(store: Store, batch_size: int = 64) -> Iterator[Claim]:
@@ -93,32 +95,19 @@ def test_only_a_few_of_many_differences_are_shown(store: Store) -> None:
 def test_a_trial_is_read_back_as_it_was_stored(store: Store) -> None:
     before = datetime.now(UTC)
     with claimed(store) as claim:
-        number = claim.start(plan(7, repeat=2, role=Role.REPORT))
+        number = claim.start(replace(plan(7, repeat=2, role=Role.REPORT), origin=ORIGIN))
         stored = claim.finish(number, achieved(3), loss=1.25)
         record = claim.record()
 
     assert record.trials == (stored,)
     assert (stored.number, stored.state, stored.reason) == (0, TrialState.FINISHED, "")
-    assert stored.plan == plan(7, repeat=2, role=Role.REPORT)
+    assert stored.plan == replace(plan(7, repeat=2, role=Role.REPORT), origin=ORIGIN)
     assert stored.plan.hyperparameters == POINT
     assert stored.end is not None
     assert (stored.end.steps, stored.end.limit, stored.end.spent, stored.end.loss) == (3, 400, 3, 1.25)
     assert stored.end.final == achieved(3).final
     assert stored.ended is not None
     assert before - timedelta(seconds=1) <= stored.started <= stored.ended <= datetime.now(UTC)
-
-
-def test_where_a_point_came_from_is_kept_and_shown_to_optuna(store: Store) -> None:
-    origin = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
-    with claimed(store) as claim:
-        claim.finish(claim.start(replace(plan(0), origin=origin)), achieved(), loss=1.0)
-        claim.finish(claim.start(plan(1)), achieved(), loss=1.0)
-        trials = claim.record().trials
-    optuna_study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
-
-    assert [each.plan.origin for each in trials] == [origin, None]
-    shown = [each.user_attrs.get("origin") for each in optuna_study.trials]
-    assert shown == ["batch size 8, square root scaling", None]
 
 
 def test_times_are_utc_wherever_the_worker_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +204,7 @@ def test_an_empty_store_says_so(store_url: str) -> None:
 
 def test_optuna_sees_the_trials(store: Store) -> None:
     with claimed(store) as claim:
-        claim.finish(claim.start(plan(0)), achieved(190), loss=7.5)
+        claim.finish(claim.start(replace(plan(0), origin=ORIGIN)), achieved(190), loss=7.5)
         claim.finish(claim.start(plan(1)), diverged(), loss=12.0)
         claim.fail(claim.start(plan(2)), reason="out of memory")
     study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
@@ -230,6 +219,7 @@ def test_optuna_sees_the_trials(store: Store) -> None:
     assert finished.distributions == distributions_of(small().space)
     assert finished.user_attrs["plan"]["hyperparameters"] == POINT
     assert (finished.user_attrs["outcome"], finished.user_attrs["steps"]) == ("achieved", 190)
+    assert (finished.user_attrs["origin"], infeasible.user_attrs.get("origin")) == (ORIGIN.phrase, None)
     assert len(finished.intermediate_values) == 16
     assert finished.intermediate_values[1] == achieved(190).curve[0].metrics["validation/error"]
     assert finished.intermediate_values[190] == 0.02

@@ -81,6 +81,13 @@ def test_the_study_searched_first_begins_by_itself(store: Store) -> None:
     assert not any(each.plan.origin for each in studies(store)[16].trials)
 
 
+def test_without_a_warm_start_a_study_is_the_same_whatever_others_there_are(store: Store, tmp_path: Path) -> None:
+    work(store, COLD)
+
+    alone = finished(tmp_path, replace(COLD, batch_sizes=(4,)), "alone")
+    assert repr(alone) == repr([(each.number, each.plan, each.end) for each in studies(store)[4].trials])
+
+
 def test_a_study_has_as_many_points_with_a_warm_start_as_without(store: Store) -> None:
     work(store, WARM)
 

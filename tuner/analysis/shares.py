@@ -91,7 +91,7 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
         each.end
         for each in first.finished(Role.SEARCH)
         if each.end is not None
-        and each.plan.origin is None  # a space of few options may hold it at this number by chance
+        and each.plan.origin is None  # of few options one may be this number's by chance
         and is_unguided(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
     ]
     best = [each.end.steps for each in candidates(study, 1) if each.end is not None]
