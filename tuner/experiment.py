@@ -75,6 +75,7 @@ class SearchSettings:
         max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
             that side widened; 1 for never.
         round_points: Points that each later round adds.
+        warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
     """
 
     sampler: Mapping[str, object]
@@ -85,6 +86,7 @@ class SearchSettings:
     optimism: Annotated[float, Ge(1.0)] = 8.0
     max_rounds: Count = 4
     round_points: Count = 30
+    warm_start: bool = False
 
     def points_by(self, round: int) -> int:
         """Points that a study has when this round has been searched."""

@@ -1,7 +1,7 @@
 """A worker claims one open study at a time and sees it through."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tuner.errors import OutOfMemory, TunerError
@@ -68,13 +68,25 @@ class Worker:
 
     def _open(self) -> set[int]:
         """The batch sizes whose studies are not complete."""
-        studies = self.store.record(self.experiment.name).studies
-        return {each.batch_size for each in studies if not each.complete}
+        return {each.batch_size for each in self._studies() if not each.complete}
+
+    def _studies(self) -> Sequence[StudyRecord]:
+        """All studies as they stand."""
+        return self.store.record(self.experiment.name).studies
 
     def _study(self, claim: Claim, study: StudyRecord) -> None:
         """See a claimed study through, with fewer lanes if they do not fit. Raises `Interrupted`."""
         self.emit(StudyStarted(study, self.name))
-        session = Session(self.experiment, self.objective, claim, self.name, self.device, self.emit, self.stopping)
+        session = Session(
+            self.experiment,
+            self.objective,
+            claim,
+            self.name,
+            self.device,
+            self.emit,
+            self.stopping,
+            studies=self._studies,
+        )
         lanes = self.experiment.search.width
         while True:
             try:

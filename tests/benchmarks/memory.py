@@ -56,6 +56,7 @@ def searched(experiment: Experiment, batch_size: int) -> StudyRecord:
         device="cpu",
         emit=lambda _: None,
         stopping=lambda: False,
+        studies=tuple,
     )
     session.run(experiment.search.width)
     return claim.record()

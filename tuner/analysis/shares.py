@@ -90,7 +90,9 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
     ends = [
         each.end
         for each in first.finished(Role.SEARCH)
-        if each.end is not None and is_unguided(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
+        if each.end is not None
+        and each.plan.origin is None  # of few options one may be this number's by chance
+        and is_unguided(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
     ]
     best = [each.end.steps for each in candidates(study, 1) if each.end is not None]
     return Shares(

@@ -53,6 +53,7 @@ def test_results_print_the_promised_shape() -> None:
     assert entry == {
         "batch_size": 64,
         "rounds": 1,
+        "warm_start": None,
         "history": [{"round": 1, "points": 4, "best_steps": 40, "widened": []}],
         "unreached": None,
         "complete": True,
