@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from annotated_types import Ge
+
 from objectives.data import Dataset
-from objectives.models import Model
+from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
+from objectives.training.arithmetic import Precision
 from objectives.training.evaluation import METRICS
+from objectives.training.networks import Computation
 from objectives.training.shrinking import ShrinkingTrainer
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer
@@ -18,12 +22,29 @@ __all__ = ["Classification"]
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Implements `tuner.objective.Objective`: minimises cross entropy, measures it and the misclassified fraction."""
+    """Implements `tuner.objective.Objective`: minimises cross entropy, measures it and the misclassified fraction.
+
+    Attributes:
+        precision: Of matrix products and convolutions.
+        compile: Whether a torch module goes through `torch.compile`.
+        microbatch: Examples whose gradient is computed at once, at most; the gradients of a minibatch are added up.
+            By default as many as the device holds.
+    """
 
     data: Annotated[Dataset, component("objectives.data")]
-    model: Annotated[Model, component("objectives.models")]
+    model: Annotated[Model | Architecture, component("objectives.models")]
     optimizer: Annotated[Optimizer, component("objectives.optimizers")]
     schedule: Annotated[Schedule, component("objectives.schedules")]
+    precision: Precision = Precision.FLOAT32
+    compile: bool = False
+    microbatch: Annotated[int, Ge(1)] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, Model | Architecture):
+            raise ValueError(f"{type(self.model).__name__} is not a model; it needs a method module(shape, classes)")
+        if isinstance(self.model, Model) and (self.compile or self.precision is Precision.BF16):
+            name, setting = type(self.model).__name__, "compile" if self.compile else 'precision = "bf16"'
+            raise ValueError(f"{setting} is for torch modules; {name} computes its own gradients, in float32 or tf32")
 
     @property
     def train_examples(self) -> int:
@@ -43,6 +64,7 @@ class Classification:
         Raises:
             OutOfMemory: The device cannot hold them.
         """
+        computation = Computation(self.precision, compiled=self.compile, microbatch=self.microbatch)
 
         def make(lanes: int) -> LaneTrainer:
             return LaneTrainer(
@@ -53,6 +75,7 @@ class Classification:
                 batch_size=batch_size,
                 lanes=lanes,
                 device=device,
+                computation=computation,
             )
 
         trainer = make(lanes)

@@ -6,18 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from objectives.classification import Classification
+from objectives.data.digits import Digits
+from objectives.optimizers.heavy_ball import HeavyBall
+from objectives.schedules.linear_decay import LinearDecay
 from tuner.experiment import Experiment, parse
 from tuner.goal import ReachTarget
 from tuner.objective import Objective
 from tuner.records import Role, TrialPlan
 from tuner.study import Ended, Trial, search
+from tuner.trial import TrialSpec
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
-def block(language: str) -> str:
+def block(language: str, *, containing: str = "") -> str:
     """The README's code in a language."""
-    found = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    found = [each for each in re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL) if containing in each]
     assert len(found) == 1
     return str(found[0])
 
@@ -28,7 +33,7 @@ def test_its_experiment_is_valid() -> None:
 
 def test_its_objective_trains() -> None:
     names: dict[str, object] = {}
-    exec(block("python"), names)
+    exec(block("python", containing="class Bowl"), names)
     bowl = names["Bowl"]
     assert isinstance(bowl, type)
     objective = bowl()
@@ -40,6 +45,23 @@ def test_its_objective_trains() -> None:
     ended = [each for each in search(trainer, iter([Trial(0, plan)]), goal) if isinstance(each, Ended)]
 
     assert [each.result.steps for each in ended] == [4]
+
+
+def test_its_model_trains_in_lanes() -> None:
+    names: dict[str, object] = {"__name__": __name__}
+    exec(block("python", containing="class TwoLayers"), names)
+    two_layers = names["TwoLayers"]
+    assert isinstance(two_layers, type)
+    trainer = Classification(Digits(), two_layers(width=32), HeavyBall(), LinearDecay()).trainer(
+        64, lanes=2, device="cpu"
+    )
+    for lane in range(2):
+        point = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 100.0}
+        trainer.load(lane, TrialSpec(lane, point))
+
+    curves = [trainer.advance() for _ in range(40)]
+
+    assert all(curves[-1][lane][0].metrics["validation/error"] < 0.1 for lane in range(2))
 
 
 def test_its_session_answers_as_shown() -> None:

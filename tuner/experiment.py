@@ -70,9 +70,12 @@ class SearchSettings:
         width: Points in flight at once.
         ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
         slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
+        optimism: A trial is cut early if it had to decline this many times more steeply than it does to reach the
+            target before its cap (`tuner.outlook`); infinite for never.
         max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
             that side widened; 1 for never.
         round_points: Points that each later round adds.
+        warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
     """
 
     sampler: Mapping[str, object]
@@ -80,8 +83,10 @@ class SearchSettings:
     width: Count = 8
     ask_ahead: Annotated[int, Ge(0)] = 4
     slack: Annotated[float, Ge(1.0)] = 2.0
+    optimism: Annotated[float, Ge(1.0)] = 8.0
     max_rounds: Count = 4
     round_points: Count = 30
+    warm_start: bool = False
 
     def points_by(self, round: int) -> int:
         """Points that a study has when this round has been searched."""

@@ -9,7 +9,7 @@ from typing import TextIO
 from tuner.records import Curve, Role, StudyRecord, TrialRecord
 from tuner.stores import Store
 
-IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed")
+IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed", "origin")
 TRIAL_COLUMNS = (*IDENTITY, "state", "outcome", "steps", "limit")
 
 
@@ -70,7 +70,8 @@ def _trials(
 def _row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
     """A trial's own columns."""
     plan, end = trial.plan, trial.end
-    values = (study.batch_size, study.round, trial.number, plan.role.value, plan.point, plan.repeat, plan.seed)
+    origin = plan.origin and plan.origin.phrase
+    values = (study.batch_size, study.round, trial.number, plan.role.value, plan.point, plan.repeat, plan.seed, origin)
     ended = (trial.state.value, end and end.outcome.value, end and end.steps, end and end.limit)
     return dict(zip(TRIAL_COLUMNS, values + ended, strict=True))
 

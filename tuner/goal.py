@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.outlook import is_hopeless
 from tuner.trial import Measurement, Outcome, TrialResult
 
 TRAIN_LOSS = "train/loss"
@@ -17,8 +18,16 @@ DIVERGENCE_PATIENCE = 3
 class Goal(Protocol):
     """What the search asks of every trial."""
 
-    def judge(self, curve: Sequence[Measurement], *, cap: int | None = None) -> TrialResult | None:
-        """How a trial with this curve ended, or None while it should go on. `cap` is a limit in steps."""
+    def judge(
+        self, curve: Sequence[Measurement], *, cap: int | None = None, optimism: float = math.inf
+    ) -> TrialResult | None:
+        """How a trial with this curve ended, or None while it should go on.
+
+        Args:
+            curve: What it has measured.
+            cap: A limit in steps, lower than the budget.
+            optimism: A trial is cut early if its outlook is worse than this (`tuner.outlook`).
+        """
         ...
 
     def loss(self, result: TrialResult) -> float:
@@ -48,7 +57,9 @@ class ReachTarget:
         if self.within_steps < 1:
             raise ValueError(f"within_steps = {self.within_steps} must be at least 1")
 
-    def judge(self, curve: Sequence[Measurement], *, cap: int | None = None) -> TrialResult | None:
+    def judge(
+        self, curve: Sequence[Measurement], *, cap: int | None = None, optimism: float = math.inf
+    ) -> TrialResult | None:
         last = curve[-1]
         limit = self.within_steps if cap is None else min(cap, self.within_steps)
         if len(curve) > 1 and curve[-2].step >= limit:  # the cap has fallen below where it was already
@@ -59,6 +70,8 @@ class ReachTarget:
             return TrialResult(Outcome.ACHIEVED, last.step, limit, tuple(curve))
         if last.step >= limit:
             return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
+        if is_hopeless(curve, metric=self.metric, below=self.below, limit=limit, optimism=optimism):
+            return TrialResult(Outcome.CENSORED, last.step, limit, tuple(curve))
         return None
 
     def loss(self, result: TrialResult) -> float:

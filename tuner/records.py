@@ -1,5 +1,6 @@
 """What the store holds, as frozen values. Analysis and reports read these and nothing else."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -49,6 +50,48 @@ class Holder:
     since: datetime
 
 
+class LearningRateRule(StrEnum):
+    """What the optimum's learning rate does when the batch size grows by a factor, as a rule of thumb says."""
+
+    SAME = "as it is"
+    LINEAR = "linear"
+    SQUARE_ROOT = "square root"
+
+    def factor(self, growth: float) -> float:
+        """What the learning rate is multiplied by when the batch size is multiplied by `growth`."""
+        return {
+            LearningRateRule.SAME: 1.0,
+            LearningRateRule.LINEAR: growth,
+            LearningRateRule.SQUARE_ROOT: math.sqrt(growth),
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a point came from that a study took over from another batch size.
+
+    Attributes:
+        batch_size: The other batch size.
+        round, trial: Round and number of the search trial there that had found the optimum.
+        rule: How its learning rate was carried over.
+    """
+
+    batch_size: int
+    round: int
+    trial: int
+    rule: LearningRateRule
+
+    @property
+    def phrase(self) -> str:
+        """The origin, for a person.
+
+        >>> Origin(128, 1, 17, LearningRateRule.LINEAR).phrase
+        'batch size 128, linear scaling'
+        """
+        scaled = self.rule if self.rule is LearningRateRule.SAME else f"{self.rule} scaling"
+        return f"batch size {self.batch_size}, {scaled}"
+
+
 def study_name(experiment: str, batch_size: int, round: int) -> str:
     """What a study is called wherever it is shown: in Optuna, its dashboard and MLflow.
 
@@ -65,12 +108,14 @@ class PointRun:
     Attributes:
         point: The point's number, counted on through the rounds of its batch size.
         repeat: Which of the point's seeds; 0 is the search's own.
+        origin: The optimum of another batch size that the search took it from; None for all other points.
     """
 
     point: int
     repeat: int
     role: Role
     hyperparameters: Mapping[str, Value]
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +127,7 @@ class TrialPlan:
         repeat: Which of the point's seeds this is; 0 is the search's own.
         lanes: Lanes of the trainer it runs in.
         device: Device of that trainer.
+        origin: As in `PointRun`.
     """
 
     point: int
@@ -91,6 +137,7 @@ class TrialPlan:
     hyperparameters: Mapping[str, Value]
     lanes: int
     device: str
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

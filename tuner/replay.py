@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tuner.errors import TunerError
 from tuner.records import ExperimentRecord, TrialRecord
 from tuner.study import Ended, Trial, search
-from tuner.trial import TrialResult
+from tuner.trial import Outcome, TrialResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,17 @@ class Replay:
 def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int = 1) -> Replay:
     """Train a finished trial again: its seed, its limit in steps, as many lanes, the same device.
 
+    One that was censored is trained for as many steps as then: at which of them a curve looks hopeless depends on what
+    the incumbent was.
+
     Raises:
         TunerError: There is no such trial, or it has no result to compare with.
     """
     recorded = _finished_trial(record, batch_size, round, number)
     assert recorded.end is not None
-    goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=recorded.end.limit)
-    plan = recorded.plan
+    end, plan = recorded.end, recorded.plan
+    limit = end.steps if end.outcome is Outcome.CENSORED else end.limit
+    goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=limit)
     objective = record.experiment.build_objective()
     with closing(objective.trainer(batch_size, lanes=plan.lanes, device=plan.device)) as trainer:
         for event in search(trainer, iter([Trial(number, plan)]), goal):

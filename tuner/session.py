@@ -9,6 +9,7 @@ from itertools import count
 
 from tuner.analysis.confirmation import pending
 from tuner.analysis.rounds import wider_space
+from tuner.analysis.warm_start import warm_points
 from tuner.experiment import Experiment, SearchSettings
 from tuner.halton import halton_points_outside
 from tuner.lookahead import LookAhead
@@ -19,7 +20,7 @@ from tuner.records import PointRun, Role, StudyRecord, TrialPlan
 from tuner.samplers import Sampler
 from tuner.stores import Claim
 from tuner.study import Ended, Trial, search
-from tuner.trial import TrialResult, Value, sampler_seed, trial_seed
+from tuner.trial import TrialResult, sampler_seed, trial_seed
 
 ADVANCE_SECONDS = 0.5
 """How often progress within trials is told."""
@@ -38,6 +39,7 @@ class Session:
         device: Where to train, as torch names it, or `auto`.
         emit: Told of every event; must be safe to call from any thread.
         stopping: Whether to stop; asked after every chunk of training.
+        studies: All studies of the experiment as they stand: a warm start looks at them.
     """
 
     experiment: Experiment
@@ -47,6 +49,7 @@ class Session:
     device: str
     emit: Callable[[Event], None]
     stopping: Callable[[], bool]
+    studies: Callable[[], Sequence[StudyRecord]]
 
     def run(self, lanes: int) -> None:
         """Search, in wider rounds as long as the optimum is at an edge; then confirm.
@@ -66,12 +69,22 @@ class Session:
 
     def _search(self, lanes: int) -> StudyRecord:
         """Search what is left of the current round; the study after it."""
-        record = self.claim.record()
-        self._train(record, SearchedPoints(self.experiment, record), lanes, slack=self.experiment.search.slack)
+        record, settings = self.claim.record(), self.experiment.search
+        warm: Sequence[PointRun] = ()
+        if settings.warm_start and not record.earlier:
+            warm = warm_points(record, self.studies(), self.experiment.confirmation)
+        points = SearchedPoints(self.experiment, record, warm=warm)
+        self._train(record, points, lanes, slack=settings.slack, optimism=settings.optimism)
         return self.claim.record()
 
     def _train(
-        self, record: StudyRecord, points: "SearchedPoints | GivenPoints", lanes: int, *, slack: float = math.inf
+        self,
+        record: StudyRecord,
+        points: "SearchedPoints | GivenPoints",
+        lanes: int,
+        *,
+        slack: float = math.inf,
+        optimism: float = math.inf,
     ) -> None:
         """Train every point that is left, told to the store, the points' source and the recorders."""
         if points.left == 0:
@@ -98,7 +111,8 @@ class Session:
             LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
         ):
             progress = self._progress(record.batch_size)
-            for event in search(trainer, trials, goal, slack=slack, incumbent=record.incumbent):
+            events = search(trainer, trials, goal, slack=slack, incumbent=record.incumbent, optimism=optimism)
+            for event in events:
                 if isinstance(event, Ended):
                     trials.settle(event.trial, event.result)
                 else:
@@ -115,7 +129,7 @@ class Session:
             point=run.point,
             repeat=run.repeat,
         )
-        return TrialPlan(run.point, run.repeat, run.role, seed, run.hyperparameters, lanes, device)
+        return TrialPlan(run.point, run.repeat, run.role, seed, run.hyperparameters, lanes, device, run.origin)
 
     def _progress(self, batch_size: int) -> Callable[[int], None]:
         """Tells of gradient steps, at most every half second: for the display only, nothing depends on it."""
@@ -138,24 +152,31 @@ class SearchedPoints:
     The sampler is told the results of all rounds, which lie within the space of the last. A model of these expects
     nothing where no trial has been: the first half of a later round's points cover the part that was added.
 
+    Args:
+        experiment: Says how to search.
+        record: The study as it stands.
+        warm: Points that come first in the first round. Quasi-random points with their numbers are skipped: point `n`
+            of a sequence stays `n`, and those that are left are as even.
+
     Attributes:
         left: How many there are at the start.
     """
 
-    def __init__(self, experiment: Experiment, record: StudyRecord) -> None:
+    def __init__(self, experiment: Experiment, record: StudyRecord, *, warm: Sequence[PointRun] = ()) -> None:
         sampler = build("tuner.samplers", experiment.search.sampler, Sampler)
         seed = sampler_seed(experiment_seed=experiment.seed, batch_size=record.batch_size, round=record.round)
         self._suggestions = sampler.start(record.space, seed=seed)
         searched = record.all_trials(Role.SEARCH)
-        points = {each.plan.point: each.plan.hyperparameters for each in searched}
+        begun = {each.plan.point: _again(each.plan) for each in searched}
         losses = {each.plan.point: each.end.loss for each in searched if each.end is not None}
-        for point in sorted(points):
-            self._suggestions.queue(point, points[point])
+        for point in sorted(begun):
+            self._suggestions.queue(point, begun[point].hyperparameters)
         for point in sorted(losses):
             self._suggestions.tell(point, losses[point])
-        self._cover = _cover(record, experiment.search, seed=seed) if record.earlier else {}
+        given = _cover(record, experiment.search, seed=seed) if record.earlier else warm
+        self._given = {each.point: each for each in given}
         self.left = experiment.search.points_by(record.round) - len(losses)
-        self._runs = self._unfinished(points, losses.keys())
+        self._runs = self._unfinished(begun, losses.keys())
 
     def ask(self) -> PointRun:
         return next(self._runs)
@@ -163,20 +184,28 @@ class SearchedPoints:
     def tell(self, point: int, loss: float) -> None:
         self._suggestions.tell(point, loss)
 
-    def _unfinished(self, points: Mapping[int, Mapping[str, Value]], finished: Set[int]) -> Iterator[PointRun]:
-        for point in sorted(points.keys() - finished):
-            yield PointRun(point, 0, Role.SEARCH, points[point])
-        for point in count(max(points, default=-1) + 1):
-            if point in self._cover:
-                self._suggestions.queue(point, self._cover[point])
-            yield PointRun(point, 0, Role.SEARCH, self._cover.get(point) or self._suggestions.ask(point))
+    def _unfinished(self, begun: Mapping[int, PointRun], finished: Set[int]) -> Iterator[PointRun]:
+        for point in sorted(begun.keys() - finished):
+            yield begun[point]
+        for point in count(max(begun, default=-1) + 1):
+            if (run := self._given.get(point)) is not None:
+                self._suggestions.queue(point, run.hyperparameters)
+                yield run
+            else:
+                yield PointRun(point, 0, Role.SEARCH, self._suggestions.ask(point))
 
 
-def _cover(record: StudyRecord, settings: SearchSettings, *, seed: int) -> dict[int, Mapping[str, Value]]:
-    """The points, by number, with which a later round begins: even over what its space has and the last had not."""
+def _again(plan: TrialPlan) -> PointRun:
+    """The run that a plan was made for."""
+    return PointRun(plan.point, plan.repeat, plan.role, plan.hyperparameters, plan.origin)
+
+
+def _cover(record: StudyRecord, settings: SearchSettings, *, seed: int) -> list[PointRun]:
+    """The points with which a later round begins: even over what its space has and the last had not."""
     many = (settings.round_points + 1) // 2
     points = halton_points_outside(record.earlier[-1].space, record.space, many, seed=seed)
-    return dict(enumerate(points, start=settings.points_by(record.round - 1)))
+    first = settings.points_by(record.round - 1)
+    return [PointRun(number, 0, Role.SEARCH, each) for number, each in enumerate(points, start=first)]
 
 
 class GivenPoints:

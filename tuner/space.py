@@ -89,7 +89,10 @@ class Range:
     def at(self, position: float) -> float:
         """The value at a position in 0..1, to 12 significant digits; never outside the range."""
         start, end = self.scale.forward(self.low), self.scale.forward(self.high)
-        value = float(f"{self.scale.backward(start + position * (end - start)):.12g}")
+        return self.nearest(float(f"{self.scale.backward(start + position * (end - start)):.12g}"))
+
+    def nearest(self, value: float) -> float:
+        """The value of the range that is nearest to a number."""
         return min(max(round(value) if self.integer else value, self.low), self.high)
 
     def end(self, side: Side) -> float:

@@ -52,6 +52,7 @@ def search(
     *,
     slack: float = math.inf,
     incumbent: int | None = None,
+    optimism: float = math.inf,
 ) -> Iterator[Ended | Advanced]:
     """Train every trial to its end, as many at once as there are lanes.
 
@@ -61,6 +62,7 @@ def search(
         goal: When a trial ends.
         slack: Adaptive capping: a trial is cut at `slack` times the fewest steps so far, never if infinite.
         incumbent: The fewest steps to target before this search.
+        optimism: Early termination: a trial is cut if its curve has to decline this many times more steeply.
 
     Yields:
         `Ended` for each trial, in an order that depends on the trainer's arithmetic and never on time; `Advanced`
@@ -75,7 +77,7 @@ def search(
         for lane, measured in trainer.advance().items():
             cap = math.ceil(slack * incumbent) if incumbent is not None and math.isfinite(slack) else None
             before = running[lane].steps
-            result = _follow(running[lane].curve, measured, goal, cap=cap)
+            result = _follow(running[lane].curve, measured, goal, cap=cap, optimism=optimism)
             steps += running[lane].steps - before
             if result is not None:
                 trainer.unload(lane)
@@ -94,11 +96,11 @@ def _refill(trainer: Trainer, trials: Iterator[Trial], running: dict[int, _Lane]
 
 
 def _follow(
-    curve: list[Measurement], measured: Sequence[Measurement], goal: Goal, *, cap: int | None
+    curve: list[Measurement], measured: Sequence[Measurement], goal: Goal, *, cap: int | None, optimism: float
 ) -> TrialResult | None:
     """Add measurements to a curve until the goal sees its end; what was measured past it is dropped."""
     for each in measured:
         curve.append(each)
-        if (result := goal.judge(curve, cap=cap)) is not None:
+        if (result := goal.judge(curve, cap=cap, optimism=optimism)) is not None:
             return result
     return None

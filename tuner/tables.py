@@ -131,12 +131,14 @@ def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
 
 def edges_table(found: Edges) -> RenderableType:
     """Where each optimum lies in its search space."""
-    table = new_table("batch size", "parameter", "position", "verdict", "")
+    table = new_table("batch size", "parameter", "position", "verdict", "confidence", "")
     for batch_size, edge in found.verdicts:
         verdict = Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, ""))
         sentence = "" if edge.verdict is Verdict.INSIDE else edge.sentence
-        table.add_row(str(batch_size), Text(edge.parameter), f"{edge.position:.2f}", verdict, Text(sentence))
-    return Group(Text.assemble((found.experiment, "bold"), ": where each optimum lies in its range, 0 to 1"), table)
+        cells = (f"{edge.position:.2f}", verdict, f"{edge.confidence:.0%}", Text(sentence))
+        table.add_row(str(batch_size), Text(edge.parameter), *cells)
+    title = ": where each optimum lies in its range, 0 to 1, and how probably widening it would help"
+    return Group(Text.assemble((found.experiment, "bold"), title), table)
 
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:

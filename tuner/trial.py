@@ -52,8 +52,8 @@ class TrialResult:
 
     Attributes:
         outcome: How it ended.
-        steps: Steps to target if `ACHIEVED`; the limit it did not reach the target within, if `CENSORED`; the step at
-            which divergence was noticed, if `INFEASIBLE`.
+        steps: Steps to target if `ACHIEVED`; steps within which it did not reach the target, if `CENSORED`: its limit,
+            or fewer if it was cut early; the step at which divergence was noticed, if `INFEASIBLE`.
         limit: The steps it was allowed when it ended: the budget, or the cap if that was lower.
         curve: Every measurement up to and including the one that ended it.
     """

@@ -117,6 +117,7 @@ class Worker:
                 self.device,
                 emit,
                 stopping=lambda: self.stopping() or watch.lets_go(experiment.name, study.batch_size),
+                studies=lambda: retry(lambda: self.store.record(experiment.name), give_up=self.stopping).studies,
             )
             self._attempt(session, study, emit)
 

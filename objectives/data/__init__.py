@@ -24,12 +24,17 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """A data set: what is trained on, what the search sees, and what it never sees."""
+    """A data set: what is trained on, what the search sees, and what it never sees.
+
+    Attributes:
+        shape: Of one example before its features were put in a row: channels, height and width of an image.
+    """
 
     train: Split
     validation: Split
     test: Split
     classes: int
+    shape: tuple[int, ...]
 
 
 @runtime_checkable

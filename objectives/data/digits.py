@@ -41,6 +41,7 @@ def _load() -> Splits:
         validation=_split((validation - mean) / deviation, validation_labels),
         test=_split((test - mean) / deviation, test_labels),
         classes=10,
+        shape=(1, 8, 8),
     )
 
 

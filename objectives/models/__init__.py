@@ -1,17 +1,29 @@
-"""Models whose parameters are stacked over lanes."""
+"""Models whose parameters are stacked over lanes, and ordinary torch modules, of which each lane has its own."""
 
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Network(Protocol):
-    """A model for given data, computing for every lane at once.
+    """A model for given data, computing for several lanes at once.
 
     The parameters of all lanes are one tensor `[lane, parameter]`. What a lane gives depends on its own row alone,
     even when other rows are not finite.
+
+    Attributes:
+        lanes: How many are trained by one call: all of a trainer's, or a divisor of their number.
+        autograd: Whether gradients are recorded. If not, tensors may be inference tensors, which are a tenth faster.
+        draws: Whether training draws random numbers, for dropout say; then it takes one lane at once.
     """
+
+    @property
+    def lanes(self) -> int: ...
+    @property
+    def autograd(self) -> bool: ...
+    @property
+    def draws(self) -> bool: ...
 
     @property
     def parameters(self) -> int:
@@ -20,6 +32,10 @@ class Network(Protocol):
 
     def initialise(self, generator: torch.Generator) -> Tensor:
         """Fresh parameters of one trial, `[parameter]`, float32, from a generator on the CPU."""
+        ...
+
+    def seed(self, noise: int) -> None:
+        """Set what the random numbers of the next step depend on; called only if it draws any."""
         ...
 
     def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,10 +66,29 @@ class Network(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A model's settings."""
+    """The settings of a model that is written out for a batch of lanes."""
 
     def network(
-        self, features: int, classes: int, *, lanes: int, batch_size: int, device: torch.device, dtype: torch.dtype
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        lanes: int,
+        batch_size: int,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> Network:
-        """The model for data of this shape, with room for the minibatches of all lanes."""
+        """The model for examples of this shape, with room for the minibatches of as many lanes as it takes at once."""
+        ...
+
+
+@runtime_checkable
+class Architecture(Protocol):
+    """The settings of a model that is a torch module."""
+
+    def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """A module with fresh parameters, drawn by torch's own generator.
+
+        It takes `[example, *shape]` and gives `[example, class]`.
+        """
         ...

@@ -1,7 +1,8 @@
 """The tensors of all lanes: what changes as their trials train, and what each trial was given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.optimizers import Optimizer, State
 from objectives.schedules import Schedule
+from objectives.training.recording import RecordedStep
 
 LEARNING_RATE = "learning_rate"
 
@@ -40,10 +42,26 @@ class Row:
     loss_sum: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lanes that the network trains at once: their part of every tensor that lasts.
+
+    Attributes:
+        lanes: Which they are.
+        hyperparameters: The optimizer's, but for the learning rate, `[lane, 1]`.
+    """
+
+    lanes: slice
+    parameters: Tensor
+    state: State
+    loss_sums: Tensor
+    hyperparameters: dict[str, Tensor]
+
+
 class Lanes:
     """A row of every tensor for each lane.
 
-    A lane without a trial stays in the batch, so that shapes never change: its learning rate is zero.
+    A lane without a trial stays beside those trained at once, so that shapes never change: its learning rate is zero.
     """
 
     def __init__(
@@ -61,10 +79,16 @@ class Lanes:
         self._state = optimizer.initial_state(self._parameters)
         self._loss_sums = torch.zeros(lanes, device=device, dtype=torch.float64)
         self._steps = torch.zeros(lanes, device=device, dtype=torch.int64)
+        # On the host, where random generators are seeded: of each lane its seed, and the steps it has done.
+        self._seeds, self._counts = torch.zeros(2, lanes, dtype=torch.int64).unbind()
         names = optimizer.hyperparameters | schedule.hyperparameters
         self._hyperparameters = {name: torch.ones(lanes, device=device, dtype=torch.float64) for name in sorted(names)}
         self._hyperparameters[LEARNING_RATE].zero_()
         self._columns = {name: self._column(name) for name in optimizer.hyperparameters - {LEARNING_RATE}}
+        self._vacant = set(range(lanes))
+        self._records = device.type == "cuda"
+        self._recorded: dict[int, RecordedStep] = {}
+        self._groups = [self._group(slice(first, first + network.lanes)) for first in range(0, lanes, network.lanes)]
 
     @property
     def parameters(self) -> Tensor:
@@ -77,16 +101,19 @@ class Lanes:
         state = self._optimizer.initial_state(placed.unsqueeze(0))
         return Row(placed, tuple(each[0] for each in state), self._loss_sums.new_zeros(()))
 
-    def write(self, lane: int, row: Row, *, step: int, hyperparameters: Mapping[str, float]) -> None:
-        """Set up a lane that has done `step` steps."""
+    def write(self, lane: int, row: Row, *, seed: int, step: int, hyperparameters: Mapping[str, float]) -> None:
+        """Set up a lane that has done `step` steps of a trial with this seed."""
         self._parameters[lane] = row.parameters
         for kept, given in zip(self._state, row.state, strict=True):
             kept[lane] = given
         self._loss_sums[lane] = row.loss_sum
         self._steps[lane] = step
+        self._seeds[lane], self._counts[lane] = seed, step
+        self._vacant.discard(lane)
         for name, values in self._hyperparameters.items():
             values[lane] = hyperparameters[name]
-        self._columns = {name: self._column(name) for name in self._columns}
+        for name, column in self._columns.items():
+            column.copy_(self._column(name))
 
     def read(self, lane: int) -> Row:
         """A copy of a lane, on the CPU."""
@@ -96,20 +123,46 @@ class Lanes:
     def clear(self, lane: int) -> None:
         """Vacate a lane. Every value becomes an ordinary one: what diverged would be slow and stay so for ever."""
         vacant = dict.fromkeys(self._hyperparameters, 1.0) | {LEARNING_RATE: 0.0}
-        self.write(lane, self.first_row(torch.zeros_like(self._parameters[lane])), step=0, hyperparameters=vacant)
+        row = self.first_row(torch.zeros_like(self._parameters[lane]))
+        self.write(lane, row, seed=0, step=0, hyperparameters=vacant)
+        self._vacant.add(lane)
 
     def train(self, inputs: Tensor, labels: Tensor) -> None:
         """Train every lane on its next minibatches.
+
+        Lanes that are not trained at once take all these steps one after the other: what a lane needs then stays in
+        the processor's cache, as it would in a loop of its own.
 
         Args:
             inputs: `[step, lane, example, feature]`.
             labels: `[step, lane, example]`.
         """
-        rates = self._learning_rates(len(inputs))
-        for rate, step_inputs, step_labels in zip(rates.unbind(), inputs.unbind(), labels.unbind(), strict=True):
-            problem = Minibatch(self._network, step_inputs, step_labels)
-            hyperparameters = self._columns | {LEARNING_RATE: rate}
-            self._loss_sums += self._optimizer.step(problem, self._parameters, self._state, hyperparameters)
+        given = self._learning_rates(len(inputs)), inputs, labels
+        noise = self._noise(len(inputs)) if self._network.draws else None
+        for group in self._groups:
+            if self._vacant.issuperset(range(group.lanes.start, group.lanes.stop)):
+                continue
+            minibatches = [each[:, group.lanes].unbind() for each in given]
+            step = self._step(group, [each[0] for each in minibatches])
+            for number, minibatch in enumerate(zip(*minibatches, strict=True)):
+                if noise is not None:
+                    self._network.seed(int(noise[number, group.lanes.start]))
+                step(*minibatch)
+
+    def _step(self, group: Group, given: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], None]:
+        """A training step of a group, which takes learning rates, inputs and labels; recorded if that can be."""
+        step = partial(self._update, group)
+        if not self._records:
+            return step
+        if group.lanes.start not in self._recorded:
+            touched = group.parameters, *group.state, group.loss_sums
+            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched)
+        return self._recorded[group.lanes.start]
+
+    def _update(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
+        problem = Minibatch(self._network, inputs, labels)
+        hyperparameters = group.hyperparameters | {LEARNING_RATE: rate}
+        group.loss_sums.add_(self._optimizer.step(problem, group.parameters, group.state, hyperparameters))
 
     def collect_losses(self, lanes: Tensor) -> Tensor:
         """The training losses of some lanes since they were last collected, added up, `[lane]`."""
@@ -127,3 +180,25 @@ class Lanes:
     def _column(self, name: str) -> Tensor:
         """A hyperparameter as optimizers take it, `[lane, 1]`."""
         return self._hyperparameters[name].to(self._parameters.dtype).unsqueeze(1)
+
+    def _noise(self, steps: int) -> Tensor:
+        """Seeds of the next steps' random numbers, `[step, lane]`; counts the steps as done."""
+        ahead = torch.arange(steps).unsqueeze(1) + self._counts
+        self._counts += steps
+        return _mixed(_mixed(self._seeds) + ahead)
+
+    def _group(self, lanes: slice) -> Group:
+        return Group(
+            lanes,
+            self._parameters[lanes],
+            tuple(each[lanes] for each in self._state),
+            self._loss_sums[lanes],
+            {name: column[lanes] for name, column in self._columns.items()},
+        )
+
+
+def _mixed(numbers: Tensor) -> Tensor:
+    """Numbers from 0 to 2^63 that show no pattern: the last steps of splitmix64 (Steele et al. 2014), modulo 2^64."""
+    mixed = (numbers ^ (numbers >> 30)) * -0x40A7B892E31B1A47
+    mixed = (mixed ^ (mixed >> 27)) * -0x6B2FB644ECCEEE15
+    return (mixed ^ (mixed >> 31)) & (2**63 - 1)

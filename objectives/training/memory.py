@@ -14,8 +14,13 @@ def memory_watched(*, lanes: int, batch_size: int, device: torch.device) -> Iter
     try:
         yield
     except RuntimeError as error:
-        # On the CPU the failure has no class of its own.
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not is_full(error):
             raise
         message = f"{device} cannot hold {lanes} lanes at batch size {batch_size}; use fewer lanes"
         raise OutOfMemory(message) from error
+
+
+def is_full(error: RuntimeError) -> bool:
+    """Whether an allocation failed."""
+    # On the CPU the failure has no class of its own.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,5 +1,6 @@
 """Trains many trials in lockstep: the trainer behind every supervised objective."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -8,15 +9,17 @@ import torch
 from torch import Tensor
 
 from objectives.data import Splits
-from objectives.models import Model
+from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training import checkpoint as checkpoints
+from objectives.training.arithmetic import Precision, tensor_cores
 from objectives.training.evaluation import METRICS, Evaluation
 from objectives.training.grid import Progress
 from objectives.training.lanes import Lanes
 from objectives.training.memory import memory_watched
 from objectives.training.minibatches import Minibatches, Order
+from objectives.training.networks import Computation, network_for
 from tuner.trial import Measurement, TrialSpec
 
 ACCELERATOR_CHUNK = 16
@@ -40,7 +43,7 @@ class LaneTrainer:
     Args:
         splits: The data.
         device: As torch names it, or `auto`: the accelerator, if there is one.
-        dtype: Precision of parameters and data.
+        computation: How gradients are computed.
         chunk: Steps that `advance` trains; by default up to the next measurement on the CPU, 16 on an accelerator.
 
     Raises:
@@ -50,14 +53,14 @@ class LaneTrainer:
     def __init__(
         self,
         splits: Splits,
-        model: Model,
+        model: Model | Architecture,
         *,
         optimizer: Optimizer,
         schedule: Schedule,
         batch_size: int,
         lanes: int,
         device: str,
-        dtype: torch.dtype = torch.float32,
+        computation: Computation = Computation(),  # noqa: B008 - a frozen value
         chunk: int | None = None,
     ) -> None:
         place = torch.device(_accelerator() if device == "auto" else device)
@@ -65,12 +68,15 @@ class LaneTrainer:
         self._lane_count, self._batch_size, self._place = lanes, batch_size, place
         self._examples = len(splits.train)
         self._progress: dict[int, Progress] = {}
+        self._tensor_cores = computation.precision is Precision.TF32
+        dtype = computation.dtype
         with self._watched(), torch.inference_mode():
+            self._network = network_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=place)
+        # What tensors are made and trained in.
+        self._mode = torch.no_grad if self._network.autograd else torch.inference_mode
+        with self._watched(), self._mode():
             inputs, labels = splits.train.inputs.to(place, dtype), splits.train.labels.to(place)
             self._minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
-            self._network = model.network(
-                inputs.shape[1], splits.classes, lanes=lanes, batch_size=batch_size, device=place, dtype=dtype
-            )
             self._lanes = Lanes(
                 self._network, optimizer=optimizer, schedule=schedule, lanes=lanes, device=place, dtype=dtype
             )
@@ -92,7 +98,7 @@ class LaneTrainer:
         """
         if lane in self._progress:
             raise ValueError(f"lane {lane} holds a trial; unload it first")
-        with self._watched(), torch.inference_mode():
+        with self._watched(), self._mode():
             if checkpoint is None:
                 generator = torch.Generator().manual_seed(trial.seed)
                 row = self._lanes.first_row(self._network.initialise(generator))
@@ -100,14 +106,14 @@ class LaneTrainer:
             else:
                 row, order, progress = checkpoints.read(checkpoint, examples=self._examples)
             hyperparameters = {name: float(value) for name, value in trial.hyperparameters.items()}
-            self._lanes.write(lane, row, step=progress.step, hyperparameters=hyperparameters)
+            self._lanes.write(lane, row, seed=trial.seed, step=progress.step, hyperparameters=hyperparameters)
             self._minibatches.open(lane, order)
             self._progress[lane] = progress
 
-    @torch.inference_mode()
     def save(self, lane: int) -> bytes:
         """The state of the trial in a lane, for `load` to go on from with identical results."""
-        return checkpoints.write(self._lanes.read(lane), self._minibatches.rest(lane), self._progress[lane])
+        with self._mode():
+            return checkpoints.write(self._lanes.read(lane), self._minibatches.rest(lane), self._progress[lane])
 
     def advance(self) -> Mapping[int, Sequence[Measurement]]:
         """Train every loaded lane; what each measured on the way, oldest first.
@@ -118,7 +124,13 @@ class LaneTrainer:
         Raises:
             OutOfMemory: The device is full.
         """
-        with self._watched(), _denormals_flushed(), torch.inference_mode():
+        with (
+            self._watched(),
+            _one_thread(),
+            _denormals_flushed(),
+            tensor_cores(allowed=self._tensor_cores),
+            self._mode(),
+        ):
             left = self._chunk or self._until_due()
             readings: list[Reading] = []
             while left and self._progress:
@@ -131,12 +143,12 @@ class LaneTrainer:
                     readings.append(self._measure(due))
             return _measurements(readings)
 
-    @torch.inference_mode()
     def unload(self, lane: int) -> None:
         """Free a lane."""
         del self._progress[lane]
         self._minibatches.close(lane)
-        self._lanes.clear(lane)
+        with self._mode():
+            self._lanes.clear(lane)
 
     def close(self) -> None:
         """Release the device; the trainer cannot be used any more."""
@@ -174,6 +186,17 @@ def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurem
     for (lane, step), values in zip(keys, table, strict=True):
         found.setdefault(lane, []).append(Measurement(step, dict(zip(METRICS, values, strict=True))))
     return found
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Has torch use one thread, unless `OMP_NUM_THREADS` is set: several would round by how they share the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

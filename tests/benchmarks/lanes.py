@@ -1,32 +1,35 @@
-"""How fast lanes train: trial-steps per second of the digits network, next to an ordinary PyTorch loop.
+"""How fast lanes train: trial-steps per second, next to an ordinary PyTorch loop in the same process.
 
-Run as `python -m tests.benchmarks.lanes [--device cpu] [--json]`. Each number is the median of five measurements, of
-the loop and of the lanes in turn, so that both meet the same machine. Neither evaluates or logs while it trains.
+Run as `python -m tests.benchmarks.lanes [--device cpu|cuda] [--model NAME] [--batch-size B] [--lanes N] [--json]`; the
+last three filters may be repeated. Each number is the median of five measurements, of the loops and of the lanes in
+turn, so that all meet the same machine. None evaluates or logs while it trains. On a GPU the loop is also timed under
+`torch.compile` with CUDA graphs.
 """
 
 import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
-from objectives.data.digits import Digits
-from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.lanes import Lanes
 from objectives.training.minibatches import Minibatches, Order
-from tests.objectives.reference import EASY, sequential, shuffled
+from objectives.training.networks import Computation, network_for
+from tests.benchmarks.workloads import WORKLOADS, Workload
+from tests.objectives.reference import EASY, shuffled
 
-LANES = (1, 4, 8, 16, 32)
-BATCH_SIZES = (2, 8, 64, 512, 1024)
 REPEATS = 5
-SECONDS = 0.2
-"""Of one measurement, about."""
+SECONDS = 0.4
+"""Of one measurement, about: a step at least."""
+SIDE = 2048
+"""Of the square matrices whose product measures the peak."""
 
 Train = Callable[[int], None]
 """Trains for a number of steps."""
@@ -34,67 +37,129 @@ Train = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Trial-steps per second, and the ratio of the two."""
+    """What one cell of the table measured.
 
+    Attributes:
+        steps_per_second: Of all lanes together.
+        loop_steps_per_second: Of the ordinary loop.
+        ratio: Of the two.
+        share_of_peak: Arithmetic of the lanes, over that of a large matrix product.
+        bytes_per_lane: Kept between steps for each trial: parameters, gradient, optimizer; on a GPU all that is held.
+        compiled_steps_per_second: Of the compiled loop, on a GPU.
+    """
+
+    model: str
+    device: str
     batch_size: int
     lanes: int
-    loop: float
-    in_lanes: float
+    steps_per_second: float
+    loop_steps_per_second: float
     ratio: float
+    share_of_peak: float
+    bytes_per_lane: int
+    compiled_steps_per_second: float | None
 
 
-def ordinary_loop(batch_size: int, *, device: torch.device) -> Train:
+def ordinary_loop(workload: Workload, batch_size: int, *, device: torch.device, compiled: bool = False) -> Train:
     """One trial, by autograd and `torch.optim.SGD`."""
-    train = Digits().load().train
-    inputs, labels = train.inputs.to(device), train.labels.to(device)
-    generator = torch.Generator().manual_seed(0)
-    model = sequential(Mlp((128,)), generator, dtype=torch.float32).to(device)
+    splits = workload.splits()
+    inputs = splits.train.inputs.view(-1, *splits.shape).to(device)
+    labels = splits.train.labels.to(device)
+    model = workload.module().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=EASY["learning_rate"], momentum=EASY["momentum"])
-    minibatches = shuffled(len(train), batch_size, generator)
+    minibatches = shuffled(len(inputs), batch_size, torch.Generator().manual_seed(0))
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(model(inputs[rows]), labels[rows])
+
+    forward = torch.compile(loss, mode="reduce-overhead") if compiled else loss
 
     def run(steps: int) -> None:
         for _ in range(steps):
-            rows = next(minibatches).to(device)
             optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(functional.cross_entropy(model(inputs[rows]), labels[rows]))
+            torch.autograd.backward(forward(next(minibatches).to(device)))
             optimizer.step()
 
     return run
 
 
-def in_lanes(batch_size: int, *, lanes: int, device: torch.device) -> Train:
-    """As many trials in lockstep."""
-    train = Digits().load().train
-    network = Mlp((128,)).network(64, 10, lanes=lanes, batch_size=batch_size, device=device, dtype=torch.float32)
-    minibatches = Minibatches(train.inputs.to(device), train.labels.to(device), batch_size=batch_size, lanes=lanes)
-    tensors = Lanes(
-        network, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
-    )
-    for lane in range(lanes):
-        generator = torch.Generator().manual_seed(lane)
-        tensors.write(lane, tensors.first_row(network.initialise(generator)), step=0, hyperparameters=EASY)
-        minibatches.open(lane, Order(generator, len(train)))
+def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.device) -> tuple[Train, int]:
+    """As many trials in lockstep, and the bytes a lane keeps."""
+    splits = workload.splits()
+    network = network_for(workload.model, splits, Computation(), lanes=lanes, batch_size=batch_size, device=device)
+    mode = torch.no_grad if network.autograd else torch.inference_mode
+    with mode():
+        inputs, labels = splits.train.inputs.to(device), splits.train.labels.to(device)
+        minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
+        tensors = Lanes(
+            network, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
+        )
+        for lane in range(lanes):
+            generator = torch.Generator().manual_seed(lane)
+            row = tensors.first_row(network.initialise(generator))
+            tensors.write(lane, row, seed=lane, step=0, hyperparameters=EASY)
+            minibatches.open(lane, Order(generator, len(inputs)))
 
-    @torch.inference_mode()
     def run(steps: int) -> None:
-        while steps:
-            taken = min(steps, minibatches.ready)
-            tensors.train(*minibatches.take(taken))
-            steps -= taken
+        with mode():
+            while steps:
+                taken = min(steps, minibatches.ready)
+                tensors.train(*minibatches.take(taken))
+                steps -= taken
 
-    return run
+    return run, 3 * network.parameters * tensors.parameters.element_size()
 
 
-def compare(batch_size: int, *, lanes: int, device: torch.device) -> Speed:
-    """The median speeds of both, measured in turn."""
-    trained = {ordinary_loop(batch_size, device=device): 1, in_lanes(batch_size, lanes=lanes, device=device): lanes}
-    steps = {train: max(5, round(50 * SECONDS / seconds(train, 50, device=device))) for train in trained}
-    pairs = [
-        [steps[train] * trials / seconds(train, steps[train], device=device) for train, trials in trained.items()]
-        for _ in range(REPEATS)
-    ]
-    loop, stacked = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Speed(batch_size, lanes, loop, stacked, stacked / loop)
+def compare(name: str, batch_size: int, *, lanes: int, device: torch.device, peak: float) -> Speed:
+    """The median speeds, measured in turn."""
+    workload = WORKLOADS[name]
+    before = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+    stacked, kept = in_lanes(workload, batch_size, lanes=lanes, device=device)
+    trained = {"loop": (ordinary_loop(workload, batch_size, device=device), 1), "lanes": (stacked, lanes)}
+    if device.type == "cuda":
+        kept = (torch.cuda.memory_allocated(device) - before) // lanes
+        trained["compiled"] = ordinary_loop(workload, batch_size, device=device, compiled=True), 1
+    with FlopCounterMode(display=False) as counter:
+        trained["loop"][0](1)
+    steps = {key: steps_in(SECONDS, train, device=device) for key, (train, _) in trained.items()}
+    speeds: dict[str, list[float]] = {key: [] for key in trained}
+    for _ in range(REPEATS):
+        for key, (train, trials) in trained.items():
+            speeds[key].append(steps[key] * trials / seconds(train, steps[key], device=device))
+    median = {key: statistics.median(each) for key, each in speeds.items()}
+    return Speed(
+        model=name,
+        device=device.type,
+        batch_size=batch_size,
+        lanes=lanes,
+        steps_per_second=median["lanes"],
+        loop_steps_per_second=median["loop"],
+        ratio=statistics.median(a / b for a, b in zip(speeds["lanes"], speeds["loop"], strict=True)),
+        share_of_peak=median["lanes"] * counter.get_total_flops() / peak,
+        bytes_per_lane=kept,
+        compiled_steps_per_second=median.get("compiled"),
+    )
+
+
+def steps_in(wanted: float, train: Train, *, device: torch.device) -> int:
+    """How many steps take about so many seconds, after some to warm up."""
+    steps = 1
+    seconds(train, steps, device=device)
+    while (taken := seconds(train, steps, device=device)) < wanted / 4:
+        steps *= 2
+    return max(1, round(steps * wanted / taken))
+
+
+def peak_of(device: torch.device) -> float:
+    """Floating-point operations per second of a large matrix product."""
+    left, right = torch.randn(2, SIDE, SIDE, device=device).unbind()
+
+    def multiply(times: int) -> None:
+        for _ in range(times):
+            torch.mm(left, right)
+
+    steps = steps_in(SECONDS, multiply, device=device)
+    return 2 * SIDE**3 * steps / statistics.median(seconds(multiply, steps, device=device) for _ in range(REPEATS))
 
 
 def seconds(train: Train, steps: int, *, device: torch.device) -> float:
@@ -106,22 +171,42 @@ def seconds(train: Train, steps: int, *, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
+def table(speeds: Sequence[Speed], peak: float) -> str:
+    """What was measured, for people."""
+    lines = [
+        f"a matrix product of side {SIDE} makes {peak / 1e9:,.0f} GFLOP/s",
+        "model       batch size  lanes       loop   in lanes   ratio  of peak  MB/lane  compiled loop  (steps/s)",
+    ]
+    for each in speeds:
+        compiled = f"{each.compiled_steps_per_second:13,.0f}" if each.compiled_steps_per_second else f"{'-':>13}"
+        lines.append(
+            f"{each.model:10}  {each.batch_size:10}  {each.lanes:5}  {each.loop_steps_per_second:9,.1f}  "
+            f"{each.steps_per_second:9,.1f}  {each.ratio:6.2f}  {each.share_of_peak:7.1%}  "
+            f"{each.bytes_per_lane / 1e6:7.2f}  {compiled}"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cpu")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--model", action="append", choices=list(WORKLOADS))
+    parser.add_argument("--batch-size", action="append", type=int)
+    parser.add_argument("--lanes", action="append", type=int)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     device = torch.device(arguments.device)
-    speeds = [compare(size, lanes=lanes, device=device) for size in BATCH_SIZES for lanes in LANES]
-    if arguments.json:
-        print(json.dumps([asdict(each) for each in speeds], indent=1))
-        return
-    print("batch size  lanes       loop   in lanes   ratio   (trial-steps per second)")
-    for each in speeds:
-        print(f"{each.batch_size:10}  {each.lanes:5}  {each.loop:9,.0f}  {each.in_lanes:9,.0f}  {each.ratio:6.1f}")
+    peak = peak_of(device)
+    speeds = [
+        compare(name, batch_size, lanes=lanes, device=device, peak=peak)
+        for name in arguments.model or WORKLOADS
+        for batch_size in arguments.batch_size or WORKLOADS[name].batch_sizes
+        for lanes in arguments.lanes or WORKLOADS[name].lanes
+    ]
+    print(json.dumps({"results": [asdict(each) for each in speeds]}) if arguments.json else table(speeds, peak))
 
 
 if __name__ == "__main__":

@@ -9,22 +9,18 @@ wide one. On the noisy quadratic model, which has no seeds, it is the exact opti
 import argparse
 import json
 import statistics
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.working import work_through
+from tests.benchmarks.runs import record_of
 from tuner.analysis.confirmation import Confirmation, confirm
 from tuner.analysis.prediction import predicted_curve
 from tuner.experiment import ConfirmationSettings, Experiment, load
 from tuner.records import StudyRecord
 from tuner.space import Range, Scale, SearchSpace
-from tuner.stores.opening import open_store
 
 PROBLEMS = {"digits/256": ("digits", 256), "nqm/4096": ("nqm-momentum", 4096), "nqm/16384": ("nqm-momentum", 16384)}
 """Presets and batch sizes, by name."""
@@ -77,10 +73,7 @@ def narrowed(experiment: Experiment) -> Experiment:
 
 def searched(experiment: Experiment) -> tuple[StudyRecord, Confirmation]:
     """The only study of an experiment after its run, and its winner."""
-    with tempfile.TemporaryDirectory() as folder, closing(open_store(f"sqlite:///{Path(folder) / 't.db'}")) as store:
-        store.submit(experiment)
-        work_through(store)
-        (study,) = store.record(experiment.name).studies
+    (study,) = record_of(experiment).studies
     found = confirm(study, experiment.confirmation)
     assert found is not None
     return study, found

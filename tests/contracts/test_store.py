@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import optuna
@@ -17,10 +18,12 @@ from sqlalchemy import Connection, create_engine, text
 from tests.contracts.stored import POINT, achieved, diverged, plan, small
 from tuner.distributions import distributions_of
 from tuner.errors import StoreError
-from tuner.records import Role, TrialState
+from tuner.records import LearningRateRule, Origin, Role, TrialState
 from tuner.stores import Claim, Store
 from tuner.stores.opening import open_store
 from tuner.stores.urls import parse
+
+ORIGIN = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
 
 
 @contextmanager
@@ -92,13 +95,13 @@ def test_only_a_few_of_many_differences_are_shown(store: Store) -> None:
 def test_a_trial_is_read_back_as_it_was_stored(store: Store) -> None:
     before = datetime.now(UTC)
     with claimed(store) as claim:
-        number = claim.start(plan(7, repeat=2, role=Role.REPORT))
+        number = claim.start(replace(plan(7, repeat=2, role=Role.REPORT), origin=ORIGIN))
         stored = claim.finish(number, achieved(3), loss=1.25)
         record = claim.record()
 
     assert record.trials == (stored,)
     assert (stored.number, stored.state, stored.reason) == (0, TrialState.FINISHED, "")
-    assert stored.plan == plan(7, repeat=2, role=Role.REPORT)
+    assert stored.plan == replace(plan(7, repeat=2, role=Role.REPORT), origin=ORIGIN)
     assert stored.plan.hyperparameters == POINT
     assert stored.end is not None
     assert (stored.end.steps, stored.end.limit, stored.end.spent, stored.end.loss) == (3, 400, 3, 1.25)
@@ -201,7 +204,7 @@ def test_an_empty_store_says_so(store_url: str) -> None:
 
 def test_optuna_sees_the_trials(store: Store) -> None:
     with claimed(store) as claim:
-        claim.finish(claim.start(plan(0)), achieved(190), loss=7.5)
+        claim.finish(claim.start(replace(plan(0), origin=ORIGIN)), achieved(190), loss=7.5)
         claim.finish(claim.start(plan(1)), diverged(), loss=12.0)
         claim.fail(claim.start(plan(2)), reason="out of memory")
     study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url)
@@ -216,6 +219,7 @@ def test_optuna_sees_the_trials(store: Store) -> None:
     assert finished.distributions == distributions_of(small().space)
     assert finished.user_attrs["plan"]["hyperparameters"] == POINT
     assert (finished.user_attrs["outcome"], finished.user_attrs["steps"]) == ("achieved", 190)
+    assert (finished.user_attrs["origin"], infeasible.user_attrs.get("origin")) == (ORIGIN.phrase, None)
     assert len(finished.intermediate_values) == 16
     assert finished.intermediate_values[1] == achieved(190).curve[0].metrics["validation/error"]
     assert finished.intermediate_values[190] == 0.02

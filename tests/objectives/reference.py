@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,9 +15,21 @@ from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.grid import next_measurement
+from objectives.training.networks import Computation
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer
 from tuner.trial import Measurement, TrialSpec
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+        ],
+    ),
+]
 
 EASY = {"learning_rate": 0.03, "momentum": 0.9, "end_factor": 0.1, "decay_steps": 2000.0}
 
@@ -32,7 +45,7 @@ def lane_trainer(
         batch_size=batch_size,
         lanes=lanes,
         device=device,
-        dtype=dtype,
+        computation=Computation(dtype=dtype),
         chunk=chunk,
     )
 
@@ -102,7 +115,7 @@ def curve_alone(
 
 def sequential(model: Mlp, generator: torch.Generator, *, dtype: torch.dtype) -> nn.Sequential:
     """The model of `torch.nn` with the parameters a lane would start from."""
-    network = model.network(64, 10, lanes=1, batch_size=1, device=torch.device("cpu"), dtype=dtype)
+    network = model.network((64,), 10, lanes=1, batch_size=1, device=torch.device("cpu"), dtype=dtype)
     modules: list[nn.Module] = []
     for weights, biases in network.layers(network.initialise(generator).to(dtype).unsqueeze(0)):
         linear = nn.Linear(weights.shape[1], weights.shape[2], dtype=dtype)

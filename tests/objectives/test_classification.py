@@ -44,3 +44,28 @@ def test_every_wrong_setting_is_reported_with_its_path() -> None:
 
     assert [each.path for each in caught.value.problems] == ["model.hidden.0", "schedule.kind"]
     assert "did you mean linear_decay?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "bf16"}, 'precision = "bf16" is for torch modules; Mlp computes its own gradients'),
+        ({"compile": True}, "compile is for torch modules; Mlp computes its own gradients, in float32 or tf32"),
+        ({"model": {"kind": "heavy_ball"}}, "heavy_ball is not one of the models"),
+        (
+            {"model": {"kind": "objectives.optimizers.heavy_ball:HeavyBall"}},
+            r"HeavyBall is not a model; it needs a method module\(shape, classes\)",
+        ),
+    ],
+)
+def test_a_model_that_cannot_do_what_is_asked_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build("objectives", TABLE | settings, Objective)
+
+
+def test_the_simple_cnn_trains_on_digits_as_images() -> None:
+    objective = build("objectives", TABLE | {"model": {"kind": "cnn", "size": "narrow"}, "microbatch": 8}, Objective)
+    trainer = objective.trainer(16, lanes=2, device="cpu")
+    trainer.load(1, TrialSpec(0, {"learning_rate": 0.1, "momentum": 0.5, "end_factor": 1.0, "decay_steps": 10.0}))
+
+    assert trainer.advance()[1][0].metrics["train/loss"] == pytest.approx(2.3, abs=0.3)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import qmc
 
-from tests.objectives.reference import EASY, curve_alone, curve_in_lane, curves_in_lanes, lane_trainer
+from tests.objectives.reference import DEVICES, EASY, curve_alone, curve_in_lane, curves_in_lanes, lane_trainer
 from tuner.space import Range, Scale
 from tuner.trial import Measurement, TrialSpec, Value
 
@@ -23,17 +23,6 @@ STEPS = 100
 TOLERANCE = 1e-10
 DISTURBANCE = 1e-12
 """Where training is unstable it amplifies rounding: there a lane may be as far off as a start that is off by this."""
-
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-        ],
-    ),
-]
 
 
 def points() -> list[dict[str, Value]]:

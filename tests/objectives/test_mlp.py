@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 def network(*hidden: int, lanes: int, batch_size: int, features: int = 7, classes: int = 5) -> MlpNetwork:
     model = Mlp(hidden)
-    return model.network(features, classes, lanes=lanes, batch_size=batch_size, device=CPU, dtype=torch.float64)
+    return model.network((features,), classes, lanes=lanes, batch_size=batch_size, device=CPU, dtype=torch.float64)
 
 
 def problem(made: MlpNetwork, *, lanes: int, batch_size: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

@@ -155,6 +155,15 @@ def test_denormals_are_left_alone_outside_training() -> None:
     assert (torch.tensor(1e-38) * 0.01).item() > 0
 
 
+def test_torch_keeps_its_threads_outside_training() -> None:
+    before = torch.get_num_threads()
+    trainer = lane_trainer(64, lanes=1)
+    trainer.load(0, TRIAL)
+    trainer.advance()
+
+    assert torch.get_num_threads() == before
+
+
 def test_a_closed_trainer_lets_go_of_its_trials() -> None:
     trainer = lane_trainer(64, lanes=1)
     trainer.load(0, TRIAL)

@@ -52,6 +52,7 @@ def trial(number: int, end: TrialEnd | None, *, run: PointRun | None = None) -> 
         hyperparameters=wanted.hyperparameters,
         lanes=8,
         device="cpu",
+        origin=wanted.origin,
     )
     state = TrialState.FINISHED if end else TrialState.FAILED
     reason = "" if end else "interrupted"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tests.tuner.recorded import at_second, curve_to, finished_study
 from tests.tuner.synthetic import STARTED, digits, ended, study
 from tuner.recorders.run_content import MEASUREMENTS, RunContent, RunStatus, study_run, trial_key, trial_run
-from tuner.records import Curve, TrialEnd
+from tuner.records import Curve, LearningRateRule, Origin, TrialEnd
 from tuner.trial import Measurement, Outcome
 
 STARTED_MILLISECONDS = 1_767_225_600_000
@@ -58,6 +58,15 @@ def test_a_longer_curve_is_thinned_evenly_and_keeps_its_ends() -> None:
 
 def test_a_trial_without_a_curve_has_its_final_metrics() -> None:
     assert history(content(ended(30), ()), "validation/error") == [(30, 0.025)]
+
+
+def test_a_point_taken_from_another_batch_size_is_tagged_with_its_origin() -> None:
+    plain = at_second(0, ended(30))
+    origin = Origin(128, 1, 17, LearningRateRule.LINEAR)
+    taken = replace(plain, plan=replace(plain.plan, origin=origin))
+    tags = [trial_run(digits(), each, ended(30), (), batch_size=64, round=1).tags for each in (plain, taken)]
+
+    assert [each.get("origin") for each in tags] == [None, "batch size 128, linear scaling"]
 
 
 def test_only_a_trial_that_reached_the_target_has_steps_to_target() -> None:

@@ -78,7 +78,7 @@ def test_the_report_tells_the_story_of_the_rounds(store: Store, tmp_path: Path) 
     page = write_report(record, tmp_path / "report").read_text()
     found = content(findings(record))
     assert [each.batch_size for each in found.rounds] == ["8"] * searched(store).round
-    assert "Rounds of the search" in page
+    assert "How the searches went" in page
     assert "Round 1: 20 points, best" in page
     assert found.commands[1].startswith("tuner replay toy --batch-size 8 --trial ")
     assert found.commands[1].endswith((" --round 2", " --round 3"))

@@ -51,6 +51,12 @@ def test_the_ends_are_at_zero_and_one(range_: Range) -> None:
     assert (range_.position(range_.low), range_.position(range_.high)) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(("value", "nearest"), [(-2.0, 1), (1.0, 1), (3.4, 3), (8.6, 9), (20.0, 9)])
+def test_the_nearest_value_of_a_range_is_whole_if_they_all_are_and_never_outside(value: float, nearest: int) -> None:
+    assert Range(1, 9, integer=True).nearest(value) == nearest
+    assert Range(1.0, 9.0).nearest(value) == min(max(value, 1.0), 9.0)
+
+
 @given(POSITIONS)
 def test_a_space_decodes_every_position_into_itself(position: list[float]) -> None:
     assert SPACE.at(position) in SPACE

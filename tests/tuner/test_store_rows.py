@@ -1,10 +1,14 @@
+import json
 import math
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from tuner.stores.rows import curves_from, intermediate_values, measurement_rows
+from tests.contracts.stored import plan
+from tuner.records import LearningRateRule, Origin
+from tuner.stores.rows import curves_from, intermediate_values, measurement_rows, plan_from, plan_table
 from tuner.trial import Measurement
 
 METRICS = ("train/loss", "validation/error")
@@ -46,3 +50,14 @@ def test_a_dashboard_is_told_of_numbers_that_are_not_finite(value: float, stored
     (shown,) = intermediate_values([Measurement(7, {"train/loss": value})], "train/loss")
 
     assert shown == (7, *stored)
+
+
+@pytest.mark.parametrize("origin", [None, Origin(128, 1, 17, LearningRateRule.SAME)])
+def test_a_plan_survives_as_json(origin: Origin | None) -> None:
+    planned = replace(plan(3), origin=origin)
+
+    assert plan_from(json.dumps(plan_table(planned))) == planned
+
+
+def test_a_plan_without_an_origin_is_stored_as_it_was_before_there_were_any() -> None:
+    assert "origin" not in plan_table(plan(3))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
@@ -21,6 +21,8 @@ SPREADS = (1.0, 1.0, 0.5)
 """Standard deviations of the logarithms of length, amplitude and noise."""
 BOUNDS = ((0.03, 30.0), (0.03, 30.0), (0.01, 3.0))
 """Of length, amplitude and noise: trials without noise, run again at the same point, would make the kernel singular."""
+COARSE = 1e-5
+"""Relative gain at which the search for them ends: more digits of a length change nothing, and take half the time."""
 STARTS = (0.3, 1.0)
 """Lengths from which the best ones are looked for."""
 
@@ -46,19 +48,36 @@ class GaussianProcess:
 
     def at(self, positions: Array) -> Array:
         """Expected log2 steps at positions [point, column]; [point]."""
-        kernel = self.amplitude**2 * np.exp(-0.5 * _squares(positions / self.lengths, self.positions / self.lengths))
-        return np.asarray(self.mean + kernel @ self.weights)
+        return np.asarray(self.mean + self._kernel(positions, self.positions) @ self.weights)
+
+    def deviations(self, positions: Array, *, pending: Array) -> Array:
+        """How uncertain that is: standard deviations of the function, in log2 steps; [point].
+
+        Args:
+            positions: Where, [point, column].
+            pending: Trials in flight, [trial, column]: their results are not known, but where they will be is. What is
+                expected elsewhere does not change if each comes out as expected.
+        """
+        known = np.vstack([self.positions, pending])
+        covariance = self._kernel(known, known) + self.noise**2 * np.eye(len(known))
+        explained = solve_triangular(cholesky(covariance, lower=True), self._kernel(known, positions), lower=True)
+        return np.asarray(np.sqrt(np.maximum(self.amplitude**2 - (explained**2).sum(axis=0), 0.0)))
+
+    def _kernel(self, left: Array, right: Array) -> Array:
+        """Prior covariance between rows, [left, right]."""
+        return np.asarray(self.amplitude**2 * np.exp(-0.5 * _squares(left / self.lengths, right / self.lengths)))
 
 
-def fit(positions: Array, losses: Array) -> GaussianProcess:
+def fit(positions: Array, losses: Array, *, noise: float = NOISE) -> GaussianProcess:
     """The process through some trials.
 
     Args:
         positions: Where the trials lie, 0 to 1, [trial, column].
         losses: Their log2 steps, [trial].
+        noise: Where the prior of the noise has its median, in log2 steps.
     """
     mean, columns = float(losses.mean()), positions.shape[1]
-    centre = np.log([LENGTH] * columns + [AMPLITUDE, NOISE])
+    centre = np.log([LENGTH] * columns + [AMPLITUDE, noise])
     spread = np.array([SPREADS[0]] * columns + [*SPREADS[1:]])
     apart = (positions[:, None, :] - positions[None, :, :]) ** 2  # [trial, trial, column]
 
@@ -69,12 +88,15 @@ def fit(positions: Array, losses: Array) -> GaussianProcess:
 
     starts = (np.where(np.arange(columns + 2) < columns, math.log(each), centre) for each in STARTS)
     bounds = [(math.log(low), math.log(high)) for low, high in (*[BOUNDS[0]] * columns, *BOUNDS[1:])]
-    tried = [minimize(surprise, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in starts]
+    tried = [
+        minimize(surprise, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": COARSE})
+        for start in starts
+    ]
     found = min(tried, key=lambda each: each.fun)
-    lengths, amplitude, noise = np.exp(found.x[:columns]), math.exp(found.x[-2]), math.exp(found.x[-1])
-    covariance = amplitude**2 * np.exp(-0.5 * apart @ lengths**-2) + noise**2 * np.eye(len(losses))
+    lengths, amplitude, fitted = np.exp(found.x[:columns]), math.exp(found.x[-2]), math.exp(found.x[-1])
+    covariance = amplitude**2 * np.exp(-0.5 * apart @ lengths**-2) + fitted**2 * np.eye(len(losses))
     weights = np.asarray(cho_solve(cho_factor(covariance, lower=True), losses - mean))
-    return GaussianProcess(positions, weights, mean, lengths, amplitude, noise)
+    return GaussianProcess(positions, weights, mean, lengths, amplitude, fitted)
 
 
 def _negative_evidence(logs: Array, apart: Array, centred: Array) -> tuple[float, Array]:

@@ -1,10 +1,10 @@
 """Hyperparameters at the optimum against batch size, beside the rules of thumb for learning rates."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuner.analysis.scaling import ScalingCurve
+from tuner.records import LearningRateRule
 from tuner.trial import Value
 
 LEARNING_RATE = "learning_rate"
@@ -56,6 +56,8 @@ def value_of(name: str, point: Mapping[str, Value]) -> float | None:
 
 def _with_rules(name: str, batch_sizes: tuple[int, ...], values: tuple[float, ...]) -> Optima:
     """The values with both rules."""
-    growth = [size / batch_sizes[0] for size in batch_sizes]
-    linear = tuple(values[0] * each for each in growth)
-    return Optima(name, batch_sizes, values, linear, tuple(values[0] * math.sqrt(each) for each in growth))
+    linear, square_root = (
+        tuple(values[0] * rule.factor(size / batch_sizes[0]) for size in batch_sizes)
+        for rule in (LearningRateRule.LINEAR, LearningRateRule.SQUARE_ROOT)
+    )
+    return Optima(name, batch_sizes, values, linear, square_root)

@@ -6,10 +6,6 @@ these span. But of 50 trials few come within 1.1x of the luckiest, and they span
 process is fitted to all trials, those of confirmation too, and its least value over the other parameters is taken at
 each value of this one, relative to the least of all, which no lucky seed lowers. The interval is what either says.
 
-Learning rate and momentum trade off: a valley lies along constant `lr / (1 - m)`, and a search explores little of it.
-On their logarithmic scales that is a straight line, so the process is given the effective learning rate as a column of
-its own. Without it, half of what is true of these two at 1.1x was not found.
-
 Measured on synthetic landscapes with a known profile (`python -m tests.tuner.analysis.intervals 200`, TPE, 50 trials):
 
     interval                 share of it that is true   share of the truth that is in it
@@ -28,10 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from tuner.analysis import gaussian_process
+from tuner.analysis.columns import Columns
 from tuner.analysis.confirmation import candidates
-from tuner.analysis.optima import LEARNING_RATE, MOMENTUM
 from tuner.records import Role, StudyRecord, TrialRecord
-from tuner.space import Choice, Range, Scale, SearchSpace
+from tuner.space import Range
 from tuner.trial import Outcome, Value
 
 Array = NDArray[np.float64]
@@ -93,14 +89,15 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
         optimum: The best point known; every interval holds it.
     """
     ranges = dict(study.space.ranges())
+    columns = Columns(study.space)
     finished = study.finished(*Role)
-    places = np.array([_place(study.space, each.plan.hyperparameters) for each in finished])  # [trial, column]
+    places = np.array([columns.place(each.plan.hyperparameters) for each in finished])  # [trial, place]
     losses = np.array([_loss(each) for each in finished])
-    curves = _curves(places, losses, ranges) if ranges and len(finished) >= LEAST_TRIALS else None
+    curves = _curves(columns, places, losses) if ranges and len(finished) >= LEAST_TRIALS else None
     reached = candidates(study, len(finished))
     excess = np.array([_loss(each) for each in reached]) - _loss(reached[0])
-    close = np.array([_place(study.space, each.plan.hyperparameters) for each in reached])
-    best = _place(study.space, optimum)
+    close = np.array([columns.place(each.plan.hyperparameters) for each in reached])
+    best = columns.place(optimum)
     return tuple(
         Profile(
             parameter=name,
@@ -139,28 +136,16 @@ def _tolerance(limits: Range, *, factor: float, best: float, close: Array, curve
     )
 
 
-def _curves(places: Array, losses: Array, ranges: Mapping[str, Range]) -> Array:
+def _curves(columns: Columns, places: Array, losses: Array) -> Array:
     """log2 steps above the least, [range, grid], as the process through the trials has it."""
-    valley = _valley(ranges)  # [range]
+    ranges = len(columns.ranges)
+    process = gaussian_process.fit(columns.rows(places), np.minimum(losses, losses.min() + WORST))
 
-    def columns(positions: Array) -> Array:
-        return np.column_stack([positions, positions[:, : len(ranges)] @ valley]) if valley.any() else positions
+    def expected(tried: Array) -> Array:
+        return process.at(columns.rows(tried))
 
-    process = gaussian_process.fit(columns(places), np.minimum(losses, losses.min() + WORST))
-    curves = np.array(
-        [_least(lambda each: process.at(columns(each)), places, column, len(ranges)) for column in range(len(ranges))]
-    )
+    curves = np.array([_least(expected, places, column, ranges) for column in range(ranges)])
     return np.asarray(curves - curves.min(axis=1, keepdims=True))
-
-
-def _valley(ranges: Mapping[str, Range]) -> Array:
-    """The logarithm of the effective learning rate as a weighted mean of positions, [range]; zero if it is none."""
-    scales = {LEARNING_RATE: Scale.LOG, MOMENTUM: Scale.REVERSE_LOG}
-    if any(name not in ranges or ranges[name].scale is not scale for name, scale in scales.items()):
-        return np.zeros(len(ranges))
-    spans = [each.scale.forward(each.high) - each.scale.forward(each.low) for each in ranges.values()]
-    weights = np.array([span if name in scales else 0.0 for name, span in zip(ranges, spans, strict=True)])
-    return np.asarray(weights / weights.sum())
 
 
 def _least(expected: Callable[[Array], Array], places: Array, column: int, ranges: int) -> Array:
@@ -195,13 +180,6 @@ def _crossing(curve: Array, last: int, step: int, threshold: float) -> float:
         return float(GRID[last])
     share = (threshold - curve[last]) / (curve[beyond] - curve[last])
     return float(GRID[last] + share * (GRID[beyond] - GRID[last]))
-
-
-def _place(space: SearchSpace, point: Mapping[str, Value]) -> list[float]:
-    """A point as columns: the position in each range, then for each option of each choice whether it is that."""
-    positions = [min(max(limits.position(float(point[name])), 0.0), 1.0) for name, limits in space.ranges()]
-    choices = [(each, point[name]) for name, each in space.parameters.items() if isinstance(each, Choice)]
-    return positions + [float(value == option) for each, value in choices for option in each.options]
 
 
 def _loss(trial: TrialRecord) -> float:

@@ -90,7 +90,9 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
     ends = [
         each.end
         for each in first.finished(Role.SEARCH)
-        if each.end is not None and is_unguided(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
+        if each.end is not None
+        and each.plan.origin is None  # of few options one may be this number's by chance
+        and is_unguided(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
     ]
     best = [each.end.steps for each in candidates(study, 1) if each.end is not None]
     return Shares(
@@ -124,4 +126,4 @@ def _share(ends: Sequence[TrialEnd], outcome: Outcome, *, within: float) -> Shar
 
 def _is_undecided(end: TrialEnd, within: float) -> bool:
     """Whether a trial was cut before it could show what it does within some steps."""
-    return end.outcome is Outcome.CENSORED and end.limit < within
+    return end.outcome is Outcome.CENSORED and end.steps < within

@@ -9,6 +9,7 @@ from tuner.analysis import edges as edge_analysis
 from tuner.analysis.confirmation import Confirmation, SelectionBias, candidates, confirm, selection_bias
 from tuner.analysis.edges import EdgeVerdict, Verdict
 from tuner.analysis.rounds import RoundStory, Unreached, history, unreached
+from tuner.analysis.warm_start import WarmStart, warm_start
 from tuner.experiment import Experiment
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.trial import Outcome
@@ -46,6 +47,7 @@ class StudyResults:
         complete: Whether search and confirmation are done.
         steps_spent: Gradient steps of all finished search trials.
         confirmation_steps_spent: Gradient steps of all finished confirmation trials.
+        warm_start: What it took over from another batch size, if it did.
         history: What each round came to, oldest first.
         unreached: What was tried in vain, if the study ended so.
         best: The search trial with the fewest steps; None if none reached the target.
@@ -58,6 +60,7 @@ class StudyResults:
     trials: TrialCounts
     steps_spent: int
     confirmation_steps_spent: int
+    warm_start: WarmStart | None
     history: tuple[RoundStory, ...]
     unreached: Unreached | None
     best: TrialRecord | None
@@ -71,8 +74,9 @@ class StudyResults:
 
     @property
     def story(self) -> tuple[str, ...]:
-        """The rounds in words, if there were several."""
-        return tuple(each.sentence for each in self.history) if self.rounds > 1 else ()
+        """In words what the search began from, if that is another's optimum, and the rounds, if there were several."""
+        begun = (self.warm_start.sentence,) if self.warm_start is not None else ()
+        return begun + (tuple(each.sentence for each in self.history) if self.rounds > 1 else ())
 
     @property
     def examples_spent(self) -> int:
@@ -89,6 +93,7 @@ class StudyResults:
         return {
             "batch_size": self.batch_size,
             "rounds": self.rounds,
+            "warm_start": self.warm_start.to_json() if self.warm_start is not None else None,
             "history": [each.to_json() for each in self.history],
             "unreached": self.unreached.to_json() if self.unreached is not None else None,
             "complete": self.complete,
@@ -172,6 +177,7 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
         trials=_count(study),
         steps_spent=_spent(study.finished(Role.SEARCH)),
         confirmation_steps_spent=_spent(study.finished(Role.CHOOSE, Role.REPORT)),
+        warm_start=warm_start(study),
         history=history(study),
         unreached=unreached(study, experiment.goal.at(study.batch_size)),
         best=next(iter(candidates(study, 1)), None),
@@ -239,6 +245,7 @@ def _edge_json(edge: EdgeVerdict) -> Json:
         "side": str(edge.side),
         "verdict": str(edge.verdict),
         "position": edge.position,
+        "confidence": edge.confidence,
     }
 
 

@@ -110,6 +110,7 @@ def trial_run(
             **_study_tags(experiment, batch_size=batch_size, round=round),
             "outcome": end.outcome.value,
             "role": plan.role.value,
+            **({} if plan.origin is None else {"origin": plan.origin.phrase}),
             "point": str(plan.point),
             "repeat": str(plan.repeat),
             "seed": str(plan.seed),

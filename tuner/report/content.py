@@ -28,7 +28,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class RoundNote:
-    """A sentence of the story of a study's rounds."""
+    """A sentence of the story of a study's search."""
 
     batch_size: str
     sentence: str

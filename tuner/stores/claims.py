@@ -259,6 +259,8 @@ def _show(connection: Connection, trial: RunningTrial, result: TrialResult, *, m
     values = [each._asdict() for each in intermediate_values(result.curve, metric)]
     connection.execute(insert(optuna_intermediate_value), [{"trial_id": trial.trial_id, **each} for each in values])
     shown = {"role": trial.plan.role.value, "outcome": result.outcome.value, "steps": result.steps}
+    if trial.plan.origin is not None:
+        shown["origin"] = trial.plan.origin.phrase
     _show_attributes(connection, trial.trial_id, shown)
 
 

@@ -3,10 +3,11 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import NamedTuple
 
-from tuner.records import Curve, Role, TrialEnd, TrialPlan
+from tuner.records import Curve, LearningRateRule, Origin, Role, TrialEnd, TrialPlan
 from tuner.stores.database import MeasurementRow
 from tuner.trial import Measurement, Outcome, TrialResult
 
@@ -23,8 +24,9 @@ class IntermediateValue(NamedTuple):
 
 
 def plan_table(plan: TrialPlan) -> dict[str, object]:
-    """A plan as JSON can hold it."""
-    return {
+    """A plan as JSON can hold it. Few plans have an origin: the key is there only if they do."""
+    origin = {} if plan.origin is None else {"origin": asdict(plan.origin)}
+    return origin | {
         "role": plan.role.value,
         "point": plan.point,
         "repeat": plan.repeat,
@@ -38,7 +40,10 @@ def plan_table(plan: TrialPlan) -> dict[str, object]:
 def plan_from(text: str) -> TrialPlan:
     """A plan from its JSON."""
     table = json.loads(text)
-    return TrialPlan(**{**table, "role": Role(table["role"])})
+    origin = table.get("origin")
+    if origin is not None:
+        origin = Origin(**{**origin, "rule": LearningRateRule(origin["rule"])})
+    return TrialPlan(**{**table, "role": Role(table["role"]), "origin": origin})
 
 
 def end_of(result: TrialResult, *, loss: float) -> TrialEnd:

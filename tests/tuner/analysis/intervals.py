@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 AXIS = np.linspace(0, 1, 201)
 UNIT = Range(0.0, 1.0)
+NOISES = (0.05, 0.15, 0.3)
+"""Standard deviations of log2 steps between seeds, in turn."""
 HALF = 0.5 / 200
 """Half the axis's spacing."""
 
@@ -42,8 +44,10 @@ def training(landscape: Landscape, study: StudyRecord) -> StudyRecord:
     momentum = Range(0.0, 1 - math.exp(-slope), scale=Scale.REVERSE_LOG)
     ranges = {"learning_rate": Range(1.0, math.e, scale=Scale.LOG), "momentum": momentum, "c": UNIT, "d": UNIT}
 
+    searched = dict(landscape.space.ranges())
+
     def renamed(each: TrialRecord) -> TrialRecord:
-        positions = [(float(each.plan.hyperparameters[name]) + 1) / 2 for name in NAMES]
+        positions = [searched[name].position(float(each.plan.hyperparameters[name])) for name in NAMES]
         point = {name: limits.at(at) for (name, limits), at in zip(ranges.items(), positions, strict=True)}
         return replace(each, plan=replace(each.plan, hyperparameters=point))
 
@@ -71,9 +75,7 @@ def overlaps(count: int, *, first_seed: int = 5000) -> Iterator[tuple[float, Ove
     seed = first_seed
     while count > 0:
         seed += 1
-        landscape = Landscape.draw(np.random.default_rng(seed))
-        if not landscape.can_train:
-            continue
+        landscape = Landscape.draw(np.random.default_rng(seed), noise=NOISES[seed % len(NOISES)])
         study = training(landscape, search(landscape, seed=seed))
         if len(candidates(study, 5)) < 5:
             continue

@@ -1,56 +1,76 @@
-"""Synthetic landscapes whose optimum is known to be inside the box or not, to measure verdicts on edges.
+"""Synthetic landscapes whose optimum is known to be inside the box or not, and their search.
 
-Four parameters in a unit box. log2 steps are quadratic in the distance from an optimum that may lie outside, or in the
-distance from a ridge of the first two parameters as learning rate and momentum make it; parameters may have no effect;
-beyond a cliff trials diverge; seeds add noise of 3 to 23 %. Searched by TPE or quasi-random points as the program does:
-50 points, 12 of them pending at any time, capped at twice the fewest steps so far.
-
-`python -m tests.tuner.analysis.landscapes 1000` measured, over 1,000 landscapes each (`near` an edge means an optimum
-within 0.12 of it, on either side, where widening saves less than asked for and either verdict will do):
-
-    points         missed where widening helps   flagged elsewhere   flagged near
-    TPE                                   20 %                 3 %           32 %
-    quasi-random                          35 %                 3 %           27 %
-
-Most of what quasi-random points miss is in studies where fewer than five trials reached the target.
+Four parameters on log scales of two to four decades. log2 steps grow with the distance from an optimum that may lie
+outside, or with that from a ridge of the first two parameters as learning rate and momentum make it: as its square
+nearby, and often linearly further away, as `1 / learning rate` does; more steeply on one side than the other.
+Parameters may have no effect; beyond a cliff trials diverge; seeds add noise.
 """
 
 import math
-import sys
-from collections import Counter
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
 
 from tests.tuner.synthetic import study, trial
-from tuner.analysis import edges
-from tuner.analysis.edges import Verdict
 from tuner.records import PointRun, Role, StudyRecord, TrialEnd, TrialRecord
-from tuner.space import Range, SearchSpace, Side
-from tuner.trial import Outcome
+from tuner.samplers import Sampler
+from tuner.samplers.tpe import Tpe
+from tuner.space import Range, Scale, SearchSpace
+from tuner.trial import Outcome, Value
 
 Array = NDArray[np.float64]
 
 NAMES = ("a", "b", "c", "d")
-SPACE = SearchSpace({name: Range(-1.0, 1.0) for name in NAMES})
-WIDENING = 0.5
-WORTHWHILE = -math.log2(1 - edges.WORTHWHILE)
-GRAY = 0.12
-"""An optimum this close to an edge may be called either way."""
+SPACE = SearchSpace({name: Range(1.0, 100.0, scale=Scale.LOG) for name in NAMES})
+LEAST, BUDGET = 6.0, 12.0
+"""log2 of the steps at the best place of a box, and of the budget."""
+LANES, AHEAD, SLACK = 8, 4, 2.0
+"""As the program searches: trials in training, suggestions made ahead, and how early trials are cut."""
+
+
+class Searchable(Protocol):
+    """A workload in a box, with the truth about its edges."""
+
+    @property
+    def space(self) -> SearchSpace: ...
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of log2 steps between seeds."""
+        ...
+
+    @property
+    def gains(self) -> Mapping[tuple[str, str], float]:
+        """log2 steps that widening a side by a decade would save, by parameter and side."""
+        ...
+
+    def log_steps(self, point: Mapping[str, Value]) -> float:
+        """Expected log2 steps to target, `LEAST` at the best place of the box; NaN where trials diverge."""
+        ...
+
+    def shortfall(self, point: Mapping[str, Value], limit: float) -> float:
+        """log2 of how far from the target a trial is after `2 ** limit` steps that were not enough."""
+        ...
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """log2 steps over the unit box, and beyond it.
+    """log2 steps over the unit box, and beyond it. Implements `Searchable`.
 
     Attributes:
         optimum, curvature: Of each parameter, [parameter].
         ridge: (sharpness, slope, offset) of a ridge that replaces the first parameter's own effect, or None.
         cliff: How far above the first parameter's optimum, or the ridge, trials diverge.
         noise: Standard deviation of log2 steps between seeds.
+        decades: Of each parameter's range, [parameter].
+        bend: How far from its optimum a parameter's effect becomes linear, [parameter].
+        skew: How many times steeper its effect is above the optimum than below, [parameter].
+        exponent: How fast the metric falls with steps: what a trial that was cut tells of how far it fell short.
     """
 
     optimum: tuple[float, ...]
@@ -58,10 +78,20 @@ class Landscape:
     ridge: tuple[float, float, float] | None
     cliff: float
     noise: float
+    decades: tuple[int, ...] = (2, 2, 2, 2)
+    bend: tuple[float, ...] = (math.inf,) * 4
+    skew: tuple[float, ...] = (1.0,) * 4
+    exponent: float = 0.5
 
     @classmethod
-    def draw(cls, generator: np.random.Generator) -> "Landscape":
-        """A landscape at random."""
+    def draw(cls, generator: np.random.Generator, *, noise: float) -> "Landscape":
+        """A landscape at random, with a place in its box that does not diverge."""
+        while not math.isfinite((drawn := cls._draw(generator, noise))._least):
+            pass
+        return drawn
+
+    @classmethod
+    def _draw(cls, generator: np.random.Generator, noise: float) -> "Landscape":
         inside, beyond = generator.uniform(0.02, 0.98, 4), generator.uniform(0, 0.5, 4)
         outside = np.where(generator.random(4) < 0.5, -beyond, 1 + beyond)
         curvature = np.exp(generator.uniform(math.log(0.5), math.log(40), 4))
@@ -74,44 +104,64 @@ class Landscape:
             curvature=tuple(np.where(generator.random(4) < 0.25, 0.0, curvature).tolist()),
             ridge=(sharpness, slope, offset) if generator.random() < 0.5 else None,
             cliff=generator.uniform(-0.1, 0.4) if generator.random() < 0.5 else math.inf,
-            noise=float(generator.choice([0.05, 0.15, 0.3])),
+            noise=noise,
+            decades=tuple(generator.integers(2, 5, 4).tolist()),
+            bend=tuple(np.where(generator.random(4) < 0.5, np.inf, generator.uniform(0.1, 0.4, 4)).tolist()),
+            skew=tuple(np.exp(generator.uniform(-math.log(2), math.log(2), 4)).tolist()),
+            exponent=generator.uniform(0.3, 1.0),
         )
+
+    @property
+    def space(self) -> SearchSpace:
+        return SearchSpace(
+            {name: Range(1.0, 10.0**size, scale=Scale.LOG) for name, size in zip(NAMES, self.decades, strict=True)}
+        )
+
+    def effect(self, parameter: int, distance: Array, curvature: float) -> Array:
+        """log2 steps more than at the optimum: `curvature distance^2`, and linear beyond the bend."""
+        width = self.bend[parameter]
+        square = distance**2
+        if math.isfinite(width):
+            square = 2 * width**2 * (np.sqrt(1 + square / width**2) - 1)
+        return np.asarray(curvature * square * np.where(distance > 0, self.skew[parameter], 1.0))
+
+    def own(self, parameter: int, position: Array) -> Array:
+        """The part of log2 steps that one parameter makes alone."""
+        return self.effect(parameter, position - self.optimum[parameter], self.curvature[parameter])
 
     def coupled(self, first: Array, second: Array) -> Array:
         """The part of log2 steps that the first two parameters make; infinite where trials diverge."""
         if self.ridge is None:
-            steps = self.curvature[0] * (first - self.optimum[0]) ** 2
-            beyond = first - self.optimum[0]
+            beyond, steps = first - self.optimum[0], self.own(0, first)
         else:
             sharpness, slope, offset = self.ridge
             beyond = first + slope * second - offset
-            steps = sharpness * beyond**2
-        steps = steps + self.curvature[1] * (second - self.optimum[1]) ** 2
-        return np.where(beyond > self.cliff, np.inf, steps)
+            steps = self.effect(0, beyond, sharpness)
+        return np.where(beyond > self.cliff, np.inf, steps + self.own(1, second))
 
-    def own(self, parameter: int, position: Array) -> Array:
-        """The part of log2 steps that one of the other parameters makes."""
-        return np.asarray(self.curvature[parameter] * (position - self.optimum[parameter]) ** 2)
+    def log_steps(self, point: Mapping[str, Value]) -> float:
+        place = [np.array(limits.position(float(point[name]))) for name, limits in self.space.ranges()]
+        steps = float(self.coupled(place[0], place[1])) + sum(float(self.own(each, place[each])) for each in (2, 3))
+        return LEAST + steps - self._least if math.isfinite(steps) else math.nan
 
-    def excess(self, position: Array) -> float:
-        """Expected log2 steps more than at the best place of the box."""
-        rest = sum(float(self.own(each, position[each])) for each in (2, 3))
-        return float(self.coupled(position[0], position[1])) + rest - self._least
+    def shortfall(self, point: Mapping[str, Value], limit: float) -> float:
+        needed = self.log_steps(point)
+        return 4.9 if math.isnan(needed) else min(self.exponent * (needed - limit), 4.5)
 
     @cached_property
-    def gains(self) -> Array:
-        """log2 steps that widening each side by half the range would save, [parameter, side]."""
-        axis = np.linspace(-WIDENING, 1 + WIDENING, 401)
-        inside = (axis > -1e-9) & (axis < 1 + 1e-9)
-        wider = (axis < 1 + 1e-9, axis > -1e-9)
-        coupled = self.coupled(axis[:, None], axis[None, :])
-        least = coupled[np.ix_(inside, inside)].min()
-        gains = [[least - coupled[np.ix_(each, inside)].min() for each in wider]]
-        gains += [[least - coupled[np.ix_(inside, each)].min() for each in wider]]
+    def gains(self) -> Mapping[tuple[str, str], float]:
+        axes = [np.linspace(-1 / size, 1 + 1 / size, 401) for size in self.decades]
+        inside = [(axis > -1e-9) & (axis < 1 + 1e-9) for axis in axes]
+        wider = [{"low": axis < 1 + 1e-9, "high": axis > -1e-9} for axis in axes]
+        coupled = self.coupled(axes[0][:, None], axes[1][None, :])
+        least = coupled[np.ix_(inside[0], inside[1])].min()
+        gains = {("a", side): least - coupled[np.ix_(seen, inside[1])].min() for side, seen in wider[0].items()}
+        gains |= {("b", side): least - coupled[np.ix_(inside[0], seen)].min() for side, seen in wider[1].items()}
         for parameter in (2, 3):
-            own = self.own(parameter, axis)
-            gains += [[own[inside].min() - own[each].min() for each in wider]]
-        return np.array(gains)
+            own = self.own(parameter, axes[parameter])
+            for side, seen in wider[parameter].items():
+                gains[NAMES[parameter], side] = own[inside[parameter]].min() - own[seen].min()
+        return {side: max(float(gain), 0.0) for side, gain in gains.items()}
 
     @cached_property
     def _least(self) -> float:
@@ -119,98 +169,61 @@ class Landscape:
         coupled = float(self.coupled(axis[:, None], axis[None, :]).min())
         return coupled + sum(float(self.own(each, axis).min()) for each in (2, 3))
 
-    @property
-    def can_train(self) -> bool:
-        """Whether there is a place in the box that does not diverge."""
-        return math.isfinite(self._least)
 
-    def is_gray(self, parameter: int, side: Side) -> bool:
-        """Whether the optimum is so close to an edge that either verdict will do."""
-        if (self.ridge is not None and parameter < 2) or self.curvature[parameter] == 0:
-            return False
-        position = self.optimum[parameter]
-        return position < GRAY if side is Side.LOW else position > 1 - GRAY
-
-
-def search(landscape: Landscape, *, seed: int, quasi_random: bool = False, points: int = 50) -> StudyRecord:
-    """A search of a landscape whose best place takes 64 steps of a budget of 4,096."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = (
-        optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
-        if quasi_random
-        else optuna.samplers.TPESampler(seed=seed)
-    )
-    searched = optuna.create_study(sampler=sampler)
-    distributions: dict[str, optuna.distributions.BaseDistribution] = {
-        name: optuna.distributions.FloatDistribution(-1, 1) for name in NAMES
-    }
+def search(
+    workload: Searchable,
+    *,
+    seed: int,
+    points: int = 50,
+    sampler: Sampler = Tpe(),  # noqa: B008 - an immutable value
+) -> StudyRecord:
+    """A study of a workload, searched as the program does: lanes, suggestions made ahead, and capping."""
+    suggestions = sampler.start(workload.space, seed=seed)
     generator = np.random.default_rng(seed)
-    pending: list[optuna.Trial] = []
+    ready: deque[tuple[int, Mapping[str, Value]]] = deque(
+        (n, suggestions.ask(n)) for n in range(min(LANES + AHEAD, points))
+    )
+    asked = len(ready)
+    running: dict[int, _Running] = {}
     trials: list[TrialRecord] = []
-    incumbent = 12.0
-    for asked in range(points + 12):
-        if asked >= 12:
-            told = pending.pop(0)
-            position = np.array([(told.params[name] + 1) / 2 for name in NAMES])
-            end = _end(landscape.excess(position) + 6 + landscape.noise * generator.standard_normal(), incumbent)
-            incumbent = min(incumbent, end.loss)
-            searched.tell(told, end.loss)
-            run = PointRun(len(trials), 0, Role.SEARCH, dict(told.params))
-            trials.append(trial(len(trials), end, run=run))
+    now, cap = 0.0, BUDGET
+    while ready or running:
+        while ready and len(running) < LANES:
+            number, point = ready.popleft()
+            expected = workload.log_steps(point)
+            running[number] = _Running(point, now, expected + workload.noise * generator.standard_normal())
+        number = min(running, key=lambda each: (running[each].finish(cap), each))
+        ended = running.pop(number)
+        now = max(now, ended.finish(cap))
+        end = ended.end(workload, cap)
+        if end.outcome is Outcome.ACHIEVED:
+            cap = min(cap, end.loss + math.log2(SLACK))
+        suggestions.tell(number, end.loss)
+        trials.append(trial(number, end, run=PointRun(number, 0, Role.SEARCH, ended.point)))
         if asked < points:
-            pending.append(searched.ask(distributions))
-    return study(*trials, space=SPACE)
-
-
-def _end(log_steps: float, incumbent: float) -> TrialEnd:
-    """How a trial ends that needs so many log2 steps, under the cap that an incumbent sets."""
-    cap = min(12.0, incumbent + 1)
-    limit = round(2**cap)
-    if math.isinf(log_steps):
-        return TrialEnd(Outcome.INFEASIBLE, 24, limit, 24, loss=cap + 4.9, final={})
-    if log_steps > cap:
-        return TrialEnd(Outcome.CENSORED, limit, limit, limit, loss=cap + min(0.5 * (log_steps - cap), 4.5), final={})
-    steps = max(round(2**log_steps), 1)
-    return TrialEnd(Outcome.ACHIEVED, steps, limit, steps, loss=log_steps, final={})
+            ready.append((asked, suggestions.ask(asked)))
+            asked += 1
+    return study(*sorted(trials, key=lambda each: each.number), space=workload.space)
 
 
 @dataclass(frozen=True)
-class Score:
-    """How a rule did: shares of the sides where it was wrong."""
+class _Running:
+    """A trial in training: where, since when, and the log2 steps it would take; NaN if it diverges."""
 
-    missed: float
-    flagged: float
-    flagged_near: float
+    point: Mapping[str, Value]
+    started: float
+    log_steps: float
 
+    def finish(self, cap: float) -> float:
+        """When it ends, in steps."""
+        return self.started + (24.0 if math.isnan(self.log_steps) else 2 ** min(self.log_steps, cap))
 
-def score(count: int, *, first_seed: int, quasi_random: bool = False) -> Score:
-    """How `edges.check` does on so many landscapes in which something reached the target."""
-    tally: Counter[tuple[str, bool]] = Counter()
-    seed = first_seed
-    while count > 0:
-        seed += 1
-        landscape = Landscape.draw(np.random.default_rng(seed))
-        if not landscape.can_train:
-            continue
-        count -= 1
-        flagged = {
-            (each.parameter, each.side)
-            for each in edges.check(search(landscape, seed=seed, quasi_random=quasi_random))
-            if each.verdict in {Verdict.BOX_EDGE, Verdict.NATURAL_LIMIT}
-        }
-        for index, name in enumerate(NAMES):
-            for column, side in enumerate(Side):
-                helps = landscape.gains[index, column] > WORTHWHILE
-                kind = "helps" if helps else "near" if landscape.is_gray(index, side) else "not"
-                tally[kind, (name, side) in flagged] += 1
-    return Score(
-        missed=tally["helps", False] / (tally["helps", False] + tally["helps", True]),
-        flagged=tally["not", True] / (tally["not", False] + tally["not", True]),
-        flagged_near=tally["near", True] / (tally["near", False] + tally["near", True]),
-    )
-
-
-if __name__ == "__main__":
-    for quasi_random in (False, True):
-        found = score(int(sys.argv[1]), first_seed=1, quasi_random=quasi_random)
-        print("quasi-random:" if quasi_random else "TPE:", found)
+    def end(self, workload: Searchable, cap: float) -> TrialEnd:
+        """How it ends under a cap."""
+        limit = round(2**cap)
+        if math.isnan(self.log_steps):
+            return TrialEnd(Outcome.INFEASIBLE, 24, limit, 24, cap + workload.shortfall(self.point, cap) + 1, {})
+        if self.log_steps > cap:
+            return TrialEnd(Outcome.CENSORED, limit, limit, limit, cap + workload.shortfall(self.point, cap), {})
+        steps = max(round(2**self.log_steps), 1)
+        return TrialEnd(Outcome.ACHIEVED, steps, limit, steps, math.log2(steps), {})

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.tuner.synthetic import digits, ended, study, trial
 from tuner.analysis.shares import Share, Shares, shares, wilson
 from tuner.halton import halton_point
-from tuner.records import PointRun, Role, StudyRecord, TrialEnd
+from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed
 
 BUDGET = 4000
@@ -43,6 +43,16 @@ def test_points_are_counted_by_what_they_did() -> None:
     assert each.near == Share(2, 2, 5)
     assert each.diverging == Share(1, 1, 5)
     assert (each.points, each.cut) == (5, 0)
+
+
+def test_points_taken_from_another_batch_size_do_not_count_whatever_their_values() -> None:
+    record = searched(ended(40), ended(79), ended(300))
+    first, *others = record.trials
+    warm = replace(first, plan=replace(first.plan, origin=Origin(128, 1, 0, LearningRateRule.SAME)))
+
+    counted = shares(replace(record, trials=(warm, *others)), experiment_seed=0, budget=BUDGET)
+
+    assert counted.reaching == Share(2, 2, 2)
 
 
 def test_a_point_that_was_cut_may_have_reached_the_target_or_diverged_but_was_not_near_the_best() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.tuner.synthetic import Workload, digits, ended, experiment_record, grown, study, trial
 from tuner.analysis.confirmation import pending
+from tuner.analysis.edges import SUSPICIOUS
 from tuner.analysis.searches import search_views
 from tuner.analysis.summary import edges, results
 from tuner.experiment import ConfirmationSettings
@@ -52,6 +53,7 @@ def test_results_print_the_promised_shape() -> None:
     assert entry == {
         "batch_size": 64,
         "rounds": 1,
+        "warm_start": None,
         "history": [{"round": 1, "points": 4, "best_steps": 40, "widened": []}],
         "unreached": None,
         "complete": True,
@@ -73,7 +75,15 @@ def test_results_print_the_promised_shape() -> None:
             "params": {"learning_rate": 0.1},
             "test_error": 0.04,
         },
-        "edges": [{"parameter": "learning_rate", "side": "low", "verdict": "inside", "position": 0.5}],
+        "edges": [
+            {
+                "parameter": "learning_rate",
+                "side": "low",
+                "verdict": "inside",
+                "position": 0.5,
+                "confidence": pytest.approx(0.0, abs=SUSPICIOUS),
+            }
+        ],
     }
 
 
@@ -125,7 +135,7 @@ def test_edges_print_one_entry_for_each_range_of_each_study() -> None:
     assert [(each["batch_size"], each["parameter"]) for each in printed_edges["edges"]] == [
         (size, name) for size in (16, 64) for name in ("learning_rate", "momentum", "end_factor", "decay_steps")
     ]
-    keys = ["batch_size", "parameter", "side", "verdict", "position"]
+    keys = ["batch_size", "parameter", "side", "verdict", "position", "confidence"]
     assert all(list(each) == keys for each in printed_edges["edges"])
     assert all(0 <= each["position"] <= 1 for each in printed_edges["edges"])
 

@@ -1,0 +1,145 @@
+"""What searches are measured on: an experiment at one batch size, what each point is worth, and the optimum.
+
+On the noisy quadratic model a point's value is its exact number of steps, and the optimum is exact. On `digits` a value
+is the median over 64 fresh seeds, and the optimum the best value among 1,000 trials, kept in `digits_reference.json`:
+500 quasi-random points, and five searches by TPE of 100 points each. `python -m tests.benchmarks.problems` makes that
+file again: of the 60 fastest trials the median over 16 seeds is taken, and of the best 15 of these that over 64.
+"""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from objectives.nqm import QuadraticWorkload
+from tests.benchmarks.memory import searched
+from tuner.analysis.confirmation import candidates
+from tuner.analysis.nqm.training import steps_to_target
+from tuner.analysis.prediction import predicted_curve
+from tuner.experiment import Experiment, load
+from tuner.records import Role, TrialPlan
+from tuner.study import Ended, Trial, search
+from tuner.trial import Outcome, Value, hash_seed
+
+REFERENCE = Path(__file__).with_name("digits_reference.json")
+BATCH_SIZES = (8, 32, 128)
+"""Of `digits`."""
+SEEDS = 64
+LANES = 32
+FAR = 4
+"""A point that takes more than this many times the optimum's steps counts as never reaching the target."""
+
+Point = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """The noisy quadratic model under momentum, at one batch size."""
+
+    batch_size: int
+    experiment: Experiment = field(default_factory=lambda: load("nqm-momentum"))
+
+    @property
+    def name(self) -> str:
+        """What the benchmark calls it."""
+        return f"{self.experiment.name}/{self.batch_size}"
+
+    def optimum(self) -> float:
+        """The exact fewest steps."""
+        goal = replace(self.experiment.goal, within_steps=10**9)
+        one = replace(self.experiment, batch_sizes=(self.batch_size,), goal=goal)
+        return predicted_curve(one).points[0].steps
+
+    def value(self, point: Point) -> float:
+        """The exact steps of a point, between measurements too."""
+        workload = self.experiment.build_objective()
+        assert isinstance(workload, QuadraticWorkload)
+        steps = steps_to_target(
+            workload.model,
+            workload.rule,
+            batch_size=self.batch_size,
+            learning_rate=float(point["learning_rate"]),
+            coefficient=float(point["momentum"]),
+            target=self.experiment.goal.below,
+        )
+        return steps if isinstance(steps, int) else math.inf
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The digits preset at one batch size."""
+
+    batch_size: int
+    experiment: Experiment = field(default_factory=lambda: load("digits"))
+
+    @property
+    def name(self) -> str:
+        """What the benchmark calls it."""
+        return f"{self.experiment.name}/{self.batch_size}"
+
+    def optimum(self) -> float:
+        """The best value of the reference."""
+        return float(json.loads(REFERENCE.read_text())[str(self.batch_size)]["steps"])
+
+    def value(self, point: Point) -> float:
+        """The median over fresh seeds."""
+        return medians(self.experiment, self.batch_size, [point], seeds=SEEDS, within=FAR * int(self.optimum()))[0]
+
+
+Problem = Quadratic | Digits
+
+
+def problem(name: str) -> Problem:
+    """The problem of a name such as `digits/64` or `nqm-momentum/1024`."""
+    preset, batch_size = name.split("/")
+    make = Digits if preset == "digits" else Quadratic
+    return make(int(batch_size), load(preset))
+
+
+def medians(
+    experiment: Experiment, batch_size: int, points: Sequence[Point], *, seeds: int, within: int
+) -> list[float]:
+    """Median steps to target of each point over seeds that no search has used; infinite beyond `within` steps."""
+    goal = replace(experiment.goal.at(batch_size), within_steps=within)
+    plans = [
+        TrialPlan(index, repeat, Role.REPORT, hash_seed("fresh", repeat), point, LANES, "cpu")
+        for index, point in enumerate(points)
+        for repeat in range(seeds)
+    ]
+    steps: list[list[float]] = [[] for _ in points]
+    with closing(experiment.build_objective().trainer(batch_size, lanes=LANES, device="cpu")) as trainer:
+        for event in search(trainer, map(Trial, range(len(plans)), plans), goal):
+            if isinstance(event, Ended):
+                reached = event.result.outcome is Outcome.ACHIEVED
+                steps[event.trial.plan.point].append(event.result.steps if reached else math.inf)
+    return [statistics.median_low(each) for each in steps]
+
+
+def reference(batch_size: int) -> dict[str, object]:
+    """The best of 1,000 trials."""
+    digits = load("digits")
+    plain = replace(digits.search, max_rounds=1, optimism=math.inf)
+    even = replace(digits, seed=1000, search=replace(plain, sampler={"kind": "quasi_random"}, points=500, width=16))
+    guided = [
+        replace(digits, seed=2000 + seed, search=replace(plain, sampler={"kind": "tpe"}, points=100))
+        for seed in range(5)
+    ]
+    trials = [each for run in (even, *guided) for each in candidates(searched(run, batch_size), 60)]
+    fastest = sorted(trials, key=lambda each: each.end.steps if each.end else math.inf)[:60]
+    points = [each.plan.hyperparameters for each in fastest]
+    within = 8 * (fastest[0].end.steps if fastest[0].end else 0)
+    rough = medians(digits, batch_size, points, seeds=16, within=within)
+    best = [point for _, point in sorted(zip(rough, points, strict=True), key=lambda pair: pair[0])[:15]]
+    values = medians(digits, batch_size, best, seeds=SEEDS, within=within)
+    steps, point = min(zip(values, best, strict=True), key=lambda pair: pair[0])
+    return {"trials": 1000, "seeds": SEEDS, "steps": steps, "point": dict(point)}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    REFERENCE.write_text(json.dumps({str(each): reference(each) for each in BATCH_SIZES}, indent=2) + "\n")

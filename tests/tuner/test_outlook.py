@@ -1,0 +1,73 @@
+"""When a curve shows that a trial will not reach its target in time."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.goal import ReachTarget
+from tuner.outlook import is_hopeless
+from tuner.trial import Measurement, Outcome
+
+GOAL = ReachTarget("validation/error", 0.01, within_steps=1000)
+
+
+def curve(error: Callable[[int], float], *, steps: int) -> list[Measurement]:
+    """Measured at every step."""
+    return [Measurement(step, {"train/loss": 1.0, "validation/error": error(step)}) for step in range(1, steps + 1)]
+
+
+def hopeless(error: Callable[[int], float], *, steps: int, optimism: float, limit: int = 1000) -> bool:
+    return is_hopeless(curve(error, steps=steps), metric="validation/error", below=0.01, limit=limit, optimism=optimism)
+
+
+def test_a_power_law_is_hopeless_if_it_is_too_shallow_by_more_than_the_optimism() -> None:
+    """`1 / sqrt(t)` from 1: at step 100 it is at 0.1 and has one decade of steps for one decade of error."""
+
+    def shallow(step: int) -> float:
+        return float(1 / math.sqrt(step))
+
+    assert hopeless(shallow, steps=100, optimism=1.9)
+    assert not hopeless(shallow, steps=100, optimism=2.1)
+
+
+def test_a_curve_that_stands_still_is_hopeless_however_near_the_target() -> None:
+    assert hopeless(lambda _: 0.0101, steps=100, optimism=1000.0)
+
+
+def test_nothing_is_hopeless_to_infinite_optimism() -> None:
+    assert not hopeless(lambda _: 0.5, steps=999, optimism=math.inf)
+
+
+@pytest.mark.parametrize(("steps", "limit"), [(99, 1000), (19, 100), (1, 5)])
+def test_early_steps_decide_nothing(steps: int, limit: int) -> None:
+    assert not hopeless(lambda _: 0.5, steps=steps, optimism=1.0, limit=limit)
+
+
+def test_a_curve_whose_first_half_is_not_finite_is_not_judged() -> None:
+    assert not hopeless(lambda step: math.nan if step <= 50 else 0.5, steps=100, optimism=1.0)
+
+
+@given(st.floats(0.2, 3.0), st.floats(1.0, 10.0))
+def test_a_power_law_that_arrives_in_time_is_never_cut(slope: float, optimism: float) -> None:
+    start = 0.0099 * 1000**slope
+
+    assert not any(hopeless(lambda step: start * step**-slope, steps=steps, optimism=optimism) for steps in (100, 300))
+
+
+def test_a_trial_without_hope_is_censored_where_it_stands() -> None:
+    measured = curve(lambda _: 0.5, steps=100)
+
+    result = GOAL.judge(measured, optimism=8.0)
+
+    assert result is not None
+    assert (result.outcome, result.steps, result.limit, result.spent) == (Outcome.CENSORED, 100, 1000, 100)
+
+
+def test_its_loss_is_no_better_than_that_of_its_limit() -> None:
+    result = GOAL.judge(curve(lambda _: 0.0101, steps=100), optimism=8.0)
+
+    assert result is not None
+    assert GOAL.loss(result) >= math.log2(1000)

@@ -1,0 +1,30 @@
+"""Covariance matrix adaptation (Hansen 2016, arXiv 1604.00772), as Optuna runs it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+from optuna.samplers import BaseSampler, CmaEsSampler
+
+from tuner.samplers import Suggestions
+from tuner.space import SearchSpace
+from tuner.suggestions import OptunaSuggestions
+
+__all__ = ["CmaEs"]
+
+
+@dataclass(frozen=True, slots=True)
+class CmaEs:
+    """An evolution strategy on the ranges; choices are drawn at random beside it.
+
+    Attributes:
+        startup: Results to wait for before its first generation; until then its points are quasi-random.
+    """
+
+    startup: Annotated[int, Ge(1)] = 10
+
+    def start(self, space: SearchSpace, *, seed: int) -> Suggestions:
+        return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup)
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        return CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
