@@ -115,3 +115,16 @@ def test_a_killed_worker_is_not_shown_as_searching_and_another_goes_on(submitted
     assert tuner(submitted, "worker", "--once").returncode == 0
     assert states(submitted) == ["done", "done"]
     assert set(repeats(exported(f"sqlite:///{submitted}/runs/tuner.db", "toy")).values()) == {1}
+
+
+def test_a_worker_whose_training_does_not_pause_is_ended_after_a_grace_period(tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(SLOW.replace("pause = 0.02", "pause = 600.0"))
+    tuner(tmp_path, "submit", "toy.toml")
+    with started(tmp_path, "worker") as worker:
+        read_until(worker, "starts")
+        worker.terminate()
+        said = worker.communicate(timeout=90)[0]
+
+    assert worker.returncode == 0
+    assert "stopping: handing the study back" in said
+    assert states(tmp_path) == ["waiting", "stopped"]

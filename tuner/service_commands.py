@@ -1,10 +1,13 @@
 """The commands of the service: experiments that outlive a terminal, and the workers that search them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuner.options import DeviceOption, FileArgument, MlflowOption, NameArgument, StoreOption, example
+
+if TYPE_CHECKING:
+    from tuner.records import ExperimentState
 
 service = typer.Typer()
 
@@ -102,10 +105,9 @@ def doctor(store: StoreOption = None, mlflow: MlflowOption = None) -> None:
     raise typer.Exit(int(any(each.health is checks.Health.BROKEN for each in findings)))
 
 
-def _set_state(name: str, store: str | None, state: str) -> None:
+def _set_state(name: str, store: str | None, state: "ExperimentState") -> None:
     """Change whether workers take an experiment."""
     from tuner import places
-    from tuner.records import ExperimentState
 
     with places.existing_store(store) as opened:
-        opened.set_state(name, ExperimentState(state))
+        opened.set_state(name, state)

@@ -137,7 +137,10 @@ def version_1(store: Store, store_url: str) -> str:
     settings["search"] = {"sampler": {"kind": "random"}, "points": 5, "width": 8, "ask_ahead": 4, "slack": 2.0}
     change(
         store_url,
-        *(f"ALTER TABLE study DROP COLUMN {each}" for each in ("space", "worker", "device", "claimed", "error")),
+        *(
+            f"ALTER TABLE study DROP COLUMN {each}"
+            for each in ("space", "worker", "device", "claimed", "deaths", "error")
+        ),
         "ALTER TABLE experiment DROP COLUMN state",
         "UPDATE tuner_schema SET version = 1",
         "UPDATE experiment SET settings = :settings",

@@ -151,3 +151,27 @@ def test_what_makes_work_or_ends_it_is_announced(postgres_url: str, change: str)
                         assert listener.wait(5.0)
 
             assert listener.wait(5.0)
+
+
+def die_with_a_claim(store_url: str, *, after_a_trial: bool = False) -> None:
+    """Another process that claims batch size 64 and is killed."""
+    trial = "claim.finish(claim.start(plan(0)), achieved(), loss=1.0); " if after_a_trial else "claim.start(plan(0)); "
+    with worker(store_url, f"{trial}os.kill(os.getpid(), signal.SIGKILL)") as process:
+        assert process.wait() == -9
+
+
+@pytest.mark.slow
+def test_a_study_that_kills_five_workers_in_a_row_is_set_aside(store: Store, store_url: str) -> None:
+    die_with_a_claim(store_url)
+    die_with_a_claim(store_url, after_a_trial=True)
+    for _ in range(4):
+        claim_when_free(store)
+        with claimed(store):
+            pass  # handed back: no death
+    for _ in range(5):
+        assert ("small", 64) in open_studies(store)
+        die_with_a_claim(store_url)
+    claim_when_free(store)
+
+    assert open_studies(store) == [("small", 8)]
+    assert store.record("small").studies[1].error.startswith("5 workers in a row died before they had finished a trial")

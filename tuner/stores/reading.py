@@ -42,6 +42,7 @@ class StoredStudy:
     Attributes:
         space: Its own; None if that is the experiment's.
         holder, error: As in `StudyRecord`; kept in the first round.
+        deaths: How many owners in a row died before they had finished a trial; kept in the first round.
     """
 
     study_id: int
@@ -51,6 +52,7 @@ class StoredStudy:
     space: SearchSpace | None
     holder: Holder | None = None
     error: str = ""
+    deaths: int = 0
 
 
 def experiment_names(connection: Connection) -> list[str]:
@@ -95,6 +97,26 @@ def held_studies(connection: Connection) -> list[tuple[str, int]]:
     """The studies that a worker has claimed and not handed back, by experiment and batch size."""
     query = select(experiment.c.name, study.c.batch_size).join(experiment).where(study.c.worker.is_not(None))
     return [(name, size) for name, size in connection.execute(query)]
+
+
+def deaths_in_a_row(connection: Connection, rounds: Sequence[StoredStudy]) -> int:
+    """How many owners of a study died, one after the other, before they had finished a trial; the last included.
+
+    Args:
+        connection: Where to read.
+        rounds: All of the study, which nobody has now.
+    """
+    first = rounds[0]
+    if first.holder is None:  # it was handed back
+        return 0
+    finished = (
+        select(trial_end.c.trial_id)
+        .join(optuna_trial, optuna_trial.c.trial_id == trial_end.c.trial_id)
+        .where(optuna_trial.c.study_id.in_([each.study_id for each in rounds]))
+        .where(trial_end.c.ended >= first.holder.since)
+        .limit(1)
+    )
+    return 0 if connection.scalar(finished) is not None else first.deaths + 1
 
 
 def stored_rounds(connection: Connection, experiment_id: int) -> dict[int, list[StoredStudy]]:
@@ -171,7 +193,8 @@ def _stored_study(row: Row[*tuple[object, ...]]) -> StoredStudy:
     """A round from its row."""
     space = None if row.space is None else read_space(json.loads(row.space))
     holder = None if row.worker is None else Holder(row.worker, row.device, row.claimed)
-    return StoredStudy(row.study_id, row.batch_size, row.round, row.complete, space, holder, row.error or "")
+    ours = (holder, row.error or "", row.deaths)
+    return StoredStudy(row.study_id, row.batch_size, row.round, row.complete, space, *ours)
 
 
 def _trial_record(row: Row[*tuple[object, ...]]) -> TrialRecord:

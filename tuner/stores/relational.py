@@ -20,6 +20,7 @@ from tuner.stores.differences import differences
 from tuner.stores.reading import (
     StoredExperiment,
     StoredStudy,
+    deaths_in_a_row,
     experiment_names,
     find_experiment,
     held_studies,
@@ -36,6 +37,8 @@ from tuner.stores.urls import for_optuna, visible
 log = logging.getLogger(__name__)
 
 FIRST_ROUND = 1
+DEATHS = 5
+"""Workers that a study may kill in a row, before one has finished a trial of it, until it is set aside."""
 DIFFERENCES_SHOWN = 5
 ORPHANED = "orphaned: its worker ended without a word"
 
@@ -175,10 +178,11 @@ class RelationalStore:
         if lock is None:
             return None
         with self._engine.begin() as connection:
-            found, (first, *_) = self._find_rounds(connection, name, batch_size)
+            found, rounds = self._find_rounds(connection, name, batch_size)
+            first, deaths = rounds[0], deaths_in_a_row(connection, rounds)
             counted = study.c.study_id == first.study_id
             # Waits for whoever has lost the lock without noticing and is just opening a round; his next write fails.
-            named = {"worker": holder.worker, "device": holder.device, "claimed": holder.since}
+            named = {"worker": holder.worker, "device": holder.device, "claimed": holder.since, "deaths": deaths}
             connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1, **named))
             epoch = connection.execute(select(study.c.epoch).where(counted)).scalar_one()
             _, (*_, current) = self._find_rounds(connection, name, batch_size)
@@ -192,6 +196,8 @@ class RelationalStore:
             storage=self._storage,
         )
         claim.settle_orphans(reason=ORPHANED)
+        if deaths >= DEATHS and not first.error:
+            claim.set_aside(error=f"{deaths} workers in a row died before they had finished a trial: out of memory?")
         return claim
 
     def _find(self, connection: Connection, name: str) -> StoredExperiment:

@@ -11,6 +11,7 @@ UPGRADES = {
         "ALTER TABLE study ADD COLUMN worker TEXT",
         "ALTER TABLE study ADD COLUMN device TEXT",
         "ALTER TABLE study ADD COLUMN claimed TIMESTAMP",
+        "ALTER TABLE study ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE study ADD COLUMN error TEXT",
     ),
 }
