@@ -1,13 +1,18 @@
 """What each sampler is for."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from scipy.stats import qmc
 
-from tuner.samplers import Suggestions
+from tuner.samplers import Sampler
+from tuner.samplers.cma_es import CmaEs
+from tuner.samplers.gp import Gp
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
 from tuner.samplers.tpe import Tpe
-from tuner.space import Range, SearchSpace
+from tuner.space import Range, Scale, SearchSpace
 
 SQUARE = SearchSpace({"x": Range(0.0, 1.0), "y": Range(0.0, 1.0)})
 
@@ -41,33 +46,54 @@ def test_tpe_learns_where_a_bowl_is_lowest() -> None:
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 2
 
 
-def test_refinement_ends_nearer_to_the_lowest_point_of_a_smooth_bowl() -> None:
-    def nearest(sampler: Tpe, seed: int) -> float:
-        suggestions = sampler.start(SQUARE, seed=seed)
-        found = []
-        for number in range(50):
-            point = suggestions.ask(number)
-            found.append(float(np.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8)))
-            suggestions.tell(number, found[-1])
-        return min(found)
-
-    plain, refined = ([nearest(each, seed) for seed in range(5)] for each in (Tpe(), Tpe(refine_after=16)))
-
-    assert np.median(refined) < np.median(plain)
+VALLEY = SearchSpace(
+    {
+        "learning_rate": Range(1e-4, 10.0, scale=Scale.LOG),
+        "momentum": Range(0.0, 0.999, scale=Scale.REVERSE_LOG),
+    }
+)
 
 
-def test_refinement_steps_are_made_again_the_same_after_an_interruption() -> None:
-    def start() -> Suggestions:
-        return Tpe(refine_after=10).start(SQUARE, seed=3)
+def fewest(sampler: Sampler, loss: Callable[[float, float], float], *, seed: int, count: int = 24) -> float:
+    """The least loss that a search of learning rate and momentum finds."""
+    suggestions = sampler.start(VALLEY, seed=seed)
+    found = []
+    for number in range(count):
+        point = suggestions.ask(number)
+        found.append(loss(float(point["learning_rate"]), float(point["momentum"])))
+        suggestions.tell(number, found[-1])
+    return min(found)
 
-    whole, resumed = start(), start()
-    points = []
-    for number in range(30):
-        points.append(whole.ask(number))
-        whole.tell(number, float(points[-1]["x"]))
-    for number in range(29):
-        resumed.queue(number, points[number])
-    for number in range(29):
-        resumed.tell(number, float(points[number]["x"]))
 
-    assert resumed.ask(29) == points[29]
+def curved(rate: float, momentum: float) -> float:
+    """A narrow valley along an effective learning rate of 1, lowest at momentum 0.99."""
+    return 3 * abs(math.log10(rate / (1 - momentum))) + 0.3 * abs(math.log10(1 - momentum) + 2)
+
+
+def test_a_gaussian_process_finds_the_end_of_a_valley_of_constant_effective_learning_rate() -> None:
+    modelled, guessed = ([fewest(each, curved, seed=seed) for seed in range(3)] for each in (Gp(), Tpe()))
+
+    assert np.median(modelled) < np.median(guessed) / 2
+
+
+def test_points_of_a_gaussian_process_in_flight_spread() -> None:
+    suggestions = Gp(startup=4).start(SQUARE, seed=1)
+    for number in range(12):
+        point = suggestions.ask(number)
+        suggestions.tell(number, (float(point["x"]) - 0.3) ** 2 + (float(point["y"]) - 0.8) ** 2)
+
+    flying = np.array([[suggestions.ask(number)[name] for name in "xy"] for number in range(12, 16)], dtype=float)
+    apart = np.linalg.norm(flying[:, None] - flying[None], axis=2)[np.triu_indices(4, 1)]
+
+    assert apart.min() > 1e-3
+
+
+def test_an_evolution_strategy_comes_nearer_than_its_start_up() -> None:
+    suggestions = CmaEs(startup=10).start(SQUARE, seed=1)
+    distances = []
+    for number in range(80):
+        point = suggestions.ask(number)
+        distances.append(float(np.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8)))
+        suggestions.tell(number, distances[-1])
+
+    assert np.median(distances[-20:]) < np.median(distances[:10]) / 2

@@ -69,3 +69,23 @@ def test_moving_all_losses_moves_the_process() -> None:
     moved = gaussian_process.fit(places(30, 2), wave(places(30, 2)) + 4)
 
     assert moved.at(places(9, 2)) == pytest.approx(process.at(places(9, 2)) + 4, abs=1e-3)
+
+
+def test_doubt_is_small_at_a_trial_and_that_of_the_prior_far_from_all() -> None:
+    process = gaussian_process.fit(places(40, 1), wave(places(40, 1)))
+    nowhere = np.zeros((0, 1))
+
+    near, far = process.deviations(np.array([places(40, 1)[0], [1000.0]]), pending=nowhere)
+
+    assert near < 0.1 * process.amplitude
+    assert far == pytest.approx(process.amplitude)
+
+
+def test_a_pending_trial_takes_doubt_away_where_it_is() -> None:
+    process = gaussian_process.fit(places(20, 2), wave(places(20, 2)))
+    there = np.array([[2.0, 2.0]])
+
+    before = process.deviations(there, pending=np.zeros((0, 2)))
+    after = process.deviations(there, pending=there)
+
+    assert after[0] < 0.5 * before[0]
