@@ -13,7 +13,7 @@ from tuner.stores import Store
 def limited(low: str, high: str, *, more: str = "") -> Experiment:
     """The toy within these learning rates, at one batch size."""
     narrow = SMALL.replace("low = 1e-3, high = 10", f"low = {low}, high = {high}").replace("[8, 16]", "[8]")
-    searched = narrow.replace('"random" }\npoints = 12', f'"tpe" }}\npoints = 20\nround_points = 10\n{more}')
+    searched = narrow.replace('"random" }\npoints = 12', f'"tpe" }}\npoints = 40\nround_points = 10\n{more}')
     return parse(searched, source="toy.toml")
 
 

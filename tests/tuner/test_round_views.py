@@ -36,7 +36,7 @@ def test_results_tell_the_story_of_the_rounds(store: Store) -> None:
     entry = json.loads(json.dumps(study.to_json(), allow_nan=False))
     first, *_, last = entry["history"]
     assert entry["rounds"] == len(entry["history"]) > 1
-    assert (first["round"], first["points"]) == (1, 20)
+    assert (first["round"], first["points"]) == (1, 40)
     assert first["widened"] == [{"parameter": "learning_rate", "side": "high", "from": 0.01, "to": 0.1}]
     assert last["widened"] == []
     assert entry["best"]["round"] > 1
@@ -79,7 +79,7 @@ def test_the_report_tells_the_story_of_the_rounds(store: Store, tmp_path: Path) 
     found = content(findings(record))
     assert [each.batch_size for each in found.rounds] == ["8"] * searched(store).round
     assert "How the searches went" in page
-    assert "Round 1: 20 points, best" in page
+    assert "Round 1: 40 points, best" in page
     assert found.commands[1].startswith("tuner replay toy --batch-size 8 --trial ")
     assert found.commands[1].endswith((" --round 2", " --round 3"))
 
@@ -95,5 +95,5 @@ def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.Captu
         int(printed.splitlines()[3].split()[2]),
         printed.splitlines()[3].split()[4],
     ]
-    assert "batch size 8: Round 1: 20 points, best" in printed
+    assert "batch size 8: Round 1: 40 points, best" in printed
     assert "then learning_rate high 0.01 -> 0.1." in printed

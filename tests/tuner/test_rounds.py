@@ -52,10 +52,10 @@ def test_a_space_that_contains_the_optimum_has_one_round(store: Store) -> None:
 
 
 def test_no_round_is_opened_beyond_the_last(store: Store) -> None:
-    work(store, limited("1e-5", "1e-4", more="max_rounds = 2"))
+    work(store, limited("1e-4", "1e-2", more="max_rounds = 1"))
 
     study = searched(store)
-    assert (study.round, study.complete) == (2, True)
+    assert (study.round, study.complete) == (1, True)
     assert check(study)[0].verdict is Verdict.BOX_EDGE
 
 
@@ -65,9 +65,9 @@ def test_points_are_numbered_on_and_the_first_half_of_a_round_covers_what_was_ad
     first, second, *_ = searched(store).rounds
     points = [each.plan.point for each in first.finished(Role.SEARCH)]
     later = {each.plan.point: each.plan.hyperparameters for each in second.finished(Role.SEARCH)}
-    assert sorted(points) == list(range(20))
-    assert sorted(later) == list(range(20, 30))
-    assert all(later[point] in second.space and later[point] not in first.space for point in range(20, 25))
+    assert sorted(points) == list(range(40))
+    assert sorted(later) == list(range(40, 50))
+    assert all(later[point] in second.space and later[point] not in first.space for point in range(40, 45))
 
 
 def test_confirmation_runs_once_at_the_end(store: Store) -> None:
@@ -174,7 +174,7 @@ def test_a_study_that_never_reached_its_target_says_what_was_tried(store: Store)
     assert (study.round, len(history(study))) == (3, 3)
     assert found.unreached is not None
     assert found.unreached.sentence.startswith(
-        "None of 40 points in 3 rounds brought validation/error below 0.03 within 45 steps; the closest ended at 0.04"
+        "None of 60 points in 3 rounds brought validation/error below 0.03 within 45 steps; the closest ended at 0.04"
     )
     assert found.unreached.sentence.endswith("Tried: learning_rate 0.0001 to 0.1.")
     assert f"Batch size 8: {found.unreached.sentence}" in content(findings(store.record("toy"))).cautions

@@ -11,8 +11,6 @@ from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace, Side
 
 Json = dict[str, object]
 
-LIKELY = 0.25
-"""Confidence from which on a side is widened: a third of all studies have one above the 8 % that flag it."""
 NEAR = 0.25
 """Within this distance of an edge, in shares of the range, a best point that did not reach the target is near it."""
 
@@ -101,10 +99,9 @@ class Unreached:
 def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
     """The space in which a searched study should go on, or None if its search is over.
 
-    Every side at which the optimum is at the edge of the box with at least `LIKELY` confidence goes further out; one
-    that is merely suspicious is told of and left. A study that nothing reached has no optimum to lose: there it is
-    enough that the best point lies near an edge. Nothing is widened once confirmation has begun: what is confirmed is
-    what was found.
+    Every side at which the optimum is at the edge of the box goes further out. A study that nothing reached has no
+    optimum to lose: there it is enough that the best point lies near an edge. Nothing is widened once confirmation has
+    begun: what is confirmed is what was found.
     """
     if study.round >= max_rounds or study.all_trials(Role.CHOOSE, Role.REPORT):
         return None
@@ -112,7 +109,7 @@ def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
     for edge in check(study):
         limits = ranges[edge.parameter]
         hopes = study.incumbent is None and _is_near(edge) and not is_natural(limits, edge.side)
-        if _is_likely(edge) or (edge.verdict is Verdict.INSIDE and hopes):
+        if edge.verdict is Verdict.BOX_EDGE or (edge.verdict is Verdict.INSIDE and hopes):
             parameters[edge.parameter] = limits.widen(edge.side)
     return SearchSpace(parameters) if parameters != study.space.parameters else None
 
@@ -149,11 +146,6 @@ def unreached(study: StudyRecord, goal: ReachTarget) -> Unreached | None:
     last = [each.end.final.get(goal.metric, math.nan) for each in trials if each.end is not None]
     closest = min(filter(math.isfinite, last), default=None)
     return Unreached(goal, len(trials), study.round, closest, study.space)
-
-
-def _is_likely(edge: EdgeVerdict) -> bool:
-    """Whether widening is worth a round."""
-    return edge.verdict is Verdict.BOX_EDGE and edge.confidence >= LIKELY
 
 
 def _is_near(edge: EdgeVerdict) -> bool:
