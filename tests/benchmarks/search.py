@@ -1,6 +1,7 @@
 """What a search costs, and how near it comes: ours with each sampler, beside the published protocol and plain Optuna.
 
-Run as `python -m tests.benchmarks.search [--problem digits/32 ...] [--method gp ...] [--seeds 20] [--json]`. Methods:
+Run as `python -m tests.benchmarks.search [--problem digits/32 ...] [--method gp ...] [--seeds 20]
+[--points N] [--json]`. Methods:
 
 - `published`: 100 quasi-random points, every trial at full budget (Shallue et al. 2019).
 - `optuna`: 100 points of Optuna's default TPE, every trial at full budget.
@@ -69,14 +70,21 @@ class Row:
     near: float
 
 
-def settings(experiment: Experiment, method: str, seed: int) -> Experiment:
-    """The experiment as a method searches it, within the box that its optimum is known for."""
+def settings(experiment: Experiment, method: str, seed: int, points: int | None = None) -> Experiment:
+    """The experiment as a method searches it, within the box that its optimum is known for.
+
+    Args:
+        experiment: The preset.
+        method: One of `METHODS`.
+        seed: The experiment's.
+        points: If given, how many our methods search instead of the preset's.
+    """
     if method in BASELINES:
         plain = replace(experiment.search, points=100, slack=math.inf, optimism=math.inf, max_rounds=1)
         search = replace(plain, sampler=BASELINES[method])
     else:
         sampler = experiment.search.sampler if experiment.search.sampler["kind"] == method else {"kind": method}
-        search = replace(experiment.search, sampler=sampler, max_rounds=1)
+        search = replace(experiment.search, sampler=sampler, max_rounds=1, points=points or experiment.search.points)
     return replace(experiment, seed=seed, search=search)
 
 
@@ -92,11 +100,11 @@ def incumbents(study: StudyRecord) -> Iterator[tuple[int, Point]]:
             yield spent, each.plan.hyperparameters
 
 
-def measure(name: str, method: str, seed: int) -> Run:
+def measure(name: str, method: str, seed: int, points: int | None = None) -> Run:
     """One search, and what its points are worth."""
     torch.set_num_threads(1)
     known = problem(name)
-    experiment = settings(known.experiment, method, seed)
+    experiment = settings(known.experiment, method, seed, points)
     study, optimum = searched(experiment, known.batch_size), known.optimum()
     found = list(incumbents(study))
     value = cache(lambda index: known.value(found[index][1]))
@@ -123,11 +131,13 @@ def summary(name: str, method: str, runs: list[Run]) -> Row:
     )
 
 
-def rows(problems: Iterable[str], methods: Iterable[str], *, seeds: int, processes: int) -> Iterator[Row]:
+def rows(
+    problems: Iterable[str], methods: Iterable[str], *, seeds: int, points: int | None, processes: int
+) -> Iterator[Row]:
     """A row for each problem and method."""
     with ProcessPoolExecutor(processes) as pool:
         jobs = {
-            (name, method): [pool.submit(measure, name, method, seed) for seed in range(seeds)]
+            (name, method): [pool.submit(measure, name, method, seed, points) for seed in range(seeds)]
             for name, method in product(problems, methods)
         }
         for (name, method), runs in jobs.items():
@@ -140,10 +150,11 @@ def main() -> None:
     parser.add_argument("--problem", nargs="+", default=PROBLEMS)
     parser.add_argument("--method", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--points", type=int, help="of our methods; default: the preset's")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    measured = rows(given.problem, given.method, seeds=given.seeds, processes=given.processes)
+    measured = rows(given.problem, given.method, seeds=given.seeds, points=given.points, processes=given.processes)
     if given.json:
         print(json.dumps({"results": [asdict(each) for each in measured]}))
         return
