@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 SUSPICIOUS = 0.08
 """Chance that widening helps from which on a side is flagged: misses and false alarms are then about as frequent."""
+PROBABLE = 0.25
+"""Chance above which an optimum is said to be at a natural limit: nothing hangs on it but a sentence."""
 AT_FRONTIER = 0.1
 """Within this distance of where training stops working, the best few sit at a stability limit."""
 BEYOND = 3
@@ -99,9 +101,9 @@ def _verdict(evidence: Evidence, column: int, side: Side, *, limits: Range, chan
     """The verdict for one side of a range."""
     if _is_stability_limit(evidence, column, side):
         return Verdict.STABILITY_LIMIT
-    if chance < SUSPICIOUS:
-        return Verdict.INSIDE
-    return Verdict.NATURAL_LIMIT if is_natural(limits, side) else Verdict.BOX_EDGE
+    if is_natural(limits, side):
+        return Verdict.NATURAL_LIMIT if chance > PROBABLE else Verdict.INSIDE
+    return Verdict.BOX_EDGE if chance >= SUSPICIOUS else Verdict.INSIDE
 
 
 def _is_stability_limit(evidence: Evidence, column: int, side: Side) -> bool:
