@@ -17,7 +17,6 @@ from tuner.analysis.explanation import Explanation
 from tuner.analysis.profiles import FACTORS, Tolerance
 from tuner.analysis.scaling import ScalingCurve
 from tuner.analysis.sensitivity import Sensitivity
-from tuner.analysis.shares import Share
 from tuner.analysis.summary import Edges, Results, StudyResults
 from tuner.errors import ReportError
 from tuner.experiment import Experiment
@@ -159,8 +158,8 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
         if not study.optimum:
             values.add_row(str(study.batch_size), Text("nothing reached the target", "dim"), end_section=True)
         each = study.shares
-        near = "-" if each.near is None else _share(each.near)
-        decided = (_share(each.reaching), near, _share(each.diverging))
+        near = "-" if each.near is None else each.near.phrase
+        decided = (each.reaching.phrase, near, each.diverging.phrase)
         spaces.add_row(str(study.batch_size), str(each.points), str(each.cut), *decided)
     name = (found.experiment.name, "bold")
     return Group(
@@ -223,12 +222,6 @@ def _tolerance(tolerance: Tolerance) -> str:
     if tolerance.high_open:
         return f"from {_value(tolerance.low)}"
     return f"{_value(tolerance.low)} to {_value(tolerance.high)}"
-
-
-def _share(share: Share) -> str:
-    """A share's interval; nothing without points."""
-    low, high = share.interval
-    return f"{low:.0%} to {high:.0%}" if share.points else "-"
 
 
 def steps_of(study: StudyResults) -> tuple[str, str, str, str, str]:

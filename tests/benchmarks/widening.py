@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.runs import record_of
+from tests.benchmarks import memory
 from tuner.analysis.confirmation import Confirmation, confirm
 from tuner.analysis.prediction import predicted_curve
 from tuner.experiment import ConfirmationSettings, Experiment, load
@@ -73,7 +73,7 @@ def narrowed(experiment: Experiment) -> Experiment:
 
 def searched(experiment: Experiment) -> tuple[StudyRecord, Confirmation]:
     """The only study of an experiment after its run, and its winner."""
-    (study,) = record_of(experiment).studies
+    study = memory.searched(experiment, experiment.batch_sizes[0])
     found = confirm(study, experiment.confirmation)
     assert found is not None
     return study, found

@@ -170,6 +170,14 @@ def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation 
     )
 
 
+def optimum(study: StudyRecord, settings: ConfirmationSettings) -> Mapping[str, Value] | None:
+    """The winner's hyperparameters, or those of the search's best before there is one; None if nothing reached it."""
+    confirmed = confirm(study, settings)
+    if confirmed is not None:
+        return confirmed.hyperparameters
+    return next((each.plan.hyperparameters for each in candidates(study, 1)), None)
+
+
 def _winner(study: StudyRecord, best: Sequence[TrialRecord]) -> TrialRecord:
     """The candidate with the lowest median over its choosing seeds, then the lowest mean rank among all of theirs.
 

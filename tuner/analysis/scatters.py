@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuner.analysis.confirmation import candidates, confirm
+from tuner.analysis.confirmation import optimum
 from tuner.analysis.optima import LEARNING_RATE, MOMENTUM
 from tuner.experiment import Experiment
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord
@@ -52,9 +52,7 @@ def _scatter(study: StudyRecord, experiment: Experiment) -> Scatter | None:
     rates, momenta = ranges.get(LEARNING_RATE), ranges.get(MOMENTUM)
     if rates is None or momenta is None or rates.low <= 0 or momenta.high >= 1:
         return None
-    confirmed = confirm(study, experiment.confirmation)
-    best = [each.plan.hyperparameters for each in candidates(study, 1)]
-    optimum = confirmed.hyperparameters if confirmed else best[0] if best else None
+    best = optimum(study, experiment.confirmation)
     finished = study.finished(Role.SEARCH)
     return Scatter(
         batch_size=study.batch_size,
@@ -64,7 +62,7 @@ def _scatter(study: StudyRecord, experiment: Experiment) -> Scatter | None:
             each: tuple(_place(trial.plan.hyperparameters) for trial in finished if _ended(trial, each))
             for each in Outcome
         },
-        optimum=_place(optimum) if optimum is not None else None,
+        optimum=None if best is None else _place(best),
     )
 
 

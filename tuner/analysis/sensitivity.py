@@ -8,7 +8,7 @@ Optuna computes, so they are handed in).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tuner.analysis.confirmation import candidates, confirm
+from tuner.analysis.confirmation import optimum
 from tuner.analysis.profiles import Profile, Tolerance, profiles
 from tuner.analysis.shares import Share, Shares, shares
 from tuner.experiment import Experiment
@@ -71,13 +71,11 @@ def sensitivity(record: ExperimentRecord, *, importances: Weigh) -> Sensitivity:
 
 def _of_study(study: StudyRecord, experiment: Experiment, importances: Weigh) -> StudySensitivity:
     """How sensitive training is at one batch size."""
-    confirmed = confirm(study, experiment.confirmation)
-    best = [each.plan.hyperparameters for each in candidates(study, 1)]
-    optimum = confirmed.hyperparameters if confirmed else best[0] if best else {}
+    best = optimum(study, experiment.confirmation) or {}
     return StudySensitivity(
         batch_size=study.batch_size,
-        optimum=optimum,
-        profiles=profiles(study, optimum) if optimum else (),
+        optimum=best,
+        profiles=profiles(study, best) if best else (),
         shares=shares(
             study,
             experiment_seed=experiment.seed,

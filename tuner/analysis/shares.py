@@ -53,6 +53,12 @@ class Share:
         """From the lower end of the interval for `least` to the upper end of that for `most`."""
         return wilson(self.certain, self.points)[0], wilson(self.possible, self.points)[1]
 
+    @property
+    def phrase(self) -> str:
+        """That interval, for a person; `-` without points."""
+        low, high = self.interval
+        return f"{low:.0%} to {high:.0%}" if self.points else "-"
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:

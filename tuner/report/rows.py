@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from tuner.analysis.edges import Verdict
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, value_of
 from tuner.analysis.sensitivity import Sensitivity
-from tuner.analysis.shares import Share
 from tuner.analysis.summary import TEST_ERROR, Results, StudyResults
 from tuner.trial import Value
 
@@ -83,22 +82,14 @@ def sensitivity_table(found: Sensitivity) -> Table:
             f"{each.batch_size:,}",
             str(each.shares.points),
             str(each.shares.cut),
-            _share(each.shares.reaching),
-            _share(each.shares.near),
-            _share(each.shares.diverging),
+            each.shares.reaching.phrase,
+            NOTHING if each.shares.near is None else each.shares.near.phrase,
+            each.shares.diverging.phrase,
             *(f"{each.importances[name]:.0%}" if name in each.importances else NOTHING for name in names),
         )
         for each in found.studies
     )
     return Table((*heads, *(f"importance of {_in_words(name)}" for name in names)), rows)
-
-
-def _share(share: Share | None) -> str:
-    """A share's interval."""
-    if share is None or not share.points:
-        return NOTHING
-    low, high = share.interval
-    return f"{low:.0%} to {high:.0%}"
 
 
 def _bias(study: StudyResults) -> str:
