@@ -12,15 +12,21 @@ import typer
 
 from tuner.errors import TunerError
 from tuner.options import (
+    AddressOption,
     DeviceOption,
+    EngineName,
+    EngineOption,
     FileArgument,
+    GpusOption,
     HostOption,
     JsonOption,
     MlflowOption,
     NameArgument,
     PortOption,
     StoreOption,
+    TrainersOption,
     example,
+    ray_cluster,
 )
 from tuner.service_commands import service
 
@@ -63,8 +69,14 @@ def run(
     file: FileArgument,
     store: StoreOption = None,
     mlflow: MlflowOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers. Default: one a core, or as many as fit into the Ray cluster.")
+    ] = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: AddressOption = "",
+    num_gpus: GpusOption = None,
+    trainers: TrainersOption = None,
 ) -> None:
     """Search every batch size, confirm the winners, write the report.
 
@@ -77,6 +89,7 @@ def run(
     from tuner.recorders.mlflow import MlflowRecorder
     from tuner.recorders.progress import progress
 
+    cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
     settings = experiment.load(file)
     tracking, url = places.tracking_uri(mlflow), places.store_url(store)
     places.refuse_shared(url, tracking)
@@ -84,7 +97,7 @@ def run(
     logger = MlflowRecorder(tracking, tell=display.record)
     outcome = runs.run(
         settings,
-        Local(workers or default_workers()),
+        cluster or Local(workers or default_workers()),
         [display, logger],
         store_url=url,
         device=device,

@@ -32,6 +32,10 @@ class OutOfMemory(TunerError):  # noqa: N818 - the contract's name
     """The device cannot hold this many lanes; the study goes on with half of them."""
 
 
+class TrainerLost(TunerError):  # noqa: N818 - likewise
+    """A trainer in another process is gone, its machine perhaps too; what it was training starts again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a setting: where it stands (`space.momentum.low`) and what is wrong with it."""

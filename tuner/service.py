@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from tuner.engines.local import one_thread
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
 from tuner.recorders.lines import LineProgress
 from tuner.recorders.mlflow import MlflowRecorder
-from tuner.signals import handled_by
+from tuner.signals import GRACE_SECONDS, handled_by
 from tuner.stores.opening import open_store
-from tuner.worker import Worker, this_process
+from tuner.worker import Worker, one_thread, this_process
 
-GRACE_SECONDS = 20.0
-"""How long after a signal a chunk of training may go on. Kubernetes kills after 30 seconds, Docker after 10."""
+if TYPE_CHECKING:
+    from tuner.engines.ray import Ray
+
 ECHO_SECONDS = 1.0
 """Signals that follow so soon are the same one: launchers send it to a process and to its group."""
 MLFLOW_SECONDS = 5.0
@@ -39,43 +40,62 @@ def serve(store_url: str, *, tracking_uri: str, device: str, once: bool) -> None
             name=this_process(),
             store=store,
             device=device,
-            recording=_Recording(tracking_uri),
+            recording=lambda experiment: _recording(experiment, tracking_uri),
             tell=_say,
             stopping=stop.is_set,
             once=once,
         ).run()
-    _say(Notice("stopped; everything finished is stored" if stop.is_set() else "nothing is open any more"))
+    _say_goodbye(stopped=stop.is_set())
 
 
-class _Recording:
-    """Tells of one study at a time: in lines on standard output, and to MLflow.
+def serve_on(cluster: "Ray", store_url: str, *, tracking_uri: str, device: str, once: bool) -> None:
+    """The same by workers on a cluster, whose lines begin with their names.
+
+    Raises:
+        StoreError: The store cannot be used.
+        TunerError: There is no such cluster, or no worker on it can go on.
+    """
+    with closing(open_store(store_url)) as store:  # whatever is wrong with it is better said here
+        print(f"workers on Ray, on {store.url}", flush=True)
+    stopped = cluster.serve(
+        store_url,
+        device=device,
+        once=once,
+        recording=lambda worker, experiment: _recording(experiment, tracking_uri, prefix=f"{worker}: "),
+        tell=_say,
+    )
+    _say_goodbye(stopped=stopped)
+
+
+@contextmanager
+def _recording(experiment: Experiment, tracking_uri: str, *, prefix: str = "") -> Iterator[Callable[[Event], None]]:
+    """Tells of one study: in lines on standard output, and to MLflow.
 
     Both are opened for each study anew: meanwhile another worker may have brought MLflow what this one would create.
     """
+    lines = LineProgress(sys.stdout, prefix=prefix)
+    recorders = (lines, MlflowRecorder(tracking_uri, tell=lines.record, patience=MLFLOW_SECONDS))
 
-    def __init__(self, tracking_uri: str) -> None:
-        self._tracking_uri = tracking_uri
-
-    @contextmanager
-    def __call__(self, experiment: Experiment) -> Iterator[Callable[[Event], None]]:
-        lines = LineProgress(sys.stdout)
-        recorders = (lines, MlflowRecorder(self._tracking_uri, tell=lines.record, patience=MLFLOW_SECONDS))
-
-        def emit(event: Event) -> None:
-            for each in recorders:
-                each.record(event)
-
+    def emit(event: Event) -> None:
         for each in recorders:
-            each.open(experiment)
-        try:
-            yield emit
-        finally:
-            for each in reversed(recorders):
-                each.close()
+            each.record(event)
+
+    for each in recorders:
+        each.open(experiment)
+    try:
+        yield emit
+    finally:
+        for each in reversed(recorders):
+            each.close()
 
 
-def _say(notice: Notice) -> None:
-    print(notice.text, flush=True)
+def _say_goodbye(*, stopped: bool) -> None:
+    _say(Notice("stopped; everything finished is stored" if stopped else "nothing is open any more"))
+
+
+def _say(event: Event) -> None:
+    if isinstance(event, Notice):
+        print(event.text, flush=True)
 
 
 @contextmanager

@@ -4,7 +4,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.options import DeviceOption, FileArgument, MlflowOption, NameArgument, StoreOption, example
+from tuner.options import (
+    AddressOption,
+    DeviceOption,
+    EngineName,
+    EngineOption,
+    FileArgument,
+    GpusOption,
+    MlflowOption,
+    NameArgument,
+    StoreOption,
+    TrainersOption,
+    example,
+    ray_cluster,
+)
 
 if TYPE_CHECKING:
     from tuner.records import ExperimentState
@@ -33,17 +46,30 @@ def worker(
     store: StoreOption = None,
     mlflow: MlflowOption = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = EngineName.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With Ray: how many. Default: as many as fit into the cluster.")
+    ] = None,
+    ray_address: AddressOption = "",
+    num_gpus: GpusOption = None,
+    trainers: TrainersOption = None,
 ) -> None:
     """Search whatever is submitted, one study at a time, until told to stop.
 
     Start any number, on any machine that reaches the store. SIGTERM and Ctrl-C hand the study back, within 20 seconds.
     """
     from tuner import places
-    from tuner.service import serve
+    from tuner.service import serve, serve_on
 
+    cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
     tracking, url = places.tracking_uri(mlflow), places.store_url(store)
     places.refuse_shared(url, tracking)
-    serve(url, tracking_uri=tracking, device=device, once=once)
+    if cluster is not None:
+        serve_on(cluster, url, tracking_uri=tracking, device=device, once=once)
+    elif workers is not None:
+        raise typer.BadParameter("is for --engine ray; start this command once for each", param_hint="--workers")
+    else:
+        serve(url, tracking_uri=tracking, device=device, once=once)
 
 
 @service.command(epilog=example("tuner status --watch"))

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE_SECONDS = 20.0
+"""How long after a signal a chunk of training may go on. Kubernetes kills after 30 seconds, Docker after 10."""
 
 
 @contextmanager

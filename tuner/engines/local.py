@@ -18,21 +18,12 @@ from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.signals import SIGNALS, handled_by
 from tuner.stores.opening import open_store
-from tuner.worker import Worker, this_process
+from tuner.worker import Worker, one_thread, this_process
 
 
 def default_workers() -> int:
     """As many as this process may use cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def one_thread() -> None:
-    """Give numerical libraries that are loaded later one thread, unless `OMP_NUM_THREADS` says otherwise.
-
-    More threads than cores make small networks several times slower, so parallelism is left to workers and lanes.
-    """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,12 @@ class LineProgress:
     Args:
         stream: Where to. When nobody reads it any more (`tuner run digits | head`), nothing more is said.
         clock: Counts seconds.
+        prefix: What each line begins with.
     """
 
-    def __init__(self, stream: IO[str], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: IO[str], *, clock: Callable[[], float] = time.monotonic, prefix: str = "") -> None:
         self._stream = stream
+        self._prefix = prefix
         self._clock = clock
         self._lock = threading.Lock()
         self._standings: Standings | None = None
@@ -49,7 +51,7 @@ class LineProgress:
 
     def _say(self, line: str) -> None:
         try:
-            print(line, file=self._stream, flush=True)
+            print(f"{self._prefix}{line}", file=self._stream, flush=True)
         except (OSError, ValueError):  # The reader has gone, or the stream is closed: training goes on.
             self._standings = None
 

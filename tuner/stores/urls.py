@@ -43,6 +43,17 @@ def visible(url: URL) -> str:
     return shown.render_as_string(hide_password=True)
 
 
+def without_passwords(url: URL) -> str:
+    """The URL for other machines, which bring passwords of their own.
+
+    >>> without_passwords(parse("postgresql://ann:secret@db.lab/tuner?sslmode=require"))
+    'postgresql+psycopg://ann@db.lab/tuner?sslmode=require'
+    """
+    rest = url.difference_update_query(["sslpassword"])
+    bare = URL.create(rest.drivername, rest.username, host=rest.host, port=rest.port, database=rest.database)
+    return bare.set(query=rest.query).render_as_string()
+
+
 def for_optuna(url: URL) -> str:
     """The URL as Optuna takes it, password included. Optuna fills in `{...}` by `str.format`, so braces are doubled."""
     return url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")

@@ -1,0 +1,299 @@
+"""Ray actors: workers that search, and trainers that a worker deals the lanes of a study out to."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import ray
+from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from tuner.cluster import Remote, fetch, own_url, password_advice
+from tuner.errors import StoreError, TrainerLost, TunerError
+from tuner.experiment import Experiment
+from tuner.objective import Objective, Trainer
+from tuner.recorders import Event, Notice
+from tuner.stores import Store
+from tuner.stores.opening import open_store
+from tuner.trainers import Change, Measured, SpreadTrainer, apply, dealt
+from tuner.worker import Worker, one_thread, this_process
+
+LISTEN_SECONDS = 0.5
+"""How long a worker with nothing to say lets its driver wait; how soon it hears that it is to stop."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker is to do. Ray keeps it where many can read it: it holds no secret.
+
+    Attributes:
+        store_url: The store, without passwords.
+        device: Where to train, as torch names it, or `auto`.
+        only: The one experiment to work on; empty for all.
+        once: Whether to end when nothing is open any more.
+        trainers: Over how many trainers to deal out the lanes of a study; 0 to train in the worker itself.
+        num_gpus: GPUs of each trainer.
+    """
+
+    store_url: str
+    device: str
+    only: str
+    once: bool
+    trainers: int
+    num_gpus: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What follows, up to `Closed`, happens to a study of this experiment."""
+
+    experiment: Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The worker is done with a study for now."""
+
+
+Message = Event | Opened | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a worker has to say since it was last asked.
+
+    Attributes:
+        has_ended: Whether it will say nothing more.
+        has_failed: Whether it ended because it could not go on.
+    """
+
+    worker: str
+    messages: Sequence[Message]
+    has_ended: bool
+    has_failed: bool
+
+
+class WorkerHandle(Protocol):
+    """A `WorkerActor` from outside."""
+
+    @property
+    def listen(self) -> Remote[[bool], Heard]: ...
+
+
+class WorkerActor:
+    """A worker, at work on a thread of its own from the start; so it is again when Ray has restarted the actor."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._said: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._has_failed = False
+        one_thread()
+        if ray.get_runtime_context().was_current_actor_reconstructed:
+            self._said.put(Notice(f"a worker died; Ray has started another, {this_process()}"))
+        self._thread = threading.Thread(target=self._live, name="worker", daemon=True)
+        self._thread.start()
+
+    @ray.method(max_task_retries=-1)
+    def listen(self, stop: bool) -> Heard:
+        """What has happened since this was last asked, after waiting a moment for something; or let it stop."""
+        if stop:
+            self._stop.set()
+        has_ended = not self._thread.is_alive()  # before looking: it says nothing afterwards
+        messages: list[Message] = []
+        try:
+            messages.append(self._said.get(timeout=0 if has_ended else LISTEN_SECONDS))
+            while True:
+                messages.append(self._said.get_nowait())
+        except queue.Empty:
+            return Heard(this_process(), messages, has_ended, self._has_failed)
+
+    def _live(self) -> None:
+        """The worker's life, on its thread."""
+        try:
+            with self._store() as store, self._workloads() as build:
+                Worker(
+                    name=this_process(),
+                    store=store,
+                    device=self._orders.device,
+                    recording=self._recording,
+                    tell=self._said.put,
+                    stopping=self._stop.is_set,
+                    only=self._orders.only,
+                    once=self._orders.once,
+                    build=build,
+                ).run()
+        except Exception as error:
+            self._has_failed = True
+            if not isinstance(error, TunerError):
+                log.exception("a worker has failed")  # to Ray's logs
+            reason = str(error) if isinstance(error, TunerError) else f"{type(error).__name__}: {error}"
+            self._said.put(Notice(f"worker {this_process()} cannot go on: {reason}"))
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        sent = self._orders.store_url
+        try:
+            store = open_store(own_url(sent, os.environ), create=False)
+        except StoreError as error:
+            raise StoreError(f"{error}{password_advice(sent, os.environ)}") from error
+        with closing(store):
+            yield store
+
+    @contextmanager
+    def _workloads(self) -> Iterator[Callable[[Experiment], Objective]]:
+        """Within it, workloads can be made from experiments, spread over trainers of our own if there shall be any."""
+        if not self._orders.trainers:
+            yield Experiment.build_objective
+            return
+        with trainers(self._orders.trainers, num_gpus=self._orders.num_gpus, give_up=self._stop.is_set) as actors:
+            yield lambda experiment: SpreadObjective(experiment.build_objective(), actors)
+
+    @contextmanager
+    def _recording(self, experiment: Experiment) -> Iterator[Callable[[Event], None]]:
+        self._said.put(Opened(experiment))
+        try:
+            yield self._said.put
+        finally:
+            self._said.put(Closed())
+
+
+class TrainerHandle(Protocol):
+    """A `TrainerActor` from outside."""
+
+    @property
+    def open(self) -> Remote[[Objective, int, int, str], str]: ...
+    @property
+    def advance(self) -> Remote[[Sequence[Change]], Measured]: ...
+    @property
+    def save(self) -> Remote[[Sequence[Change], int], bytes]: ...
+    @property
+    def close(self) -> Remote[[], None]: ...
+
+
+class TrainerActor:
+    """A process that holds one trainer at a time. If Ray had to restart it, it holds none until one is opened."""
+
+    def __init__(self) -> None:
+        one_thread()
+        self._trainer: Trainer | None = None
+
+    @ray.method(max_task_retries=-1)
+    def open(self, objective: Objective, batch_size: int, lanes: int, device: str) -> str:
+        """Make a trainer, in place of the one there was; its device."""
+        self.close()
+        self._trainer = objective.trainer(batch_size, lanes=lanes, device=device)
+        return self._trainer.device
+
+    def advance(self, changes: Sequence[Change]) -> Measured:
+        trainer = self._opened()
+        apply(changes, trainer)
+        return trainer.advance()
+
+    def save(self, changes: Sequence[Change], lane: int) -> bytes:
+        trainer = self._opened()
+        apply(changes, trainer)
+        return trainer.save(lane)
+
+    def close(self) -> None:
+        trainer, self._trainer = self._trainer, None
+        if trainer is not None:
+            trainer.close()
+
+    def _opened(self) -> Trainer:
+        if self._trainer is None:
+            raise TrainerLost("a trainer is gone: its process died, and Ray has started another")
+        return self._trainer
+
+
+@dataclass(frozen=True, slots=True)
+class ActorPart:
+    """Implements `tuner.trainers.Part` by an actor."""
+
+    actor: TrainerHandle
+
+    def advance(self, changes: Sequence[Change]) -> Callable[[], Measured]:
+        reference = self.actor.advance.remote(changes)
+        return lambda: fetch(reference)
+
+    def save(self, changes: Sequence[Change], lane: int) -> bytes:
+        return fetch(self.actor.save.remote(changes, lane))
+
+    def close(self) -> None:
+        self.actor.close.remote()
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadObjective:
+    """Implements `tuner.objective.Objective`: another one, trained by actors."""
+
+    objective: Objective
+    actors: Sequence[TrainerHandle]
+
+    @property
+    def train_examples(self) -> int:
+        return self.objective.train_examples
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        return self.objective.metrics
+
+    @property
+    def hyperparameters(self) -> frozenset[str]:
+        return self.objective.hyperparameters
+
+    def trainer(self, batch_size: int, *, lanes: int, device: str) -> Trainer:
+        """A trainer of `lanes` simultaneous trials.
+
+        Raises:
+            OutOfMemory: A device cannot hold its share of them.
+            TrainerLost: An actor died for good.
+        """
+        actors = self.actors[:lanes]
+        shares = zip(actors, dealt(lanes, len(actors)), strict=True)
+        opened = [actor.open.remote(self.objective, batch_size, share, device) for actor, share in shares]
+        devices = [fetch(each) for each in opened]
+        return SpreadTrainer([ActorPart(each) for each in actors], lanes=lanes, device=devices[0])
+
+
+@contextmanager
+def trainers(many: int, *, num_gpus: float, give_up: Callable[[], bool]) -> Iterator[Sequence[TrainerHandle]]:
+    """Actors that train, each with a CPU core and its GPUs. All of them are placed at once, or none.
+
+    Workers that each held half of what they need would wait for each other for ever.
+
+    Args:
+        many: How many.
+        num_gpus: Of each; a fraction shares a GPU, but not its memory.
+        give_up: Whether to wait for room no longer; then there are none.
+    """
+    bundle = {"CPU": 1.0, **({"GPU": num_gpus} if num_gpus else {})}
+    group = placement_group([bundle] * many)
+    try:
+        while not group.wait(1):
+            if give_up():
+                yield ()
+                return
+        yield [
+            cast(
+                TrainerHandle,
+                ray.remote(TrainerActor)
+                .options(
+                    num_cpus=1,
+                    num_gpus=num_gpus,
+                    max_restarts=-1,
+                    scheduling_strategy=PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index),
+                )
+                .remote(),
+            )
+            for index in range(many)
+        ]
+    finally:
+        remove_placement_group(group)

@@ -1,0 +1,161 @@
+"""Ray, as far as we use it: a cluster to connect to, the room it has, and handles of actors with types.
+
+Only Ray Core is used. Ray's own messages are kept off the terminal; they are in its logs, in `/tmp/ray/session_latest`.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from typing import IO, ParamSpec, Protocol, TypeVar, cast
+
+import ray
+from ray import ObjectRef
+from ray.exceptions import RayActorError, RayTaskError
+
+from tuner.errors import TrainerLost, TunerError
+from tuner.signals import SIGNALS
+from tuner.stores.opening import database_at
+from tuner.stores.urls import POSTGRESQL, without_passwords
+
+LOCAL_OBJECTS_BYTES = 100_000_000
+"""Memory for objects in a cluster of our own. Ray would take a third of the machine's; measurements are small."""
+PASSWORDS = ("PGPASSWORD", "PGPASSFILE", "PGSERVICE")
+
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
+
+
+class Remote(Protocol[Given, Returned]):
+    """What Ray makes of an actor's method."""
+
+    @property
+    def remote(self) -> Callable[Given, "ObjectRef[Returned]"]: ...
+
+
+def fetch(reference: "ObjectRef[Returned]") -> Returned:
+    """What a call came to.
+
+    Raises:
+        TrainerLost: The actor died meanwhile.
+        Exception: Whatever the call raised, as it raised it.
+    """
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        raise error.cause from error
+    except RayActorError as error:
+        raise TrainerLost(f"a trainer is gone: {first_line(error)}") from error
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Within it, this process drives a cluster: the one it drives already, or that at the address.
+
+    Args:
+        address: As `ray.init` takes it: `auto`, `local`, `host:port`, `ray://host:port`. If empty, that of
+            `RAY_ADDRESS`, else the one that runs on this machine, else one of our own.
+
+    Raises:
+        TunerError: There is none.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours reports to nobody
+    _connect(address)
+    for number, handler in before.items():  # Ray has set its own
+        signal.signal(number, handler)
+    try:
+        with redirect_stdout(cast(IO[str], _WithoutRay(sys.stdout))):
+            yield
+    finally:
+        ray.shutdown()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _connect(address: str) -> None:
+    try:
+        if address != "local":
+            try:
+                ray.init(address or "auto", log_to_driver=False, logging_level=logging.ERROR)
+            except ConnectionError:
+                if address:
+                    raise
+            else:
+                return
+        ray.init(
+            "local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=LOCAL_OBJECTS_BYTES,
+        )
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        raise TunerError(f"there is no Ray cluster at {address or 'this machine'}: {first_line(error)}") from error
+
+
+def room(*, cpus: float, gpus: float) -> int:
+    """How many of something that takes so much a whole empty cluster holds, at least one: it may grow."""
+    has: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    wanted = {"CPU": cpus, "GPU": gpus}
+    return max(1, min((int(has.get(name, 0) / much) for name, much in wanted.items() if much), default=1))
+
+
+def has_gpus() -> bool:
+    """Whether any machine of the cluster has a GPU."""
+    return bool(ray.cluster_resources().get("GPU"))  # type: ignore[no-untyped-call]
+
+
+def sent_url(url: str) -> str:
+    """A store's URL as the workers of this cluster are told it: without passwords, which Ray would show.
+
+    Raises:
+        TunerError: It is a file, and the cluster reaches beyond this machine.
+    """
+    location = database_at(url).location
+    if location.drivername != POSTGRESQL:
+        hosts = {str(each["NodeManagerHostname"]) for each in ray.nodes() if each["Alive"]}  # type: ignore[no-untyped-call]
+        if others := sorted(hosts - {os.uname().nodename}):
+            raise TunerError(
+                f"a store in a file is for one machine, and this Ray cluster has others ({', '.join(others[:3])});"
+                " let TUNER_STORE name a PostgreSQL database"
+            )
+    return without_passwords(location)
+
+
+def own_url(sent: str, environment: Mapping[str, str]) -> str:
+    """The URL by which this machine reaches a store: that of `TUNER_STORE` here, if it names the same one."""
+    own = environment.get("TUNER_STORE")
+    return own if own and without_passwords(database_at(own).location) == sent else sent
+
+
+def password_advice(sent: str, environment: Mapping[str, str]) -> str:
+    """What to say if a store cannot be opened here, and may ask for a password that nobody gave this machine."""
+    if not sent.startswith(POSTGRESQL) or own_url(sent, environment) != sent or set(PASSWORDS) & environment.keys():
+        return ""
+    where = f"set TUNER_STORE, PGPASSWORD or PGPASSFILE where Ray is started on {os.uname().nodename}"
+    return f"; Ray is not given the store's password: {where}"
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line; Ray's are pages."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+class _WithoutRay:
+    """A stream to which nothing comes that Ray's threads print: pages about every process that dies."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.current_thread().name.startswith("ray_") else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
