@@ -1,9 +1,12 @@
 """A workload whose answer is known: the validation error halves every `half_life` steps, best at learning rate 0.1."""
 
 import math
+import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tuner.errors import OutOfMemory
 from tuner.trial import Measurement, TrialSpec
@@ -110,3 +113,31 @@ class ToyTrainer:
         error = 2 ** -(step / half_life(learning_rate))
         loss = math.nan if learning_rate > 1 else error
         return Measurement(step, {"train/loss": loss, "validation/error": error, "test/error": error})
+
+
+@dataclass(frozen=True, slots=True)
+class Mortal(Toy):
+    """The toy, whose process is killed as it takes its 20th step. That happens once: then `grave` is there.
+
+    At batch size 8 nothing happens to it.
+    """
+
+    grave: str = ""
+
+    def trainer(self, batch_size: int, *, lanes: int, device: str) -> ToyTrainer:
+        return MortalTrainer(self, batch_size, lanes, "cpu", grave=Path(self.grave))
+
+
+@dataclass(slots=True)
+class MortalTrainer(ToyTrainer):
+    """Lanes that die once."""
+
+    grave: Path = Path()
+    steps: int = 0
+
+    def advance(self) -> Mapping[int, Sequence[Measurement]]:
+        self.steps += 1
+        if self.steps == 20 and self.batch_size != 8 and not self.grave.exists():
+            self.grave.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ToyTrainer.advance(self)

@@ -6,11 +6,13 @@ Only Ray Core is used. Ray's own messages are kept off the terminal; they are in
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, redirect_stdout
 from typing import IO, ParamSpec, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 
 import ray
 from ray import ObjectRef
@@ -23,6 +25,8 @@ from tuner.stores.urls import POSTGRESQL, without_passwords
 
 LOCAL_OBJECTS_BYTES = 100_000_000
 """Memory for objects in a cluster of our own. Ray would take a third of the machine's; measurements are small."""
+CONNECT_SECONDS = 10.0
+LINE_LENGTH = 300
 PASSWORDS = ("PGPASSWORD", "PGPASSFILE", "PGSERVICE")
 
 Given = ParamSpec("Given")
@@ -48,7 +52,7 @@ def fetch(reference: "ObjectRef[Returned]") -> Returned:
     except RayTaskError as error:
         raise error.cause from error
     except RayActorError as error:
-        raise TrainerLost(f"a trainer is gone: {first_line(error)}") from error
+        raise TrainerLost(f"a trainer is gone: {one_line(error)}") from error
 
 
 @contextmanager
@@ -80,12 +84,14 @@ def connected(address: str) -> Iterator[None]:
 
 
 def _connect(address: str) -> None:
+    where = address or os.environ.get("RAY_ADDRESS") or "auto"
     try:
-        if address != "local":
+        if where != "local":
             try:
-                ray.init(address or "auto", log_to_driver=False, logging_level=logging.ERROR)
+                _knock(where)
+                ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
             except ConnectionError:
-                if address:
+                if where != "auto" or address:
                     raise
             else:
                 return
@@ -96,8 +102,16 @@ def _connect(address: str) -> None:
             logging_level=logging.ERROR,
             object_store_memory=LOCAL_OBJECTS_BYTES,
         )
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise TunerError(f"there is no Ray cluster at {address or 'this machine'}: {first_line(error)}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        hint = "; if it asks for a token, set RAY_AUTH_MODE=token" if where.startswith("ray://") else ""
+        raise TunerError(f"there is no Ray cluster at {where}: {one_line(error)}{hint}") from error
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` if nobody answers at `host:port` or `ray://host:port`; Ray would wait for ten minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), CONNECT_SECONDS).close()
 
 
 def room(*, cpus: float, gpus: float) -> int:
@@ -112,20 +126,24 @@ def has_gpus() -> bool:
     return bool(ray.cluster_resources().get("GPU"))  # type: ignore[no-untyped-call]
 
 
-def sent_url(url: str) -> str:
-    """A store's URL as the workers of this cluster are told it: without passwords, which Ray would show.
+def hosts() -> set[str]:
+    """The names of the cluster's machines."""
+    return {str(each["NodeManagerHostname"]) for each in ray.nodes() if each["Alive"]}  # type: ignore[no-untyped-call]
+
+
+def sent_url(url: str, hosts: Set[str]) -> str:
+    """A store's URL as the workers on these machines are told it: without passwords, which Ray would show.
 
     Raises:
-        TunerError: It is a file, and the cluster reaches beyond this machine.
+        TunerError: It is a file, and there are other machines than this one.
     """
     location = database_at(url).location
-    if location.drivername != POSTGRESQL:
-        hosts = {str(each["NodeManagerHostname"]) for each in ray.nodes() if each["Alive"]}  # type: ignore[no-untyped-call]
-        if others := sorted(hosts - {os.uname().nodename}):
-            raise TunerError(
-                f"a store in a file is for one machine, and this Ray cluster has others ({', '.join(others[:3])});"
-                " let TUNER_STORE name a PostgreSQL database"
-            )
+    others = sorted(hosts - {os.uname().nodename})
+    if location.drivername != POSTGRESQL and others:
+        raise TunerError(
+            f"a store in a file is for one machine, and this Ray cluster has others ({', '.join(others[:3])});"
+            " let TUNER_STORE name a PostgreSQL database"
+        )
     return without_passwords(location)
 
 
@@ -143,9 +161,9 @@ def password_advice(sent: str, environment: Mapping[str, str]) -> str:
     return f"; Ray is not given the store's password: {where}"
 
 
-def first_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, in a line; Ray's are pages."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return " ".join(str(error).split())[:LINE_LENGTH] or type(error).__name__
 
 
 class _WithoutRay:

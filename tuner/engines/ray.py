@@ -13,7 +13,7 @@ from ray import ObjectRef
 from ray.exceptions import RayError
 
 from tuner.actors import Closed, Heard, Message, Opened, Orders, WorkerActor, WorkerHandle
-from tuner.cluster import connected, first_line, has_gpus, room, sent_url
+from tuner.cluster import connected, has_gpus, hosts, one_line, room, sent_url
 from tuner.engines import Job
 from tuner.errors import TunerError
 from tuner.experiment import Experiment
@@ -77,7 +77,7 @@ class Ray:
         num_gpus = float(has_gpus() and device != "cpu") if self.num_gpus is None else self.num_gpus
         # An actor without GPUs may see those of others.
         device = "cpu" if device == "auto" and not num_gpus else device
-        return Orders(sent_url(store_url), device, only, once, self.trainers, num_gpus)
+        return Orders(sent_url(store_url, hosts()), device, only, once, self.trainers, num_gpus)
 
     def _follow(self, orders: Orders, recording: Recording, tell: Tell, *, most: int | None = None) -> "_Ending":
         """Start workers and pass on what they say, until all have ended."""
@@ -129,7 +129,7 @@ class _Listener:
             self.end()
             self.has_failed = True
             if not stopping:
-                self.tell(Notice(f"a worker is gone for good: {first_line(error)}"))
+                self.tell(Notice(f"a worker is gone for good: {one_line(error)}"))
             return False
         for each in heard.messages:
             self._pass_on(heard.worker, each)
