@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -70,6 +71,7 @@ def examine(*, store_url: str, tracking_uri: str, folder: Path) -> Iterator[Find
     """
     yield check_python()
     yield check_torch()
+    yield check_ray()
     yield from check_store(store_url)
     yield check_mlflow(tracking_uri)
     yield check_disk(folder)
@@ -102,6 +104,15 @@ def check_torch(python: str = sys.executable) -> Finding:
     found = f"{version} on the CPU, though there is an NVIDIA driver"
     wanted = "compare the CUDA version that nvidia-smi shows" if cuda else "install a build with CUDA"
     return Finding("torch", Health.WARNING, found, f"{wanted}: https://pytorch.org/get-started/locally")
+
+
+def check_ray() -> Finding:
+    """Whether workers can live on a Ray cluster; few need that."""
+    try:
+        found = f"{metadata.version('ray')} is installed"
+    except metadata.PackageNotFoundError:
+        found = "is not installed; pip install 'batch-tuner[ray]' brings it, for --engine ray"
+    return Finding("Ray", Health.OK, found)
 
 
 def check_store(url: str) -> Iterator[Finding]:

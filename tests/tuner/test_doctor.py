@@ -3,6 +3,7 @@
 import sys
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tuner.doctor import (
     check_disk,
     check_mlflow,
     check_python,
+    check_ray,
     check_store,
     check_time_zone,
     check_torch,
@@ -38,6 +40,18 @@ def test_torch_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert missing.health is Health.BROKEN
     assert "cannot be loaded" in missing.found
     assert "torch" not in sys.modules or missing.advice.startswith("pip install torch")
+
+
+def test_ray_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 2.60")
+    assert check_ray().found == "ray 2.60 is installed"
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert check_ray().health is Health.OK
+    assert "pip install 'batch-tuner[ray]'" in check_ray().found
 
 
 def test_a_store_that_is_not_there_yet_is_no_trouble_and_is_not_made(tmp_path: Path) -> None:
