@@ -99,10 +99,7 @@ def test_a_worker_that_dies_is_started_again_by_ray_and_goes_on(cluster: None, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_workers_and_a_later_run_goes_on(
-    cluster: None, tmp_path: Path, sign: signal.Signals
-) -> None:
+def test_a_signal_stops_the_workers_and_a_later_run_goes_on(cluster: None, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, TrialFinished):
             os.kill(os.getpid(), signal.SIGINT)
