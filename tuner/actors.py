@@ -143,7 +143,7 @@ class WorkerActor:
         try:
             store = open_store(own_url(sent, os.environ), create=False)
         except StoreError as error:
-            raise StoreError(f"{error}{password_advice(sent, os.environ)}") from error
+            raise StoreError(f"{error}{password_advice(sent, error)}") from error
         with closing(store):
             yield store
 

@@ -27,7 +27,6 @@ LOCAL_OBJECTS_BYTES = 100_000_000
 """Memory for objects in a cluster of our own. Ray would take a third of the machine's; measurements are small."""
 CONNECT_SECONDS = 10.0
 LINE_LENGTH = 300
-PASSWORDS = ("PGPASSWORD", "PGPASSFILE", "PGSERVICE")
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
@@ -74,13 +73,13 @@ def connected(address: str) -> Iterator[None]:
     _connect(address)
     for number, handler in before.items():  # Ray has set its own
         signal.signal(number, handler)
-    try:
-        with redirect_stdout(cast(IO[str], _WithoutRay(sys.stdout))):
+    quiet = _WithoutRay(sys.stdout)
+    with redirect_stdout(cast(IO[str], quiet)):
+        try:
             yield
-    finally:
-        ray.shutdown()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        finally:
+            quiet.muted = threading.current_thread()  # as it leaves, Ray prints what it has held back
+            ray.shutdown()
 
 
 def _connect(address: str) -> None:
@@ -90,8 +89,8 @@ def _connect(address: str) -> None:
             try:
                 _knock(where)
                 ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
-            except ConnectionError:
-                if where != "auto" or address:
+            except ConnectionError as error:
+                if where != "auto" or address or error.__cause__:  # the last: one is here, and refused us
                     raise
             else:
                 return
@@ -103,8 +102,8 @@ def _connect(address: str) -> None:
             object_store_memory=LOCAL_OBJECTS_BYTES,
         )
     except (OSError, RuntimeError, ValueError) as error:
-        hint = "; if it asks for a token, set RAY_AUTH_MODE=token" if where.startswith("ray://") else ""
-        raise TunerError(f"there is no Ray cluster at {where}: {one_line(error)}{hint}") from error
+        hint = "if it asks for a token, set RAY_AUTH_MODE=token"
+        raise TunerError(f"there is no Ray cluster at {where}: {one_line(error)}; {hint}") from error
 
 
 def _knock(address: str) -> None:
@@ -153,9 +152,9 @@ def own_url(sent: str, environment: Mapping[str, str]) -> str:
     return own if own and without_passwords(database_at(own).location) == sent else sent
 
 
-def password_advice(sent: str, environment: Mapping[str, str]) -> str:
-    """What to say if a store cannot be opened here, and may ask for a password that nobody gave this machine."""
-    if not sent.startswith(POSTGRESQL) or own_url(sent, environment) != sent or set(PASSWORDS) & environment.keys():
+def password_advice(sent: str, error: Exception) -> str:
+    """What to add to the error if a store cannot be opened here because of its password."""
+    if not sent.startswith(POSTGRESQL) or "password" not in str(error):
         return ""
     where = f"set TUNER_STORE, PGPASSWORD or PGPASSFILE where Ray is started on {os.uname().nodename}"
     return f"; Ray is not given the store's password: {where}"
@@ -167,13 +166,19 @@ def one_line(error: BaseException) -> str:
 
 
 class _WithoutRay:
-    """A stream to which nothing comes that Ray's threads print: pages about every process that dies."""
+    """A stream to which nothing comes that Ray's threads print: pages about every process that dies.
+
+    Attributes:
+        muted: A thread of ours to which this applies as well.
+    """
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self.muted: threading.Thread | None = None
 
     def write(self, text: str) -> int:
-        return len(text) if threading.current_thread().name.startswith("ray_") else self._stream.write(text)
+        thread = threading.current_thread()
+        return len(text) if thread is self.muted or thread.name.startswith("ray_") else self._stream.write(text)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
