@@ -62,7 +62,7 @@ def test_a_service_on_ray_hands_back_at_a_signal_and_leaves_no_password_and_no_p
 
     assert worker.returncode == 0, said
     assert said.rstrip().endswith("stopped; everything finished is stored")
-    assert "/" in said.splitlines()[1].partition(": batch size 16")[0]
+    assert re.search(r"^[^ ]+/\d+: batch size 16: starts$", said, flags=re.MULTILINE)
     trials = exported(store, "toy")
     assert {each["state"] for each in trials} == {TrialState.FINISHED, TrialState.FAILED}
     assert "WorkerActor" in shown

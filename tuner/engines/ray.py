@@ -21,7 +21,7 @@ from tuner.recorders import Event, Notice
 from tuner.signals import GRACE_SECONDS, handled_by
 
 WAIT_SECONDS = 0.5
-SILENCE_SECONDS = 30.0
+SILENCE_SECONDS = 60.0
 """After so long without a word from a worker something is wrong with it, or there is no room for it."""
 
 Tell = Callable[[Event], None]
