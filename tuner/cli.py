@@ -12,6 +12,8 @@ import typer
 
 from tuner.errors import TunerError
 from tuner.options import (
+    CheckpointEveryOption,
+    CheckpointsOption,
     DeviceOption,
     FileArgument,
     HostOption,
@@ -65,6 +67,8 @@ def run(
     mlflow: MlflowOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one a core.")] = None,
     device: DeviceOption = "auto",
+    checkpoints: CheckpointsOption = None,
+    checkpoint_every: CheckpointEveryOption = 60,
 ) -> None:
     """Search every batch size, confirm the winners, write the report.
 
@@ -89,6 +93,7 @@ def run(
         store_url=url,
         device=device,
         folder=places.report_folder(settings.name),
+        checkpoints=places.checkpoint_folder(checkpoints, every=checkpoint_every),
     )
     trouble = "" if logger.has_failed else runs.try_to_log_report(outcome, tracking_uri=tracking)
     tables.show(tables.results_table(outcome.results))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 
+from tuner.checkpoints import CheckpointFolder
 from tuner.engines.local import one_thread
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
@@ -25,7 +26,9 @@ MLFLOW_SECONDS = 5.0
 """How long a worker waits for MLflow when a study is over; what is missing then, `tuner sync` adds."""
 
 
-def serve(store_url: str, *, tracking_uri: str, device: str, once: bool) -> None:
+def serve(
+    store_url: str, *, tracking_uri: str, device: str, once: bool, checkpoints: CheckpointFolder | None = None
+) -> None:
     """Search open studies until told to stop, or, with `once`, until nothing is open.
 
     Raises:
@@ -43,6 +46,7 @@ def serve(store_url: str, *, tracking_uri: str, device: str, once: bool) -> None
             tell=_say,
             stopping=stop.is_set,
             once=once,
+            checkpoints=checkpoints,
         ).run()
     _say(Notice("stopped; everything finished is stored" if stop.is_set() else "nothing is open any more"))
 

@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.options import DeviceOption, FileArgument, MlflowOption, NameArgument, StoreOption, example
+from tuner.options import (
+    CheckpointEveryOption,
+    CheckpointsOption,
+    DeviceOption,
+    FileArgument,
+    MlflowOption,
+    NameArgument,
+    StoreOption,
+    example,
+)
 
 if TYPE_CHECKING:
     from tuner.records import ExperimentState
@@ -33,6 +42,8 @@ def worker(
     store: StoreOption = None,
     mlflow: MlflowOption = None,
     device: DeviceOption = "auto",
+    checkpoints: CheckpointsOption = None,
+    checkpoint_every: CheckpointEveryOption = 60,
 ) -> None:
     """Search whatever is submitted, one study at a time, until told to stop.
 
@@ -43,7 +54,8 @@ def worker(
 
     tracking, url = places.tracking_uri(mlflow), places.store_url(store)
     places.refuse_shared(url, tracking)
-    serve(url, tracking_uri=tracking, device=device, once=once)
+    folder = places.checkpoint_folder(checkpoints, every=checkpoint_every)
+    serve(url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
 
 
 @service.command(epilog=example("tuner status --watch"))

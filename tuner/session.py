@@ -10,16 +10,18 @@ from itertools import count
 from tuner.analysis.confirmation import pending
 from tuner.analysis.rounds import wider_space
 from tuner.analysis.warm_start import warm_points
+from tuner.checkpoints import Checkpoints, NoCheckpoints
 from tuner.experiment import Experiment, SearchSettings
 from tuner.halton import halton_points_outside
 from tuner.lookahead import LookAhead
 from tuner.objective import Objective
 from tuner.plugins import build
-from tuner.recorders import Event, StudyAdvanced, StudyStarted, TrialFinished
+from tuner.recorders import Event, Notice, StudyAdvanced, StudyStarted, TrialFinished
 from tuner.records import PointRun, Role, StudyRecord, TrialPlan
 from tuner.samplers import Sampler
 from tuner.stores import Claim
-from tuner.study import Ended, Trial, search
+from tuner.study import Advanced, Ended, Resumed, Saved, Trial, search
+from tuner.study import Event as Progress
 from tuner.trial import TrialResult, sampler_seed, trial_seed
 
 ADVANCE_SECONDS = 0.5
@@ -40,6 +42,7 @@ class Session:
         emit: Told of every event; must be safe to call from any thread.
         stopping: Whether to stop; asked after every chunk of training.
         studies: All studies of the experiment as they stand: a warm start looks at them.
+        checkpoints: What interrupted trials go on from.
     """
 
     experiment: Experiment
@@ -50,6 +53,7 @@ class Session:
     emit: Callable[[Event], None]
     stopping: Callable[[], bool]
     studies: Callable[[], Sequence[StudyRecord]]
+    checkpoints: Checkpoints = NoCheckpoints()  # noqa: RUF009 - it has no state
 
     def run(self, lanes: int) -> None:
         """Search, in wider rounds as long as the optimum is at an edge; then confirm.
@@ -99,6 +103,7 @@ class Session:
         def tell(trial: Trial, result: TrialResult) -> None:
             loss = goal.loss(result)
             stored = self.claim.finish(trial.number, result, loss=loss)
+            self.checkpoints.delete(trial.plan)
             points.tell(trial.plan.point, loss)
             self.emit(TrialFinished(record.batch_size, record.round, stored, result.curve))
 
@@ -110,13 +115,29 @@ class Session:
             closing(self.objective.trainer(record.batch_size, lanes=lanes, device=self.device)) as trainer,
             LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
         ):
-            progress = self._progress(record.batch_size)
-            events = search(trainer, trials, goal, slack=slack, incumbent=record.incumbent, optimism=optimism)
-            for event in events:
-                if isinstance(event, Ended):
-                    trials.settle(event.trial, event.result)
-                else:
-                    progress(event.steps)
+            advanced = self._progress(record.batch_size)
+            for event in search(
+                trainer,
+                map(self.checkpoints.attach, trials),
+                goal,
+                slack=slack,
+                incumbent=record.incumbent,
+                optimism=optimism,
+                saving=lambda: self.checkpoints.are_due(stopping=self.stopping),
+            ):
+                self._act(event, record.batch_size, trials, advanced)
+
+    def _act(self, event: Progress, batch_size: int, trials: LookAhead, advanced: Callable[[int], None]) -> None:
+        """Do what an event of the search calls for. Raises `Interrupted`."""
+        match event:
+            case Ended(trial, result):
+                trials.settle(trial, result)
+            case Saved(trial, checkpoint):
+                self.checkpoints.write(trial, checkpoint)
+            case Resumed():
+                self.emit(Notice(f"batch size {batch_size}: {event.sentence}"))
+            case Advanced(steps):
+                advanced(steps)
                 if self.stopping():
                     raise Interrupted
 
