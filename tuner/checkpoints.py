@@ -39,8 +39,8 @@ class Checkpoints(Protocol):
         """The trial with the checkpoint of its plan, if there is one."""
         ...
 
-    def are_due(self, *, stopping: Callable[[], bool]) -> bool:
-        """Whether it is time to save the running trials; `stopping` says whether it is the last time."""
+    def are_due(self, *, is_last: bool) -> bool:
+        """Whether it is time to save the running trials; always if this is the last time."""
         ...
 
     def write(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
@@ -62,7 +62,7 @@ class NoCheckpoints:
     def attach(self, trial: Trial) -> Trial:
         return trial
 
-    def are_due(self, *, stopping: Callable[[], bool]) -> bool:  # noqa: ARG002 - it is never time
+    def are_due(self, *, is_last: bool) -> bool:  # noqa: ARG002 - it is never time
         return False
 
     def write(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
@@ -146,10 +146,10 @@ class CheckpointFiles:
             self._tell(Notice(f"the checkpoint {file} is ignored, and its trial starts again: {reason}"))
             return trial
 
-    def are_due(self, *, stopping: Callable[[], bool]) -> bool:
+    def are_due(self, *, is_last: bool) -> bool:
         now = time.monotonic()
         is_time = now >= self._next and self._last.done()
-        if self._cannot_save or not (is_time or stopping()):
+        if self._cannot_save or not (is_time or is_last):
             return False
         self._asked, self._next = now, now + self._every
         return True

@@ -115,31 +115,33 @@ class Session:
             closing(self.objective.trainer(record.batch_size, lanes=lanes, device=self.device)) as trainer,
             LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
         ):
-            advanced = self._progress(record.batch_size)
-            for event in search(
+            saving = Saving(self.stopping, self.checkpoints)
+            events = search(
                 trainer,
                 map(self.checkpoints.attach, trials),
                 goal,
                 slack=slack,
                 incumbent=record.incumbent,
                 optimism=optimism,
-                saving=lambda: self.checkpoints.are_due(stopping=self.stopping),
-            ):
-                self._act(event, record.batch_size, trials, advanced)
+                saving=saving,
+            )
+            self._follow(events, record.batch_size, trials, saving)
 
-    def _act(self, event: Progress, batch_size: int, trials: LookAhead, advanced: Callable[[int], None]) -> None:
-        """Do what an event of the search calls for. Raises `Interrupted`."""
-        match event:
-            case Ended(trial, result):
-                trials.settle(trial, result)
-            case Saved(trial, checkpoint):
-                self.checkpoints.write(trial, checkpoint)
-            case Resumed():
-                self.emit(Notice(f"batch size {batch_size}: {event.sentence}"))
-            case Advanced(steps):
-                advanced(steps)
-                if self.stopping():
-                    raise Interrupted
+    def _follow(self, events: Iterator[Progress], batch_size: int, trials: LookAhead, saving: "Saving") -> None:
+        """Pass on what a search comes to. Raises `Interrupted`."""
+        advanced = self._progress(batch_size)
+        for event in events:
+            match event:
+                case Ended(trial, result):
+                    trials.settle(trial, result)
+                case Saved(trial, checkpoint):
+                    self.checkpoints.write(trial, checkpoint)
+                case Resumed():
+                    self.emit(Notice(f"batch size {batch_size}: {event.sentence}"))
+                case Advanced(steps):
+                    advanced(steps)
+                    if saving.is_last:
+                        raise Interrupted
 
     def _plan(self, record: StudyRecord, run: PointRun, *, lanes: int, device: str) -> TrialPlan:
         """A run of a point with its seed."""
@@ -165,6 +167,19 @@ class Session:
                 told, untold = time.monotonic(), 0
 
         return advanced
+
+
+@dataclass(slots=True)
+class Saving:
+    """Says after every chunk of training whether to save the running trials, and whether it was the last chunk."""
+
+    stopping: Callable[[], bool]
+    checkpoints: Checkpoints
+    is_last: bool = False
+
+    def __call__(self) -> bool:
+        self.is_last = self.stopping()
+        return self.checkpoints.are_due(is_last=self.is_last)
 
 
 class SearchedPoints:

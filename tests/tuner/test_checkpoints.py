@@ -166,7 +166,7 @@ def test_a_trainer_that_cannot_save_is_told_once_and_not_asked_again(tmp_path: P
     with files(tmp_path, told) as checkpoints:
         checkpoints.write(TRIAL, None)
         checkpoints.write(TRIAL, None)
-        due = checkpoints.are_due(stopping=lambda: True)
+        due = checkpoints.are_due(is_last=True)
 
     assert not due
     assert len(told) == 1
@@ -175,17 +175,17 @@ def test_a_trainer_that_cannot_save_is_told_once_and_not_asked_again(tmp_path: P
 
 def test_it_is_time_to_save_when_the_time_has_passed_and_when_the_worker_stops(tmp_path: Path) -> None:
     with files(tmp_path, every=3600) as rarely:
-        assert not rarely.are_due(stopping=lambda: False)
-        assert rarely.are_due(stopping=lambda: True)
+        assert not rarely.are_due(is_last=False)
+        assert rarely.are_due(is_last=True)
     with closing(CheckpointFiles(tmp_path, EXPERIMENT, 16, every=0, tell=lambda _: None)) as often:
         often.close()
-        assert often.are_due(stopping=lambda: False)
+        assert often.are_due(is_last=False)
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     with checkpoints_of(None, EXPERIMENT, 16, tell=lambda _: None) as checkpoints:
         assert isinstance(checkpoints, NoCheckpoints)
-        assert not checkpoints.are_due(stopping=lambda: True)
+        assert not checkpoints.are_due(is_last=True)
         assert checkpoints.attach(TRIAL) is TRIAL
 
 
