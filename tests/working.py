@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from tuner.checkpoints import CheckpointFolder
 from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event
@@ -16,6 +17,7 @@ def work_through(
     emit: Callable[[Event], None] = lambda event: None,
     stopping: Callable[[], bool] = lambda: False,
     build: Callable[[Experiment], Objective] = Experiment.build_objective,
+    checkpoints: CheckpointFolder | None = None,
 ) -> None:
     """Search everything in a store that is open."""
     Worker(
@@ -26,5 +28,6 @@ def work_through(
         tell=emit,
         stopping=stopping,
         once=True,
+        checkpoints=checkpoints,
         build=build,
     ).run()

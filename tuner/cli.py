@@ -13,6 +13,8 @@ import typer
 from tuner.errors import TunerError
 from tuner.options import (
     AddressOption,
+    CheckpointEveryOption,
+    CheckpointsOption,
     DeviceOption,
     EngineName,
     EngineOption,
@@ -77,6 +79,8 @@ def run(
     ray_address: AddressOption = "",
     num_gpus: GpusOption = None,
     trainers: TrainersOption = None,
+    checkpoints: CheckpointsOption = None,
+    checkpoint_every: CheckpointEveryOption = 60,
 ) -> None:
     """Search every batch size, confirm the winners, write the report.
 
@@ -102,6 +106,7 @@ def run(
         store_url=url,
         device=device,
         folder=places.report_folder(settings.name),
+        checkpoints=places.checkpoint_folder(checkpoints, every=checkpoint_every),
     )
     trouble = "" if logger.has_failed else runs.try_to_log_report(outcome, tracking_uri=tracking)
     tables.show(tables.results_table(outcome.results))

@@ -24,6 +24,10 @@ class RecorderError(TunerError):
     """A view of the record (MLflow) cannot be reached or refuses what it is sent."""
 
 
+class CheckpointError(TunerError):
+    """Checkpoints cannot be kept where they should be."""
+
+
 class ReportError(TunerError):
     """The report cannot be written where it should be."""
 

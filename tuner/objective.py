@@ -46,11 +46,19 @@ class Trainer(Protocol):
     def device(self) -> str: ...
 
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
-        """Start a trial in a free lane, from its seed or from what `save` returned."""
+        """Start a trial in a free lane, from its seed or from what `save` returned.
+
+        Any exception says that it cannot go on from these bytes, but `OutOfMemory`; the lane is then still free. It
+        must run no code that they carry: others may write to the folder they come from.
+        """
         ...
 
     def save(self, lane: int) -> bytes:
-        """The state of the trial in a lane, for `load` to go on from with identical results."""
+        """The state of the trial in a lane, for `load` to go on from with identical results, in any trainer's lane.
+
+        Raises:
+            NotImplementedError: This trainer cannot do that; its trials start again when they are interrupted.
+        """
         ...
 
     def advance(self) -> Mapping[int, Sequence[Measurement]]:

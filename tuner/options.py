@@ -32,6 +32,12 @@ MlflowOption = Annotated[
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment's TOML file, or a preset's name.")]
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CheckpointsOption = Annotated[
+    str | None,
+    typer.Option("--checkpoints", metavar="DIR", help="Folder, best shared by all workers, in which running trials "
+                 "are saved. Default: TUNER_CHECKPOINTS, else they are not."),
+]  # fmt: skip
+CheckpointEveryOption = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How often, with --checkpoints.")]
 DeviceOption = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, cuda:1, ...")]
 EngineOption = Annotated[EngineName, typer.Option(help="Where workers live: on this machine, or on a Ray cluster.")]
 AddressOption = Annotated[

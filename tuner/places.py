@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tuner.checkpoints import CheckpointFolder
 from tuner.errors import TunerError
 from tuner.stores import Store
 from tuner.stores.opening import open_store
@@ -58,6 +59,20 @@ def tracking_uri(option: str | None) -> str:
             raise TunerError(f"{message}; use the variable MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_PASSWORD")
         return option
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
+
+
+def checkpoint_folder(option: str | None, *, every: float) -> CheckpointFolder | None:
+    """The folder of checkpoints, made if need be: `--checkpoints`, else `TUNER_CHECKPOINTS`, else none.
+
+    Raises:
+        CheckpointError: Nothing can be written there.
+    """
+    named = option or os.environ.get("TUNER_CHECKPOINTS")
+    if not named:
+        return None
+    folder = CheckpointFolder(Path(named).absolute(), every)
+    folder.check()
+    return folder
 
 
 def refuse_shared(store: str, tracking: str) -> None:

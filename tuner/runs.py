@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tuner.analysis.summary import Results, results
+from tuner.checkpoints import CheckpointFolder
 from tuner.engines import Engine, Job
 from tuner.errors import RecorderError, ReportError
 from tuner.experiment import Experiment
@@ -45,7 +46,14 @@ class RunOutcome:
 
 
 def run(
-    experiment: Experiment, engine: Engine, recorders: Sequence[Recorder], *, store_url: str, device: str, folder: Path
+    experiment: Experiment,
+    engine: Engine,
+    recorders: Sequence[Recorder],
+    *,
+    store_url: str,
+    device: str,
+    folder: Path,
+    checkpoints: CheckpointFolder | None = None,
 ) -> RunOutcome:
     """Run an experiment to its end, or until the process is asked to stop; then report what is there.
 
@@ -66,7 +74,7 @@ def run(
             if study.complete:  # no worker will claim it, so nobody else tells of it
                 telling(StudyFinished(study))
         try:
-            to_the_end = engine.run(Job(experiment, store_url, device), telling)
+            to_the_end = engine.run(Job(experiment, store_url, device, checkpoints), telling)
         finally:
             for recorder in reversed(recorders):
                 recorder.close()

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tuner.checkpoints import CheckpointFolder
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
 from tuner.recorders.lines import LineProgress
@@ -26,7 +27,9 @@ MLFLOW_SECONDS = 5.0
 """How long a worker waits for MLflow when a study is over; what is missing then, `tuner sync` adds."""
 
 
-def serve(store_url: str, *, tracking_uri: str, device: str, once: bool) -> None:
+def serve(
+    store_url: str, *, tracking_uri: str, device: str, once: bool, checkpoints: CheckpointFolder | None = None
+) -> None:
     """Search open studies until told to stop, or, with `once`, until nothing is open.
 
     Raises:
@@ -44,11 +47,20 @@ def serve(store_url: str, *, tracking_uri: str, device: str, once: bool) -> None
             tell=_say,
             stopping=stop.is_set,
             once=once,
+            checkpoints=checkpoints,
         ).run()
     _say_goodbye(stopped=stop.is_set())
 
 
-def serve_on(cluster: "Ray", store_url: str, *, tracking_uri: str, device: str, once: bool) -> None:
+def serve_on(
+    cluster: "Ray",
+    store_url: str,
+    *,
+    tracking_uri: str,
+    device: str,
+    once: bool,
+    checkpoints: CheckpointFolder | None = None,
+) -> None:
     """The same by workers on a cluster, whose lines begin with their names.
 
     Raises:
@@ -61,6 +73,7 @@ def serve_on(cluster: "Ray", store_url: str, *, tracking_uri: str, device: str, 
         store_url,
         device=device,
         once=once,
+        checkpoints=checkpoints,
         recording=lambda worker, experiment: _recording(experiment, tracking_uri, prefix=f"{worker}: "),
         tell=_say,
     )

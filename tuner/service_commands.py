@@ -6,6 +6,8 @@ import typer
 
 from tuner.options import (
     AddressOption,
+    CheckpointEveryOption,
+    CheckpointsOption,
     DeviceOption,
     EngineName,
     EngineOption,
@@ -53,6 +55,8 @@ def worker(
     ray_address: AddressOption = "",
     num_gpus: GpusOption = None,
     trainers: TrainersOption = None,
+    checkpoints: CheckpointsOption = None,
+    checkpoint_every: CheckpointEveryOption = 60,
 ) -> None:
     """Search whatever is submitted, one study at a time, until told to stop.
 
@@ -64,12 +68,13 @@ def worker(
     cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
     tracking, url = places.tracking_uri(mlflow), places.store_url(store)
     places.refuse_shared(url, tracking)
+    folder = places.checkpoint_folder(checkpoints, every=checkpoint_every)
     if cluster is not None:
-        serve_on(cluster, url, tracking_uri=tracking, device=device, once=once)
+        serve_on(cluster, url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
     elif workers is not None:
         raise typer.BadParameter("is for --engine ray; start this command once for each", param_hint="--workers")
     else:
-        serve(url, tracking_uri=tracking, device=device, once=once)
+        serve(url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
 
 
 @service.command(epilog=example("tuner status --watch"))

@@ -10,16 +10,18 @@ from itertools import count
 from tuner.analysis.confirmation import pending
 from tuner.analysis.rounds import wider_space
 from tuner.analysis.warm_start import warm_points
+from tuner.checkpoints import Checkpoints, NoCheckpoints
 from tuner.experiment import Experiment, SearchSettings
 from tuner.halton import halton_points_outside
 from tuner.lookahead import LookAhead
 from tuner.objective import Objective
 from tuner.plugins import build
-from tuner.recorders import Event, StudyAdvanced, StudyStarted, TrialFinished
+from tuner.recorders import Event, Notice, StudyAdvanced, StudyStarted, TrialFinished
 from tuner.records import PointRun, Role, StudyRecord, TrialPlan
 from tuner.samplers import Sampler
 from tuner.stores import Claim
-from tuner.study import Ended, Trial, search
+from tuner.study import Advanced, Ended, Resumed, Saved, Trial, search
+from tuner.study import Event as Progress
 from tuner.trial import TrialResult, sampler_seed, trial_seed
 
 ADVANCE_SECONDS = 0.5
@@ -40,6 +42,7 @@ class Session:
         emit: Told of every event; must be safe to call from any thread.
         stopping: Whether to stop; asked after every chunk of training.
         studies: All studies of the experiment as they stand: a warm start looks at them.
+        checkpoints: What interrupted trials go on from.
     """
 
     experiment: Experiment
@@ -50,6 +53,7 @@ class Session:
     emit: Callable[[Event], None]
     stopping: Callable[[], bool]
     studies: Callable[[], Sequence[StudyRecord]]
+    checkpoints: Checkpoints = NoCheckpoints()  # noqa: RUF009 - it has no state
 
     def run(self, lanes: int) -> None:
         """Search, in wider rounds as long as the optimum is at an edge; then confirm.
@@ -99,6 +103,7 @@ class Session:
         def tell(trial: Trial, result: TrialResult) -> None:
             loss = goal.loss(result)
             stored = self.claim.finish(trial.number, result, loss=loss)
+            self.checkpoints.delete(trial.plan)
             points.tell(trial.plan.point, loss)
             self.emit(TrialFinished(record.batch_size, record.round, stored, result.curve))
 
@@ -110,15 +115,33 @@ class Session:
             closing(self.objective.trainer(record.batch_size, lanes=lanes, device=self.device)) as trainer,
             LookAhead(ask=ask, tell=tell, drop=drop, count=points.left, depth=lanes + settings.ask_ahead) as trials,
         ):
-            progress = self._progress(record.batch_size)
-            events = search(trainer, trials, goal, slack=slack, incumbent=record.incumbent, optimism=optimism)
-            for event in events:
-                if isinstance(event, Ended):
-                    trials.settle(event.trial, event.result)
-                else:
-                    progress(event.steps)
-                if self.stopping():
-                    raise Interrupted
+            saving = Saving(self.stopping, self.checkpoints)
+            events = search(
+                trainer,
+                map(self.checkpoints.attach, trials),
+                goal,
+                slack=slack,
+                incumbent=record.incumbent,
+                optimism=optimism,
+                saving=saving,
+            )
+            self._follow(events, record.batch_size, trials, saving)
+
+    def _follow(self, events: Iterator[Progress], batch_size: int, trials: LookAhead, saving: "Saving") -> None:
+        """Pass on what a search comes to. Raises `Interrupted`."""
+        advanced = self._progress(batch_size)
+        for event in events:
+            match event:
+                case Ended(trial, result):
+                    trials.settle(trial, result)
+                case Saved(trial, checkpoint):
+                    self.checkpoints.write(trial, checkpoint)
+                case Resumed():
+                    self.emit(Notice(f"batch size {batch_size}: {event.sentence}"))
+                case Advanced(steps):
+                    advanced(steps)
+                    if saving.is_last:
+                        raise Interrupted
 
     def _plan(self, record: StudyRecord, run: PointRun, *, lanes: int, device: str) -> TrialPlan:
         """A run of a point with its seed."""
@@ -144,6 +167,19 @@ class Session:
                 told, untold = time.monotonic(), 0
 
         return advanced
+
+
+@dataclass(slots=True)
+class Saving:
+    """Says after every chunk of training whether to save the running trials, and whether it was the last chunk."""
+
+    stopping: Callable[[], bool]
+    checkpoints: Checkpoints
+    is_last: bool = False
+
+    def __call__(self) -> bool:
+        self.is_last = self.stopping()
+        return self.checkpoints.are_due(is_last=self.is_last)
 
 
 class SearchedPoints:

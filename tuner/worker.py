@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from tuner.checkpoints import CheckpointFolder, checkpoints_of
 from tuner.errors import ClaimLost, OutOfMemory, StoreError, StoreUnreachable, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
@@ -48,6 +49,7 @@ class Worker:
         stopping: Whether to stop; asked after every chunk of training.
         only: The one experiment to work on; empty for all.
         once: Whether to end when nothing is open any more, instead of waiting for more.
+        checkpoints: Where running trials are saved; nowhere if None.
         build: Makes the workload of an experiment.
     """
 
@@ -59,6 +61,7 @@ class Worker:
     stopping: Callable[[], bool]
     only: str = ""
     once: bool = False
+    checkpoints: CheckpointFolder | None = None
     build: Callable[[Experiment], Objective] = Experiment.build_objective
     _given_up: set[tuple[str, int]] = field(default_factory=set, init=False)
     _objectives: dict[str, Objective] = field(default_factory=dict, init=False)
@@ -118,17 +121,19 @@ class Worker:
             objective = self._objective(experiment)
             if objective is None:
                 return
-            session = Session(
-                experiment,
-                objective,
-                claim,
-                self.name,
-                self.device,
-                emit,
-                stopping=lambda: self.stopping() or watch.lets_go(experiment.name, study.batch_size),
-                studies=lambda: retry(lambda: self.store.record(experiment.name), give_up=self.stopping).studies,
-            )
-            self._attempt(session, study, emit)
+            with checkpoints_of(self.checkpoints, experiment, study.batch_size, tell=emit) as checkpoints:
+                session = Session(
+                    experiment,
+                    objective,
+                    claim,
+                    self.name,
+                    self.device,
+                    emit,
+                    stopping=lambda: self.stopping() or watch.lets_go(experiment.name, study.batch_size),
+                    studies=lambda: retry(lambda: self.store.record(experiment.name), give_up=self.stopping).studies,
+                    checkpoints=checkpoints,
+                )
+                self._attempt(session, study, emit)
 
     def _attempt(self, session: Session, study: StudyRecord, emit: Emit) -> None:
         """Search a study, again if it fails; set it aside if it keeps failing. Raises `StoreError`."""
@@ -167,6 +172,7 @@ class Worker:
                 lanes //= 2
                 emit(Notice(f"batch size {study.batch_size}: {error}; going on with {lanes} lanes"))
         session.claim.complete()
+        session.checkpoints.clear()
         emit(StudyFinished(session.claim.record()))
 
     def _objective(self, experiment: Experiment) -> Objective | None:

@@ -96,16 +96,6 @@ def test_a_gpu_trains_a_module_as_the_processor_does() -> None:
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
-def test_a_trial_with_dropout_goes_on_from_a_checkpoint() -> None:
-    first, second = trainer(lanes=2), trainer(lanes=2)
-    first.load(0, TRIAL)
-    curve_in_lane(first, 0, steps=5)
-
-    second.load(1, TRIAL, first.save(0))
-
-    assert curve_in_lane(second, 1, steps=STEPS) == curve_in_lane(first, 0, steps=STEPS)
-
-
 def test_dropout_follows_the_noise_and_ends_with_training() -> None:
     made = network(nn.Sequential(nn.Linear(20, 3), nn.Dropout(0.5)), 20)
     row = made.initialise(torch.Generator().manual_seed(0)).double().unsqueeze(0)

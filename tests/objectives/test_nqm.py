@@ -145,18 +145,6 @@ def test_a_trial_is_the_same_in_any_lane_beside_any_neighbour(noise: Noise) -> N
     np.testing.assert_allclose(losses(found[0])[:shared], losses(found[1])[:shared], rtol=1e-12)
 
 
-@pytest.mark.parametrize("noise", Noise)
-def test_a_trial_goes_on_from_what_was_saved(noise: Noise) -> None:
-    workload = QuadraticWorkload(Method.AVERAGE, noise=noise, dimension=50)
-    trial = TrialSpec(7, {"learning_rate": 0.3, "averaging": 0.9})
-    trainer, other = (workload.trainer(16, lanes=2, device="cpu") for _ in range(2))
-    trainer.load(0, trial)
-    trainer.advance()
-    other.load(1, trial, trainer.save(0))
-
-    assert other.advance()[1] == trainer.advance()[0]
-
-
 def test_a_lane_is_free_after_unloading() -> None:
     trainer = HEAVY_BALL.trainer(4, lanes=1, device="cpu")
     trial = TrialSpec(0, {"learning_rate": 0.1, "momentum": 0.5})

@@ -1,9 +1,11 @@
 """The MLflow recorder over HTTP: a real server, no server, and one that never answers."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,30 @@ def silent_server() -> Iterator[str]:
     """Takes connections and never answers: what a server behind a broken proxy looks like."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers every request with an error of the server's."""
+
+    def refuse(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(500)
+        self.end_headers()
+        self.wfile.write(b"the database is locked")
+
+    do_GET = do_POST = do_PATCH = refuse  # noqa: N815 - as http.server calls them
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def refusing_server() -> Iterator[str]:
+    """A server that is there and cannot do anything."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -99,6 +125,16 @@ def test_a_server_that_never_answers_is_told_of_once(hasty: None, silent_server:
 
     assert len(told) == 1
     assert "timed out" in told[0].text
+    assert seconds < 10
+
+
+def test_a_server_that_answers_errors_is_told_of_once(hasty: None, refusing_server: str) -> None:
+    told, seconds = send(recorded(trials=50), refusing_server, patience=60)
+
+    (notice,) = told
+    assert notice.text.startswith(f"MLflow at {refusing_server} cannot be used: ")
+    assert "500" in notice.text
+    assert notice.text.endswith(". Training goes on; `tuner sync digits` adds what is missing.")
     assert seconds < 10
 
 

@@ -12,7 +12,6 @@ import ray
 
 from tests.toy import SMALL, Toy
 from tests.working import work_through
-from tuner.actors import SpreadObjective, trainers
 from tuner.cluster import room
 from tuner.engines import Job
 from tuner.engines.ray import Ray
@@ -21,6 +20,7 @@ from tuner.experiment import Experiment, parse
 from tuner.recorders import Event, Notice, StudyStarted, TrialFinished
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialEnd, TrialState
 from tuner.stores.opening import open_store
+from tuner.trainer_actors import SpreadObjective, trainers
 from tuner.trial import TrialSpec
 
 TOY = parse(SMALL, source="toy.toml")

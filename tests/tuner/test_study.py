@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tests.toy import Toy, ToyTrainer, steps_to
+from tuner.errors import OutOfMemory
 from tuner.goal import ReachTarget
 from tuner.records import Role, TrialPlan
-from tuner.study import Ended, Trial, search
-from tuner.trial import Outcome
+from tuner.study import Advanced, Checkpoint, Ended, Resumed, Saved, Trial, search
+from tuner.trial import Measurement, Outcome, TrialSpec
 
 GOAL = ReachTarget("validation/error", below=0.03, within_steps=400)
 
@@ -67,3 +69,87 @@ def test_a_diverging_trial_ends_at_once() -> None:
 
 def test_no_trials_are_no_events() -> None:
     assert ends(Toy().trainer(64, lanes=2, device="cpu")) == {}
+
+
+@dataclass
+class Stubborn(ToyTrainer):
+    """The toy, which cannot go on from checkpoints of a kind, or save its trials at all."""
+
+    saves: bool = True
+
+    def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
+        if checkpoint == b"full":
+            raise OutOfMemory("the toy is full")
+        ToyTrainer.load(self, lane, trial, checkpoint)
+
+    def save(self, lane: int) -> bytes:
+        if not self.saves:
+            raise NotImplementedError
+        return ToyTrainer.save(self, lane)
+
+
+def stubborn(*, saves: bool = True) -> Stubborn:
+    return Stubborn(Toy(), 64, lanes=2, device="cpu", saves=saves)
+
+
+def interrupted(*rates: float, chunks: int) -> dict[int, Checkpoint | None]:
+    """Where each trial stood after some chunks."""
+    trainer = Toy().trainer(64, lanes=2, device="cpu")
+    events = search(trainer, trials(*rates), GOAL, saving=lambda: True)
+    found: dict[int, Checkpoint | None] = {}
+    while chunks:
+        match next(events):
+            case Saved(trial, checkpoint):
+                found[trial.number] = checkpoint
+            case Advanced():
+                chunks -= 1
+    return found
+
+
+def test_a_trial_goes_on_from_its_checkpoint_and_ends_as_if_it_had_never_stopped() -> None:
+    rates = (0.1, 0.02, 0.5)
+    stood = interrupted(*rates, chunks=30)
+    whole = ends(Toy().trainer(64, lanes=2, device="cpu"), *rates)
+    trainer = Toy().trainer(64, lanes=3, device="cpu")
+    again = (replace(each, checkpoint=stood.get(each.number)) for each in trials(*rates))
+
+    events = list(search(trainer, again, GOAL))
+
+    assert stood.keys() == {0, 1}
+    assert [(each.trial.number, each.step) for each in events if isinstance(each, Resumed)] == [(0, 30), (1, 30)]
+    assert {each.trial.number: each.result for each in events if isinstance(each, Ended)} == {
+        number: each.result for number, each in whole.items()
+    }
+    trained = sum(each.steps for each in events if isinstance(each, Advanced))
+    assert trained == sum(each.result.spent for each in whole.values()) - 60
+
+
+def test_a_trial_whose_checkpoint_the_trainer_cannot_read_starts_again() -> None:
+    (trial,) = trials(0.1)
+    wrong = replace(trial, checkpoint=Checkpoint((Measurement(30, {}),), b"nonsense"))
+
+    resumed, *events = search(stubborn(), iter([wrong]), GOAL)
+
+    assert isinstance(resumed, Resumed)
+    assert resumed.sentence == (
+        "point 0 starts again: its checkpoint cannot be read "
+        "(ValueError: invalid literal for int() with base 10: b'nonsense')"
+    )
+    (end,) = (each for each in events if isinstance(each, Ended))
+    assert end.result.steps == len(end.result.curve) == steps_to(0.03, 0.1)
+    assert resumed.trial.checkpoint is end.trial.checkpoint is None
+
+
+def test_a_device_that_is_full_when_a_trial_goes_on_is_no_fault_of_the_checkpoint() -> None:
+    (trial,) = trials(0.1)
+    full = replace(trial, checkpoint=Checkpoint((), b"full"))
+
+    with pytest.raises(OutOfMemory, match="the toy is full"):
+        list(search(stubborn(), iter([full]), GOAL))
+
+
+def test_a_trainer_that_cannot_save_trains_all_the_same() -> None:
+    events = list(search(stubborn(saves=False), trials(0.1), GOAL, saving=lambda: True))
+
+    assert {each.checkpoint for each in events if isinstance(each, Saved)} == {None}
+    assert [each.result.steps for each in events if isinstance(each, Ended)] == [steps_to(0.03, 0.1)]

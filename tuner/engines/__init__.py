@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.checkpoints import CheckpointFolder
 from tuner.experiment import Experiment
 from tuner.recorders import Event
 
@@ -15,11 +16,13 @@ class Job:
     Attributes:
         store_url: As `tuner.stores.opening.open_store` takes it. May hold a password.
         device: Where to train, as torch names it, or `auto`.
+        checkpoints: Where running trials are saved; nowhere if None.
     """
 
     experiment: Experiment
     store_url: str
     device: str
+    checkpoints: CheckpointFolder | None = None
 
 
 class Engine(Protocol):

@@ -114,6 +114,7 @@ def _work(job: Job, events: Connection, stop: Flag) -> None:
                 stopping=lambda: stop.is_set() or _orphaned(),
                 only=job.experiment.name,
                 once=True,
+                checkpoints=job.checkpoints,
             ).run()
     except TunerError as error:
         emit(Notice(f"a worker cannot go on: {error}"))

@@ -13,6 +13,7 @@ from ray import ObjectRef
 from ray.exceptions import RayError
 
 from tuner.actors import Closed, Heard, Message, Opened, Orders, WorkerActor, WorkerHandle
+from tuner.checkpoints import CheckpointFolder
 from tuner.cluster import connected, has_gpus, hosts, one_line, room, sent_url
 from tuner.engines import Job
 from tuner.errors import TunerError
@@ -54,10 +55,19 @@ class Ray:
         """
         name, most = job.experiment.name, len(job.experiment.batch_sizes)
         with connected(self.address):
-            orders = self._orders(job.store_url, job.device, only=name, once=True)
+            orders = self._orders(job.store_url, job.device, only=name, once=True, checkpoints=job.checkpoints)
             return not self._follow(orders, lambda *_: nullcontext(tell), tell, most=most).stopped
 
-    def serve(self, store_url: str, *, device: str, once: bool, recording: Recording, tell: Tell) -> bool:
+    def serve(
+        self,
+        store_url: str,
+        *,
+        device: str,
+        once: bool,
+        recording: Recording,
+        tell: Tell,
+        checkpoints: CheckpointFolder | None = None,
+    ) -> bool:
         """Search whatever is open, until asked to stop or, with `once`, until nothing is.
 
         Returns:
@@ -67,17 +77,19 @@ class Ray:
             TunerError: There is no such cluster, or no worker could go on.
         """
         with connected(self.address):
-            orders = self._orders(store_url, device, only="", once=once)
+            orders = self._orders(store_url, device, only="", once=once, checkpoints=checkpoints)
             ending = self._follow(orders, recording, tell)
         if ending.failed and not ending.stopped:
             raise TunerError(f"{ending.failed} of {ending.workers} workers on Ray could not go on")
         return ending.stopped
 
-    def _orders(self, store_url: str, device: str, *, only: str, once: bool) -> Orders:
+    def _orders(
+        self, store_url: str, device: str, *, only: str, once: bool, checkpoints: CheckpointFolder | None
+    ) -> Orders:
         num_gpus = float(has_gpus() and device != "cpu") if self.num_gpus is None else self.num_gpus
         # An actor without GPUs may see those of others.
         device = "cpu" if device == "auto" and not num_gpus else device
-        return Orders(sent_url(store_url, hosts()), device, only, once, self.trainers, num_gpus)
+        return Orders(sent_url(store_url, hosts()), device, only, once, self.trainers, num_gpus, checkpoints)
 
     def _follow(self, orders: Orders, recording: Recording, tell: Tell, *, most: int | None = None) -> "_Ending":
         """Start workers and pass on what they say, until all have ended."""

@@ -6,10 +6,11 @@ is there: `settle_orphans` tells it.
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
@@ -48,6 +49,12 @@ class RunningTrial:
     trial_id: int
     plan: TrialPlan
     started: datetime
+    began: float
+    """By a clock that does not jump."""
+
+    def stamp(self) -> datetime:
+        """The time now, as long after the start as it is, even if somebody has set the clock since."""
+        return self.started + timedelta(seconds=time.monotonic() - self.began)
 
 
 @dataclass(slots=True)
@@ -103,6 +110,7 @@ class StudyClaim:
             user_attrs={PLAN: plan_table(plan)},
         )
         template.datetime_start = started = datetime.now(UTC)  # Optuna's own is local time, which may jump
+        began = time.monotonic()
         with self._errors():
             # What Study.add_trial does, which keeps to itself which trial it made.
             try:
@@ -112,19 +120,20 @@ class StudyClaim:
             query = select(optuna_trial.c.number).where(optuna_trial.c.trial_id == trial_id)
             with self.storage.engine.connect() as connection:
                 number = int(connection.execute(query).scalar_one())
-        self._running[number] = RunningTrial(trial_id, plan, started)
+        self._running[number] = RunningTrial(trial_id, plan, started, began)
         return number
 
     @patient
     def finish(self, number: int, result: TrialResult, *, loss: float) -> TrialRecord:
         trial = self._find_running(number)
-        end, ended = end_of(result, loss=loss), datetime.now(UTC)
+        end, ended = end_of(result, loss=loss), trial.stamp()
         with self._writing() as connection:
             # It is there if this is tried again because the answer to the commit was lost.
             if not _has(connection, trial_end.c.trial_id, trial.trial_id):
                 self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
                 connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
                 _show(connection, trial, result, metric=self.found.settings.goal.metric)
+                connection.execute(update(study).where(study.c.study_id == self.first_id).values(deaths=0))
         self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
         del self._running[number]
         return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)

@@ -1,5 +1,6 @@
 """What the store needs of a database, and what differs between kinds of them."""
 
+import errno
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -18,8 +19,10 @@ MeasurementRow = tuple[int, int, str, float | None]
 """Trial, step, metric, value; None is NaN."""
 
 
-PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL")
+PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED")
 """SQLite's errors that may be over by themselves."""
+FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+"""Those that say that its disk is full: the second comes where a file beside the database finds no place."""
 
 
 class Lock(Protocol):
@@ -86,6 +89,8 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
         # Optuna says only that something went wrong; the reason is the cause.
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
         reason = cause.orig if isinstance(cause, DBAPIError) else cause
+        if _is_full(reason):
+            raise StoreUnreachable(f"{doing}: its disk is full; make room there") from error
         kind = StoreUnreachable if _may_pass(reason) else StoreError
         raise kind(" ".join(f"{doing}: {reason}{advice}".split())) from error
 
@@ -93,5 +98,20 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
 def _may_pass(reason: BaseException | None) -> bool:
     """Whether it may be over by itself."""
     if isinstance(reason, sqlite3.Error):
-        return getattr(reason, "sqlite_errorname", "").startswith(PASSING)
+        return _name(reason).startswith(PASSING)
     return isinstance(reason, psycopg.OperationalError | PoolTimeout)
+
+
+def _is_full(reason: BaseException | None) -> bool:
+    """Whether there was no room on a disk, or none left of a quota."""
+    match reason:
+        case sqlite3.Error():
+            return _name(reason) in FULL
+        case OSError():
+            return reason.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(reason, psycopg.errors.DiskFull)
+
+
+def _name(error: sqlite3.Error) -> str:
+    """What SQLite calls an error; nothing if it comes from Python."""
+    return getattr(error, "sqlite_errorname", "")

@@ -42,7 +42,8 @@ class StoredStudy:
     Attributes:
         space: Its own; None if that is the experiment's.
         holder, error: As in `StudyRecord`; kept in the first round.
-        deaths: How many owners in a row died before they had finished a trial; kept in the first round.
+        deaths: How many owners in a row, the last included, have not finished a trial and not handed it back; kept in
+            the first round.
     """
 
     study_id: int
@@ -97,26 +98,6 @@ def held_studies(connection: Connection) -> list[tuple[str, int]]:
     """The studies that a worker has claimed and not handed back, by experiment and batch size."""
     query = select(experiment.c.name, study.c.batch_size).join(experiment).where(study.c.worker.is_not(None))
     return [(name, size) for name, size in connection.execute(query)]
-
-
-def deaths_in_a_row(connection: Connection, rounds: Sequence[StoredStudy]) -> int:
-    """How many owners of a study died, one after the other, before they had finished a trial; the last included.
-
-    Args:
-        connection: Where to read.
-        rounds: All of the study, which nobody has now.
-    """
-    first = rounds[0]
-    if first.holder is None:  # it was handed back
-        return 0
-    finished = (
-        select(trial_end.c.trial_id)
-        .join(optuna_trial, optuna_trial.c.trial_id == trial_end.c.trial_id)
-        .where(optuna_trial.c.study_id.in_([each.study_id for each in rounds]))
-        .where(trial_end.c.ended >= first.holder.since)
-        .limit(1)
-    )
-    return 0 if connection.scalar(finished) is not None else first.deaths + 1
 
 
 def stored_rounds(connection: Connection, experiment_id: int) -> dict[int, list[StoredStudy]]:

@@ -20,7 +20,6 @@ from tuner.stores.differences import differences
 from tuner.stores.reading import (
     StoredExperiment,
     StoredStudy,
-    deaths_in_a_row,
     experiment_names,
     find_experiment,
     held_studies,
@@ -179,11 +178,13 @@ class RelationalStore:
             return None
         with self._engine.begin() as connection:
             found, rounds = self._find_rounds(connection, name, batch_size)
-            first, deaths = rounds[0], deaths_in_a_row(connection, rounds)
+            first = rounds[0]
+            deaths = first.deaths if first.holder is not None else 0
             counted = study.c.study_id == first.study_id
             # Waits for whoever has lost the lock without noticing and is just opening a round; his next write fails.
-            named = {"worker": holder.worker, "device": holder.device, "claimed": holder.since, "deaths": deaths}
-            connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1, **named))
+            named = {"worker": holder.worker, "device": holder.device, "claimed": holder.since}
+            # One more until it has finished a trial.
+            connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1, deaths=deaths + 1, **named))
             epoch = connection.execute(select(study.c.epoch).where(counted)).scalar_one()
             _, (*_, current) = self._find_rounds(connection, name, batch_size)
         claim = StudyClaim(

@@ -1,0 +1,110 @@
+"""A full disk: said in one line, waited for, and nothing is lost when there is room again."""
+
+import errno
+import logging
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import Pool
+
+from tests.toy import SMALL
+from tests.working import work_through
+from tuner.errors import StoreUnreachable
+from tuner.experiment import parse
+from tuner.recorders import Event, Notice, StudyBroken, TrialFinished
+from tuner.records import Role, TrialState
+from tuner.stores import Store
+from tuner.stores.database import store_errors
+
+ROOMY = 2**30
+TRIALS = 12 + 4 + 3
+
+
+@dataclass
+class Disk:
+    """Lets SQLite's files grow to so many pages, and never makes them smaller."""
+
+    pages: int = ROOMY
+
+    def limit(self, connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {self.pages}")
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    found = Disk()
+    event.listen(Pool, "checkout", found.limit)
+    yield found
+    event.remove(Pool, "checkout", found.limit)
+
+
+class Cleaner(logging.Handler):
+    """Makes room when somebody complains that there is none."""
+
+    def __init__(self, disk: Disk) -> None:
+        super().__init__()
+        self.disk = disk
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record.getMessage())
+        self.disk.pages = ROOMY
+
+
+@pytest.fixture
+def cleaner(disk: Disk) -> Iterator[Cleaner]:
+    found, retries = Cleaner(disk), logging.getLogger("tuner.stores.retries")
+    retries.addHandler(found)
+    yield found
+    retries.removeHandler(found)
+
+
+def test_training_waits_for_room_and_nothing_is_lost_or_repeated(store: Store, disk: Disk, cleaner: Cleaner) -> None:
+    events: list[Event] = []
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, TrialFinished) and event.trial.number % 7 == 3:
+            disk.pages = 1
+
+    store.submit(parse(SMALL, source="toy.toml"))
+    work_through(store, emit=hear)
+
+    assert {each.split(";")[0].rpartition(": ")[2] for each in cleaner.heard} == {"its disk is full"}
+    assert not [each for each in events if isinstance(each, Notice | StudyBroken)]
+    for study in store.record("toy").studies:
+        curves = store.curves("toy", study.batch_size)
+        assert study.complete
+        assert len(study.finished(*Role)) == len(study.trials) == TRIALS
+        assert {each.state for each in study.trials} == {TrialState.FINISHED}
+        assert all(len(curves[each.number]) == each.end.spent for each in study.trials if each.end is not None)
+
+
+def full(name: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    return error
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        full("SQLITE_FULL"),
+        full("SQLITE_IOERR_SHMSIZE"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        psycopg.errors.DiskFull("could not extend file"),
+    ],
+)
+def test_every_way_to_say_it_becomes_one_line(reason: Exception) -> None:
+    wrapped = reason if isinstance(reason, OSError) else OperationalError("INSERT", {}, reason)
+
+    with (
+        pytest.raises(StoreUnreachable, match=r"^the store failed: its disk is full; make room there$"),
+        store_errors("the store failed", advice="; look at its path"),
+    ):
+        raise wrapped
