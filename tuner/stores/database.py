@@ -20,6 +20,7 @@ MeasurementRow = tuple[int, int, str, float | None]
 
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL")
 """SQLite's errors that may be over by themselves."""
+OWNERS_WORK = "; tables are made and upgraded by the role that owns them: let it run `tuner status` once"
 
 
 class Lock(Protocol):
@@ -79,7 +80,10 @@ class Database(Protocol):
 
 @contextmanager
 def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
-    """Whatever a database raises, as a `StoreError` of one line: `doing`, the reason, `advice`."""
+    """Whatever a database raises, as a `StoreError` of one line: `doing`, the reason, `advice`.
+
+    What helps a role that may not open a store as it finds it is not that advice.
+    """
     try:
         yield
     except (SQLAlchemyError, OptunaError, psycopg.Error, OSError) as error:
@@ -87,6 +91,8 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
         reason = cause.orig if isinstance(cause, DBAPIError) else cause
         kind = StoreUnreachable if _may_pass(reason) else StoreError
+        if advice and isinstance(reason, psycopg.errors.InsufficientPrivilege):
+            advice = OWNERS_WORK
         raise kind(" ".join(f"{doing}: {reason}{advice}".split())) from error
 
 
