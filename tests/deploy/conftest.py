@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -16,6 +17,8 @@ ROLES_SQL = ROOT / "deploy" / "postgresql" / "roles.sql"
 PASSWORDS = ("postgres_password", "tuner_owner_password", "tuner_worker_password", "tuner_reader_password",
              "mlflow_password")  # fmt: skip
 """The files that `deploy/` takes passwords from."""
+TELLTALE = "open sesame"
+"""A part of every password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,24 @@ class Cluster:
 
     def url(self, role: str, *, database: str = "tuner") -> str:
         """Where a role finds a database, its password included."""
-        return f"postgresql://{role}:{self.password(role)}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{role}:{quote(self.password(role), safe='')}@127.0.0.1:{self.port}/{database}"
 
 
 def write_passwords(folder: Path) -> None:
-    """A password in each file, as `openssl rand -hex 24` writes it; all of them begin with `telltale`."""
+    """A password in each file, of any letters; all of them hold the telltale."""
     for name in PASSWORDS:
-        (folder / name).write_text(f"telltale{secrets.token_hex(24)}\n")
+        (folder / name).write_text(f"{{{TELLTALE}}}%40 @:/'\"\\{secrets.token_hex(8)}\n")
+
+
+def set_up(server: PostgresqlServer, port: int, folder: Path) -> Cluster:
+    """A server with new passwords, which are written to a folder, and without any table."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        for database in ("tuner", "mlflow"):
+            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    write_passwords(folder)
+    done = server.psql(ROLES_SQL, SECRETS=str(folder))
+    assert done.returncode == 0, done.stderr
+    return Cluster(server, port, folder)
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +68,4 @@ def roles_server() -> Iterator[tuple[PostgresqlServer, int]]:
 
 @pytest.fixture
 def cluster(roles_server: tuple[PostgresqlServer, int], tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    """That server with new passwords and without any table."""
-    server, port = roles_server
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        for database in ("tuner", "mlflow"):
-            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-    folder = tmp_path_factory.mktemp("secrets")
-    write_passwords(folder)
-    done = server.psql(ROLES_SQL, SECRETS=str(folder))
-    assert done.returncode == 0, done.stderr
-    return Cluster(server, port, folder)
+    return set_up(*roles_server, tmp_path_factory.mktemp("secrets"))

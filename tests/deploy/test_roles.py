@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, OperationalError
 
-from tests.deploy.conftest import ROLES_SQL, Cluster
+from tests.deploy.conftest import ROLES_SQL, TELLTALE, Cluster
 from tests.toy import SMALL
 from tests.working import work_through
 from tuner.errors import StoreError
@@ -138,4 +138,4 @@ def test_the_servers_log_holds_no_password(cluster: Cluster) -> None:
     log = (cluster.server.folder / "log").read_text()
 
     assert "log_statement" in log
-    assert "telltale" not in log
+    assert TELLTALE not in log
