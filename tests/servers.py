@@ -42,7 +42,7 @@ class PostgresqlServer:
 
     def psql(self, script: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a script as PostgreSQL's container image runs those that make its databases."""
-        program = [self._server.bin_path / "psql", "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc"]
+        program = [str(self._server.bin_path / "psql"), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc"]
         return subprocess.run(
             [*program, "-f", script, self.url],
             capture_output=True,

@@ -19,7 +19,9 @@ from tests.deploy.conftest import PASSWORDS
 
 PROGRAMS = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 SCRIPTS = sorted(
-    str(each) for each in DEPLOY.rglob("*") if each.is_file() and each.read_bytes().startswith((b"#!/bin/sh", b"#!/bin/b"))
+    str(each)
+    for each in DEPLOY.rglob("*")
+    if each.is_file() and each.read_bytes().startswith((b"#!/bin/sh", b"#!/bin/b"))
 )
 
 
@@ -73,7 +75,9 @@ def test_the_pins_are_complete_and_agree_with_each_other() -> None:
     pinned = pins()
     others = [name for name, pin in pinned.items() if installed(name) not in (None, pin)]
     if others:
-        pytest.skip(f"this environment has other versions than deploy/constraints.txt, which CI's is made with: {others}")
+        pytest.skip(
+            f"this environment has other versions than deploy/constraints.txt, which CI's is made with: {others}"
+        )
 
     for name in filter(installed, pinned):
         for each in map(Requirement, distribution(name).requires or ()):
@@ -114,20 +118,33 @@ def test_preparing_makes_every_password_once_and_keeps_the_folder_closed(tmp_pat
     assert (tmp_path / "secrets" / "mlflow_password").stat().st_mode & 0o777 == 0o444
 
 
+def with_secrets(folder: Path, password_file: str, *command: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as the image's entry point does."""
+    return subprocess.run(
+        [DEPLOY / "with-secrets", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={"PGPASSWORD_FILE": password_file},
+    )
+
+
 def test_a_password_in_a_file_reaches_the_command_and_its_arguments_do_not_change(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("open ' sesame\n")
-    command = [str(DEPLOY / "with-secrets"), "sh", "-c", 'printf "%s|%s" "$PGPASSWORD" "$1"', "sh", "two words"]
 
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PGPASSWORD_FILE": "password"}, cwd=tmp_path)  # fmt: skip
+    done = with_secrets(tmp_path, "password", "sh", "-c", 'printf "%s|%s" "$PGPASSWORD" "$1"', "sh", "two words")
 
     assert done.stdout == "open ' sesame|two words"
 
 
 def test_a_password_file_that_is_missing_ends_the_command_before_it_begins(tmp_path: Path) -> None:
-    command = [str(DEPLOY / "with-secrets"), "echo", "begun"]
-
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PGPASSWORD_FILE": "nowhere"}, cwd=tmp_path)  # fmt: skip
+    done = with_secrets(tmp_path, "nowhere", "echo", "begun")
 
     assert done.returncode != 0
-    assert "begun" not in done.stdout
+    assert done.stdout == ""
     assert "nowhere" in done.stderr
+
+
+def test_without_a_password_file_nothing_is_changed(tmp_path: Path) -> None:
+    assert with_secrets(tmp_path, "", "sh", "-c", 'printf "%s" "${PGPASSWORD-none}"').stdout == "none"

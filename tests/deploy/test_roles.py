@@ -85,8 +85,8 @@ def test_neither_role_sees_mlflows_database_nor_mlflow_theirs(cluster: Cluster) 
 def test_a_store_without_tables_says_who_has_to_make_them(cluster: Cluster, role: str) -> None:
     with pytest.raises(
         StoreError,
-        match=r"cannot be opened: permission denied for schema public; tables are made and upgraded by the role that owns"
-        r" them: let it run `tuner status` once$",
+        match=r"cannot be opened: permission denied for schema public; tables are made and upgraded by the role that"
+        r" owns them: let it run `tuner status` once$",
     ):
         open_store(cluster.url(role))
 

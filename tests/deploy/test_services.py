@@ -110,9 +110,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(
-    roles_server: tuple[PostgresqlServer, int], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+def stage(roles_server: tuple[PostgresqlServer, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The services after they have searched the toy; the dashboards still run."""
     cluster = set_up(*roles_server, tmp_path_factory.mktemp("secrets"))
     stage, services = Stage(cluster, tmp_path_factory.mktemp("stage")), read_compose().services
