@@ -25,7 +25,7 @@ from tests.servers import START_SECONDS, PostgresqlServer
 from tests.test_postgresql_run import SLOW, everything_in
 from tuner.stores.opening import open_store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MLFLOW_PAGES = ("api/2.0/mlflow/runs/search", "api/2.0/mlflow/experiments/search")
 OPTUNA_PAGES = ("api/meta", "api/studies", "api/studies/1", "dashboard")
