@@ -170,6 +170,13 @@ def test_the_role_that_reads_runs_the_commands_that_show_results(stage: Stage) -
     assert "permission denied" in stage.logs()
 
 
+def test_services_write_nothing_but_mlflows_artifacts(stage: Stage) -> None:
+    """The file system of their containers is not for writing."""
+    written = {each.relative_to(stage.folder) for each in stage.folder.rglob("*") if each.is_file()}
+
+    assert {each for each in written if each.parts[0] != "mlflow" and each.suffix != ".log"} == {Path("toy.toml")}
+
+
 def test_no_password_is_in_output_arguments_pages_rows_or_files(stage: Stage) -> None:
     secret = stage.cluster.password("tuner_worker")
     asked = b'{"experiment_ids": ["1"], "max_results": 1000}'
