@@ -24,6 +24,7 @@ class PostgresqlServer:
         self._server = get_server(folder, cleanup_mode="delete")
         self.url = str(self._server.get_uri())
         self.folder = folder
+        self.programs = Path(self._server.bin_path)
 
     def crash(self) -> None:
         """End it at once, as a power cut would: it recovers from its log when it starts again."""
@@ -42,7 +43,7 @@ class PostgresqlServer:
 
     def psql(self, script: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a script as PostgreSQL's container image runs those that make its databases."""
-        program = [str(self._server.bin_path / "psql"), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc"]
+        program = [str(self.programs / "psql"), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc"]
         return subprocess.run(
             [*program, "-f", script, self.url],
             capture_output=True,

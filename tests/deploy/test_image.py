@@ -61,6 +61,19 @@ def test_the_compose_file_fits_the_compose_specification() -> None:
     assert lint("check-jsonschema", *schema, str(DEPLOY / "compose.yaml")) == ""
 
 
+def test_only_the_dashboards_are_published_and_on_loopback_alone() -> None:
+    published = {name: list(each.ports) for name, each in read_compose().services.items() if each.ports}
+
+    assert published == {"mlflow": ["127.0.0.1:5000:5000"], "dashboard": ["127.0.0.1:8080:8080"]}
+
+
+def test_each_service_is_given_its_own_password_and_no_rights_it_does_not_need() -> None:
+    for name, service in read_compose().services.items():
+        own = Path(service.environment.get("PGPASSWORD_FILE", "")).name
+        assert list(service.secrets) == (list(PASSWORDS) if name == "postgres" else [own])
+        assert (service.read_only, list(service.cap_drop)) == (True, ["ALL"])
+
+
 def test_what_we_depend_on_is_pinned_within_its_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [each for name, group in project["optional-dependencies"].items() if name != "test" for each in group]

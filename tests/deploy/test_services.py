@@ -69,7 +69,8 @@ class Stage:
         command = [self.here(each) for each in (*service.entrypoint, *(more or service.command))]
         variables = {name: self.here(value) for name, value in service.environment.items()}
         network = {"PGHOSTADDR": "127.0.0.1", "PGPORT": str(self.cluster.port)}
-        programs = os.pathsep.join((str(DEPLOY), str(Path(sys.executable).parent), os.environ["PATH"]))
+        folders = (DEPLOY, Path(sys.executable).parent, self.cluster.server.programs, os.environ["PATH"])
+        programs = os.pathsep.join(map(str, folders))
         log = self.folder / f"{len(list(self.folder.glob('*.log')))}.log"
         with log.open("wb") as written:
             return subprocess.Popen(
@@ -93,12 +94,15 @@ class Stage:
         """See what `ps` shows."""
         self.seen |= {arguments(each) for each in processes_below(os.getpid())}
 
-    def await_health(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
-        """Wait until its own check says that a service is well, asking now and then."""
+    def is_healthy(self, service: Service) -> bool:
+        """Whether its own check says that a service is well."""
         assert service.healthcheck is not None
-        check = service.model_copy(update={"entrypoint": ()})
+        return self.run(service.model_copy(update={"entrypoint": ()}), *service.healthcheck.test[1:]) == 0
+
+    def await_health(self, service: Service, process: "subprocess.Popen[bytes]") -> None:
+        """Wait until a service is well, asking now and then."""
         deadline = time.monotonic() + START_SECONDS
-        while self.run(check, *service.healthcheck.test[1:]) != 0:
+        while not self.is_healthy(service):
             assert process.poll() is None, self.logs()
             assert time.monotonic() < deadline, self.logs()
             with suppress(subprocess.TimeoutExpired):
@@ -128,6 +132,7 @@ def stage(roles_server: tuple[PostgresqlServer, int], tmp_path_factory: pytest.T
             stack.callback(process.terminate)
             return process
 
+        assert stage.is_healthy(services["postgres"]), stage.logs()
         assert stage.run(services["migrate"]) == 0, stage.logs()
         for name in ("mlflow", "dashboard"):
             stage.await_health(services[name], started(name))
