@@ -23,6 +23,8 @@ class PostgresqlServer:
     def __init__(self, folder: Path) -> None:
         self._server = get_server(folder, cleanup_mode="delete")
         self.url = str(self._server.get_uri())
+        self.folder = folder
+        self.programs = Path(self._server.bin_path)
 
     def crash(self) -> None:
         """End it at once, as a power cut would: it recovers from its log when it starts again."""
@@ -31,6 +33,24 @@ class PostgresqlServer:
     def start(self) -> None:
         """Start it again, at the same place."""
         self._control("-l", str(self._server.log), "-t", str(START_SECONDS), "restart")
+
+    def listen(self, port: int) -> None:
+        """Answer on a loopback port too: there to nobody without a password, at the socket to everybody."""
+        (self.folder / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        options = f"-h 127.0.0.1 -p {port} -k {self.folder}"
+        self._control("-l", str(self._server.log), "-t", str(START_SECONDS), "-o", options, "restart")
+        self.url = f"postgresql://postgres@/postgres?host={self.folder}&port={port}"
+
+    def psql(self, script: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run a script as PostgreSQL's container image runs those that make its databases."""
+        program = [str(self.programs / "psql"), "-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc"]
+        return subprocess.run(
+            [*program, "-f", script, self.url],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | variables,
+        )
 
     def _control(self, *arguments: str) -> None:
         command = ("-w", "-D", str(self._server.pgdata), *arguments)

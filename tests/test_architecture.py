@@ -6,6 +6,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
+AUDITED = """
+import sys
+from contextlib import suppress
+from tuner.errors import ConfigError
+from tuner.experiment import parse, preset_text
+
+CODE = {"import", "exec", "compile", "marshal.loads", "pickle.find_class", "os.system", "subprocess.Popen"}
+seen = []
+ours = preset_text("digits")
+parse(ours, source="").build_objective()  # imports the components that we ship
+sys.addaudithook(lambda event, about: seen.append(about[0]) if event in CODE else None)
+parse(ours, source="").build_objective()
+print(*seen)
+seen.clear()
+with suppress(ConfigError):  # it is no sampler
+    parse(ours.replace('"tpe"', '"tests.toy:Toy"'), source="")
+print(*seen)
+"""
+"""Prints the code that is run on reading a file, and on reading one that names a class of the user's."""
+
 
 def python(code: str) -> str:
     """What a fresh interpreter prints."""
@@ -30,6 +50,13 @@ def test_reading_the_record_does_not_load_training_code() -> None:
     loaded = python("import sys, tuner.tables, tuner.stores, tuner.report.page; print(*sys.modules)").split()
 
     assert not {"torch", "mlflow"} & set(loaded)
+
+
+def test_reading_an_experiment_runs_no_code_but_the_component_it_names() -> None:
+    with_ours, with_the_users = python(AUDITED).splitlines()
+
+    assert with_ours == ""
+    assert "tests/toy.py" in with_the_users
 
 
 def test_modules_stay_short() -> None:

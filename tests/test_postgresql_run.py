@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.request import urlopen
@@ -13,9 +14,10 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import make_url
 
 from tests.commands import arguments, free_port, kill, processes_below, read_until, started, tuner
-from tests.locked import PASSWORD, TELLTALES, with_password
+from tests.locked import PASSWORD, ROLE, TELLTALES, with_password
 from tests.toy import SMALL
 from tuner.experiment import preset_text
 from tuner.export import write_json
@@ -152,14 +154,26 @@ def test_a_run_that_was_killed_goes_on_and_repeats_and_loses_nothing(postgres_ur
     assert {each["state"] for each in trials} == {"finished", "failed"}
 
 
-def test_no_password_is_left_anywhere(locked_url: str, tmp_path: Path) -> None:
+@pytest.fixture
+def mlflow_url(postgres_url: str, locked_url: str) -> Iterator[str]:
+    """The URL, without the password, of a second database for which the server asks for a password."""
+    url = make_url(locked_url)
+    name = sql.Identifier(f"{url.database}_mlflow")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, sql.Identifier(ROLE)))
+        yield url.set(database=f"{url.database}_mlflow").render_as_string()
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_no_password_is_left_anywhere(locked_url: str, mlflow_url: str, tmp_path: Path) -> None:
     (tmp_path / "toy.toml").write_text(SLOW)
-    store = with_password(locked_url, PASSWORD)
+    store, mlflow = (with_password(each, PASSWORD) for each in (locked_url, mlflow_url))
+    urls = {"TUNER_STORE": store, "MLFLOW_TRACKING_URI": mlflow}
     port = free_port()
     seen: set[bytes] = set()
     with (
-        started(tmp_path, "dashboard", "--port", str(port), TUNER_STORE=store) as dashboard,
-        started(tmp_path, "run", "toy.toml", "--workers", "2", TUNER_STORE=store) as run,
+        started(tmp_path, "dashboard", "--port", str(port), **urls) as dashboard,
+        started(tmp_path, "run", "toy.toml", "--workers", "2", **urls) as run,
     ):
         said = read_until(dashboard, "optuna-dashboard on")
         while run.poll() is None:
@@ -171,14 +185,14 @@ def test_no_password_is_left_anywhere(locked_url: str, tmp_path: Path) -> None:
         said += "".join(urlopen(f"http://127.0.0.1:{port}/{each}").read().decode() for each in PAGES)
         dashboard.terminate()
         said += dashboard.communicate(timeout=30)[0]
-    said += tuner(tmp_path, "status", TUNER_STORE=store).stdout
+    said += "".join(tuner(tmp_path, command, **urls).stdout for command in ("status", "doctor"))
 
     assert run.returncode == 0, said
     assert any(b"spawn_main" in each for each in seen)
     assert hides_the_password(b"".join(seen))
     assert hides_the_password(said.encode())
-    rows = everything_in(store)
-    assert "toy/batch_size=8/round=1" in rows
-    assert hides_the_password(rows.encode())
+    for rows in map(everything_in, (store, mlflow)):
+        assert "toy/batch_size=8/round=1" in rows
+        assert hides_the_password(rows.encode())
     for file in (each for each in tmp_path.rglob("*") if each.is_file()):
         assert hides_the_password(file.read_bytes()), file

@@ -23,6 +23,7 @@ PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED")
 """SQLite's errors that may be over by themselves."""
 FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 """Those that say that its disk is full: the second comes where a file beside the database finds no place."""
+OWNERS_WORK = "; tables are made and upgraded by the role that owns them: let it run `tuner status` once"
 
 
 class Lock(Protocol):
@@ -82,7 +83,10 @@ class Database(Protocol):
 
 @contextmanager
 def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
-    """Whatever a database raises, as a `StoreError` of one line: `doing`, the reason, `advice`."""
+    """Whatever a database raises, as a `StoreError` of one line: `doing`, the reason, `advice`.
+
+    What helps a role that may not open a store as it finds it is not that advice.
+    """
     try:
         yield
     except (SQLAlchemyError, OptunaError, psycopg.Error, OSError) as error:
@@ -92,6 +96,8 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
         if _is_full(reason):
             raise StoreUnreachable(f"{doing}: its disk is full; make room there") from error
         kind = StoreUnreachable if _may_pass(reason) else StoreError
+        if advice and isinstance(reason, psycopg.errors.InsufficientPrivilege):
+            advice = OWNERS_WORK
         raise kind(" ".join(f"{doing}: {reason}{advice}".split())) from error
 
 
