@@ -25,7 +25,7 @@ from tuner.space import SearchSpace
 from tuner.stores.database import Database, Lock, store_errors
 from tuner.stores.reading import PLAN, StoredExperiment, StoredStudy, read_studies
 from tuner.stores.retries import patient
-from tuner.stores.rounds import open_optuna_study
+from tuner.stores.rounds import open_optuna_study, optuna_errors
 from tuner.stores.rows import end_of, end_values, intermediate_values, measurement_rows, plan_table
 from tuner.stores.tables import (
     optuna_intermediate_value,
@@ -123,7 +123,8 @@ class StudyClaim:
             # It is there if this is tried again because the answer to the commit was lost.
             if not _has(connection, trial_end.c.trial_id, trial.trial_id):
                 self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
-                connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
+                where = {"trial_id": trial.trial_id, "study_id": self.current.study_id, "role": trial.plan.role.value}
+                connection.execute(insert(trial_end).values(where | end_values(end) | {"ended": ended}))
                 _show(connection, trial, result, metric=self.found.settings.goal.metric)
         self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
         del self._running[number]
@@ -237,7 +238,7 @@ class StudyClaim:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        with store_errors(f"{self.name} in {visible(self.database.location)}"):
+        with store_errors(f"{self.name} in {visible(self.database.location)}"), optuna_errors():
             yield
 
 

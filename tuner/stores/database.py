@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import psycopg
-from optuna.exceptions import OptunaError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -82,10 +81,8 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
     """Whatever a database raises, as a `StoreError` of one line: `doing`, the reason, `advice`."""
     try:
         yield
-    except (SQLAlchemyError, OptunaError, psycopg.Error, OSError) as error:
-        # Optuna says only that something went wrong; the reason is the cause.
-        cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
-        reason = cause.orig if isinstance(cause, DBAPIError) else cause
+    except (SQLAlchemyError, psycopg.Error, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
         kind = StoreUnreachable if _may_pass(reason) else StoreError
         raise kind(" ".join(f"{doing}: {reason}{advice}".split())) from error
 
