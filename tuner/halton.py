@@ -1,7 +1,7 @@
 """Low-discrepancy points of a search space: even at any number of points, and each known by its number alone."""
 
 from copy import copy
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 
 from scipy.stats import qmc
@@ -25,7 +25,7 @@ def halton_points_outside(inner: SearchSpace, space: SearchSpace, points: int, *
     return list(islice((each for each in tries if each not in inner), points))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _sequence(dimensions: int, seed: int) -> qmc.Halton:
     """A sequence at its beginning: scrambling takes ten times as long as a point."""
     return qmc.Halton(dimensions, scramble=True, rng=seed)

@@ -108,7 +108,7 @@ def _shares(trees: Sequence[Leaves], columns: Sequence[int]) -> Array:
         variance = _variance(tree.values, widths.prod(axis=1))
         if variance > 0:
             found.append([_marginal_variance(tree, each) / variance for each in owned])
-    return np.array(found).mean(axis=0)
+    return np.asarray(np.mean(found, axis=0))
 
 
 def _marginal_variance(tree: Leaves, columns: Sequence[int]) -> float:

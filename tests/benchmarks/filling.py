@@ -20,14 +20,15 @@ from sqlalchemy import (
     text,
 )
 
-from tests.benchmarks.simulated import CONFIRMED, SIMULATED
+from tests.benchmarks.simulated import simulated
 from tests.working import work_through
-from tuner.experiment import Experiment, parse
 from tuner.stores.opening import database_at, open_store
 
 BATCH_SIZES = tuple(2**power for power in range(3, 13))
 TRIALS = 100
 """Of each study, those that confirm its winner included."""
+POINTS = 100
+"""Of each curve."""
 LAST = {"experiment_id": 1, "study_id": len(BATCH_SIZES), "trial_id": len(BATCH_SIZES) * TRIALS}
 """The last identifiers of the first experiment. Those that occur in one table only are counted by the database."""
 NAMED = {
@@ -46,18 +47,10 @@ def experiment_name(number: int) -> str:
     return f"scale-{number}"
 
 
-def searched_experiment() -> Experiment:
-    """Ten studies of a hundred trials, with curves of a hundred points."""
-    sizes = list(BATCH_SIZES)
-    points = TRIALS - CONFIRMED
-    values = {"batch_sizes": sizes, "points": points, "width": 8, "seed": 0, "measurements": 100, "seconds": 0.0}
-    return parse(SIMULATED.format(name=experiment_name(0), **values), source="scale.toml")
-
-
 def fill(url: str, *, experiments: int) -> None:
     """Fill an empty store."""
     with closing(open_store(url)) as store:
-        store.submit(searched_experiment())
+        store.submit(simulated(experiment_name(0), batch_sizes=BATCH_SIZES, trials=TRIALS, measurements=POINTS))
         work_through(store)
     with _engine(url) as engine:
         tables = MetaData()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tuner.experiment import Experiment, parse
 from tuner.trial import Measurement, TrialSpec
 
 METRICS = ("train/loss", "validation/loss", "validation/error", "test/error")
@@ -19,7 +20,6 @@ TARGET = 0.03
 
 SIMULATED = """
 name = "{name}"
-seed = {seed}
 batch_sizes = {batch_sizes}
 
 [objective]
@@ -43,16 +43,18 @@ width = {width}
 slack = 1e9
 optimism = 1e9
 max_rounds = 1
-
-[confirmation]
-candidates = 3
-choose_seeds = 5
-report_seeds = 5
 """
-"""Its experiment's file. Nothing is cut, so that all curves are whole."""
-
 CONFIRMED = 3 * 5 + 5
 """Trials of a study that confirm its winner."""
+
+
+def simulated(
+    name: str, *, batch_sizes: Sequence[int], trials: int, measurements: int, width: int = 8, seconds: float = 0.0
+) -> Experiment:
+    """An experiment of so many trials a study, confirmation included. Nothing is cut: all curves are whole."""
+    values = {"name": name, "batch_sizes": list(batch_sizes), "points": trials - CONFIRMED, "width": width}
+    text = SIMULATED.format(**values, measurements=measurements, seconds=seconds)
+    return parse(text, source="simulated.toml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,12 @@ class StudyClaim:
         return self.found.settings
 
     def check(self) -> None:
-        with self._writing():
-            pass
+        try:
+            self.lock.check()
+        except StoreUnreachable:
+            self._check_epoch()  # says for sure if it is another worker who has the lock
+            raise
+        self._check_epoch()
 
     @patient
     def record(self) -> StudyRecord:
@@ -204,8 +208,8 @@ class StudyClaim:
         try:
             self.lock.check()
         except StoreUnreachable:
-            with self._standing():  # says for sure if it is another worker who has the lock
-                raise
+            self._check_epoch()
+            raise
         with self._standing() as connection:
             yield connection
 
@@ -215,9 +219,19 @@ class StudyClaim:
         # Changes nothing, but locks the row, in either kind of database, until the transaction ends.
         stand = update(study).where(study.c.study_id == self.first_id, study.c.epoch == self.epoch)
         with self._errors(), self.storage.engine.begin() as connection:
-            if connection.execute(stand.values(epoch=self.epoch)).rowcount == 0:
-                raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
+            self._refuse_lost(connection.execute(stand.values(epoch=self.epoch)).rowcount == 1)
             yield connection
+
+    def _check_epoch(self) -> None:
+        """Raise `ClaimLost` if somebody has claimed the study since. Locks no row: another thread may be writing."""
+        with self._errors(), self.storage.engine.connect() as connection:
+            query = select(study.c.epoch).where(study.c.study_id == self.first_id)
+            self._refuse_lost(connection.scalar(query) == self.epoch)
+
+    def _refuse_lost(self, stands: bool) -> None:
+        """Raise `ClaimLost` if the claim does not stand any more."""
+        if not stands:
+            raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
 
     def _fail(self, trial_id: int, reason: str) -> None:
         with self._writing() as connection:
