@@ -14,7 +14,7 @@ from tuner.recorders.standing import Standing, StudyState, begun, pace, remainin
 from tuner.records import ExperimentState, Holder
 
 COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed", "worker")
-FRAME = 5
+FRAME = 2
 """Lines that a table needs beside its rows and the lines below it."""
 STYLES = {
     "done": "green",
@@ -55,6 +55,8 @@ def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = Non
         below.insert(0, Text(f"and {hidden} more", "dim"))
     filled = [index for index in range(len(COLUMNS)) if index == 0 or any(each.cells[index - 1] for each in shown)]
     table = new_table(*(COLUMNS[index] for index in filled))
+    table.box, table.padding = None, (0, 2, 0, 0)  # a terminal of 80 columns has no room to spare
+    table.header_style = "dim"
     for above, row in zip([None, *shown], shown, strict=False):
         name = "" if above is not None and above.experiment == row.experiment else row.experiment
         cells = (Text(name, "bold"), *(Text(each) for each in row.cells))
