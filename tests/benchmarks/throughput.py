@@ -3,12 +3,13 @@
 Run as `python -m tests.benchmarks.throughput [--workers 32] [--trials 30] [--seconds 4] [--width 1] [--json]`. One
 experiment of as many studies as there are workers is submitted; its trials sleep for so many seconds, `width` of them
 at a time. Workers are `tuner worker` processes, with a real MLflow server. Ideal is that every worker trains all the
-time. `all up` is measured from when every study has been claimed until the first is done, `in all` from the start of
-the processes to the end of the last. `peak load` is the load average after that.
+time. `all up` is measured from when every study has begun until the first is done, `in all` from the start of the
+processes to the end of the last trial. Other work on the machine shows in the load average.
 """
 
 import argparse
 import json
+import math
 import os
 import resource
 import signal
@@ -39,11 +40,13 @@ class Throughput:
     """What came of it.
 
     Attributes:
-        all_up, in_all: Trials a second over those of workers that do nothing but train.
+        all_up, in_all: Trials a second over those of workers that do nothing but train; `all_up` is NaN if the first
+            study was done before the last was begun.
         up_seconds: From the start of the processes until every study was claimed.
         cpu_seconds: Processor time of all workers.
         samples, waiting: How often sessions were looked at once all were up, and how many of them waited for a lock.
         torch: Workers that had loaded torch.
+        load: Load average at the end.
     """
 
     workers: int
@@ -75,7 +78,7 @@ def measure(*, workers: int, trials: int, seconds: float, width: int) -> Through
         waits = LockWaits(postgresql.url)
         began, before = datetime.now(UTC), resource.getrusage(resource.RUSAGE_CHILDREN)
         with _workers(workers, folder, TUNER_STORE=postgresql.url, MLFLOW_TRACKING_URI=mlflow.url) as started:
-            _wait_for(lambda: len(store.claimed()) == workers)
+            _wait_for(lambda: all(each.trials for each in store.record(NAME).studies))
             with waits.watching():
                 _wait_for(lambda: len(store.open_studies()) < workers)
             torch = sum(_has_loaded(each.pid, "libtorch") for each in started)
@@ -101,7 +104,8 @@ def _shares(record: ExperimentRecord, began: datetime, seconds: float) -> tuple[
     ends = [[each.ended for each in study if each.ended is not None] for study in studies]
     first, last = min(map(max, ends)), max(map(max, ends))
     between = sum(up < each <= first for study in ends for each in study)
-    all_up = between * seconds / len(studies) / (first - up).total_seconds()
+    window = (first - up).total_seconds()
+    all_up = between * seconds / len(studies) / window if window > 0 else math.nan
     in_all = sum(map(len, ends)) * seconds / len(studies) / (last - began).total_seconds()
     return all_up, in_all, (up - began).total_seconds()
 
