@@ -5,6 +5,7 @@ The copies are rows of all tables, Optuna's included, with names and identifiers
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from sqlalchemy import (
     Column,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from tests.benchmarks.simulated import simulated
 from tests.working import work_through
-from tuner.stores.opening import database_at, open_store
+from tuner.stores.opening import database_at, open_progress, open_store
 
 BATCH_SIZES = tuple(2**power for power in range(3, 13))
 TRIALS = 100
@@ -60,6 +61,21 @@ def fill(url: str, *, experiments: int) -> None:
                 for each in tables.sorted_tables:
                     _copy(connection, each, number)
         _settle(engine)
+
+
+def verify(url: str, *, experiments: int) -> None:
+    """Make sure that a store reads a copy as it reads the experiment that was searched: trials, curves and counts."""
+    first, last = experiment_name(0), experiment_name(experiments - 1)
+    with closing(open_store(url)) as store, closing(open_progress(url)) as progress:
+        assert store.record(last).studies == store.record(first).studies
+        assert store.record(last).experiment == replace(store.record(first).experiment, name=last)
+        for size in BATCH_SIZES[:2]:
+            assert len(store.curves(last, size)) == TRIALS
+            assert store.curves(last, size) == store.curves(first, size)
+        counted = {each.experiment.name: each.studies for each in progress.read()}
+        assert len(counted) == experiments
+        assert counted[last] == counted[first]
+        assert sum(each.done for studies in counted.values() for each in studies) == experiments * LAST["trial_id"]
 
 
 def _copy(connection: Connection, table: Table, number: int) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.benchmarks.filling import BATCH_SIZES, TRIALS, experiment_name, fill, sizes
+from tests.benchmarks.filling import BATCH_SIZES, TRIALS, experiment_name, fill, sizes, verify
 from tests.commands import tuner
 from tests.servers import PostgresqlServer
 
@@ -94,6 +94,7 @@ def main() -> None:
         began = time.perf_counter()
         fill(url, experiments=experiments)
         print(f"filled with {experiments} experiments in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        verify(url, experiments=experiments)
         timings = [measure(each, Path(path), url, repeats=given.repeats) for each in commands(experiments)]
         bytes_of = {"tuner.db": (Path(path, "tuner.db").stat().st_size, 0)} if given.sqlite else dict(sizes(url))
     if given.json:

@@ -172,7 +172,7 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
         running=sum(each.running for each in unfinished),
         failed=sum(each.failed for each in unfinished),
         best=min((each.best for each in ended[Role.SEARCH] if each.best is not None), default=None),
-        reported=tuple(steps for each in ended[Role.REPORT] for steps in each.reported) if last.complete else (),
+        reported=tuple(sorted(one for each in ended[Role.REPORT] for one in each.reported)) if last.complete else (),
         holder=replace(holder, device=device or holder.device) if holder is not None else None,
         recent=sum(trials for trials, _ in recent),
         latest=max((latest for _, latest in recent), default=None),
