@@ -24,8 +24,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks.simulated import simulated
-from tests.benchmarks.waits import LockWaits
 from tests.commands import environment
+from tests.lock_waits import LockWaits
 from tests.servers import MlflowServer, PostgresqlServer
 from tuner.records import ExperimentRecord, Role
 from tuner.stores.opening import open_store
