@@ -14,6 +14,8 @@ from tuner.recorders.standing import Standing, StudyState, begun, pace, remainin
 from tuner.records import ExperimentState, Holder
 
 COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed", "worker")
+SHORTENED = {"experiment": 10, "worker": 12}
+"""Columns that are shortened if they must be, and what is left of them at least."""
 FRAME = 2
 """Lines that a table needs beside its rows and the lines below it."""
 STYLES = {
@@ -57,9 +59,15 @@ def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = Non
     table = new_table(*(COLUMNS[index] for index in filled))
     table.box, table.padding = None, (0, 2, 0, 0)  # a terminal of 80 columns has no room to spare
     table.header_style = "dim"
+    for column in table.columns:
+        column.no_wrap = column.header not in SHORTENED
+        column.min_width = SHORTENED.get(str(column.header))
     for above, row in zip([None, *shown], shown, strict=False):
         name = "" if above is not None and above.experiment == row.experiment else row.experiment
-        cells = (Text(name, "bold"), *(Text(each) for each in row.cells))
+        cells = (
+            Text(name, "bold", no_wrap=True, overflow="ellipsis"),
+            *(Text(each, no_wrap=True, overflow="ellipsis") for each in row.cells),
+        )
         cells[COLUMNS.index("state")].stylize(STYLES[row.state])
         table.add_row(*(cells[index] for index in filled))
     return Group(table, *below)
