@@ -59,6 +59,18 @@ def test_reading_an_experiment_runs_no_code_but_the_component_it_names() -> None
     assert "tests/toy.py" in with_the_users
 
 
+def test_status_loads_no_more_than_it_needs() -> None:
+    loaded = python("import sys, tuner.overview, tuner.places, tuner.printing; print(*sys.modules)").split()
+
+    assert not {"torch", "mlflow", "optuna", "alembic", "matplotlib", "sklearn", "scipy", "numpy"} & set(loaded)
+
+
+def test_a_worker_loads_what_it_trains_with_and_nothing_to_draw() -> None:
+    loaded = python("import sys, tuner.service; print(*sys.modules)").split()
+
+    assert not {"torch", "mlflow", "matplotlib", "sklearn", "pandas"} & set(loaded)
+
+
 def test_modules_stay_short() -> None:
     modules = [*(ROOT / "tuner").rglob("*.py"), *(ROOT / "objectives").rglob("*.py")]
 

@@ -106,7 +106,7 @@ def test_status_shows_every_study_done(finished: Path) -> None:
     said = tuner(finished, "status").stdout
 
     assert said.count("done") == 2
-    assert said.count("12/12") == 2
+    assert said.count("19/19") == 2
 
 
 def test_running_a_finished_experiment_again_changes_nothing(finished: Path) -> None:

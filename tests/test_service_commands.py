@@ -25,14 +25,8 @@ def submitted(tmp_path: Path) -> Path:
 
 def states(folder: Path) -> list[str]:
     """The state of each study, as `tuner status` shows it."""
-    rows = [each.split() for each in tuner(folder, "status").stdout.splitlines()]
-    return [" ".join(each for each in row[2:4] if each.isalpha()) for row in _without_names(rows)]
-
-
-def _without_names(rows: list[list[str]]) -> list[list[str]]:
-    """The rows of studies, from the batch size on."""
-    cells = [row[1:] if row[:1] == ["toy"] else row for row in rows]
-    return [each for each in cells if len(each) > 3 and each[0].isdigit() and each[1].isdigit()]
+    rows = [each.removeprefix("toy").split() for each in tuner(folder, "status").stdout.splitlines()]
+    return [" ".join(each for each in row[1:3] if each.isalpha()) for row in rows if row and row[0].isdigit()]
 
 
 def test_what_is_submitted_is_searched_by_a_worker_as_a_run_would(submitted: Path, finished: Path) -> None:

@@ -88,7 +88,7 @@ def run(
     """
     from rich.console import Console
 
-    from tuner import experiment, places, runs, tables
+    from tuner import experiment, places, printing, runs, tables
     from tuner.engines.local import Local, default_workers
     from tuner.recorders.mlflow import MlflowRecorder
     from tuner.recorders.progress import progress
@@ -109,8 +109,8 @@ def run(
         checkpoints=places.checkpoint_folder(checkpoints, every=checkpoint_every),
     )
     trouble = "" if logger.has_failed else runs.try_to_log_report(outcome, tracking_uri=tracking)
-    tables.show(tables.results_table(outcome.results))
-    tables.show(tables.run_summary(outcome, trouble))
+    printing.show(tables.results_table(outcome.results))
+    printing.show(tables.run_summary(outcome, trouble))
     raise typer.Exit(outcome.exit_code)
 
 
@@ -138,48 +138,48 @@ def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A
 @app.command(epilog=example("tuner results digits --json"))
 def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Print steps to target at each batch size, as searched and as confirmed."""
-    from tuner import places, tables
+    from tuner import places, printing, tables
     from tuner.analysis import summary
 
     with places.existing_store(store) as opened:
         found = summary.results(opened.record(name))
-    tables.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
+    printing.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
 
 
 @app.command(epilog=example("tuner edges digits"))
 def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Say where each optimum lies in its search space; exit 3 if one is at an edge of the box."""
-    from tuner import places, tables
+    from tuner import places, printing, tables
     from tuner.analysis import summary
 
     with places.existing_store(store) as opened:
         found = summary.edges(opened.record(name))
-    tables.show_either(tables.edges_table(found), found.to_json(), as_json=as_json)
+    printing.show_either(tables.edges_table(found), found.to_json(), as_json=as_json)
     raise typer.Exit(3 if found.at_box_edge else 0)
 
 
 @app.command(epilog=example("tuner sensitivity digits"))
 def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Say how far each hyperparameter may be off, what share of the space trains, and which parameters matter."""
-    from tuner import places, tables
+    from tuner import places, printing, tables
     from tuner.analysis import sensitivity as analysis
     from tuner.importances import importances
 
     with places.existing_store(store) as opened:
         found = analysis.sensitivity(opened.record(name), importances=importances)
-    tables.show_either(tables.sensitivity_table(found), found.to_json(), as_json=as_json)
+    printing.show_either(tables.sensitivity_table(found), found.to_json(), as_json=as_json)
 
 
 @app.command(epilog=example("tuner predict nqm-sgd"))
 def predict(file: FileArgument, as_json: JsonOption = False) -> None:
     """Compute the optimum at each batch size, without a run: for objectives that know it, the noisy quadratic model."""
-    from tuner import cores, experiment, tables
+    from tuner import cores, experiment, printing, tables
     from tuner.analysis import prediction
 
     settings = experiment.load(file)
     with cores.all_cores() as pool:
         curve = prediction.predicted_curve(settings, apply=pool.map)
-    tables.show_either(
+    printing.show_either(
         tables.predictions_table(settings, curve), {"predictions": prediction.predictions_json(curve)}, as_json=as_json
     )
 
@@ -187,7 +187,7 @@ def predict(file: FileArgument, as_json: JsonOption = False) -> None:
 @app.command(epilog=example("tuner fit digits"))
 def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Find the noisy quadratic model that best explains the measured steps, and draw both in the report."""
-    from tuner import cores, places, tables
+    from tuner import cores, places, printing, tables
     from tuner.analysis.explanation import explain
     from tuner.analysis.scaling import NotFitted
     from tuner.report.page import write_report
@@ -198,7 +198,7 @@ def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fal
         if isinstance(found, NotFitted):
             raise TunerError(f"{name}: {found.sentence}")
         page = write_report(record, places.report_folder(name), store=opened.url, explanation=found)
-    tables.show_either(
+    printing.show_either(
         tables.explanation_table(name, found, page),
         {"experiment": name, **found.to_json(), "report": str(page)},
         as_json=as_json,

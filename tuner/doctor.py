@@ -16,12 +16,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from tuner.errors import RecorderError, StoreError
+from tuner.printing import new_table
 from tuner.recorders.tracking import local_database, ping, shown_uri
 from tuner.stores.opening import database_at
 from tuner.stores.probing import probe
 from tuner.stores.tables import SCHEMA_VERSION
 from tuner.stores.urls import visible
-from tuner.tables import new_table
 
 OLDEST_PYTHON = (3, 11)
 SLOW_STORE_SECONDS = 0.02

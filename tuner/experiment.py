@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -160,8 +160,9 @@ class Experiment:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies the settings; the same for files that differ only in comments, order or layout."""
-        return hashlib.sha256(json.dumps(self.to_table(), sort_keys=True).encode()).hexdigest()
+        """Identifies the settings, but for those at their defaults: it outlives versions that add settings."""
+        given = _plain(self, with_defaults=False)
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
     def to_table(self) -> dict[str, object]:
         """The settings as plain values, defaults filled in: what `from_table` reads."""
@@ -177,16 +178,17 @@ def space_table(space: SearchSpace) -> dict[str, object]:
     return _plain(space)  # type: ignore[return-value]
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, *, with_defaults: bool = True) -> object:
     """Dataclasses and mappings as dictionaries of plain values; a space as the table of its parameters."""
     if isinstance(value, SearchSpace):
-        return _plain(value.parameters)
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        return _plain(value.parameters, with_defaults=with_defaults)
+    if is_dataclass(value):
+        shown = [each for each in fields(value) if with_defaults or getattr(value, each.name) != each.default]
+        return {each.name: _plain(getattr(value, each.name), with_defaults=with_defaults) for each in shown}
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(each, with_defaults=with_defaults) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(each, with_defaults=with_defaults) for each in value]
     return value
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from tuner.checkpoints import CheckpointFolder
 from tuner.errors import TunerError
 from tuner.stores import Store
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_progress, open_store
+from tuner.stores.progress import ProgressReader
 from tuner.stores.urls import reject_password_in
 
 RUNS = Path("runs")
@@ -45,6 +46,16 @@ def existing_store(option: str | None) -> AbstractContextManager[Store]:
         StoreError: There is none, or it cannot be used.
     """
     return closing(open_store(store_url(option), create=False))
+
+
+def progress_in(option: str | None) -> AbstractContextManager[ProgressReader]:
+    """How far the experiments are in the store that `store_url` names; for commands that make none.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: There is none, or it cannot be used.
+    """
+    return closing(open_progress(store_url(option)))
 
 
 def tracking_uri(option: str | None) -> str:

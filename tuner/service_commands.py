@@ -87,10 +87,13 @@ def status(
 
     Time left is estimated from the pace of each study since its worker claimed it.
     """
-    from tuner import overview, places, tables
+    from tuner import overview, places, printing
 
-    with places.existing_store(store) as opened:
-        tables.watch(lambda: overview.read_status(opened, name), again=watch)
+    with places.progress_in(store) as progress:
+        if watch:
+            printing.watch(lambda lines: overview.status_table(progress.read(name), lines=lines))
+        else:
+            printing.show(overview.status_table(progress.read(name)))
 
 
 @service.command(epilog=example("tuner pause digits"))
@@ -127,12 +130,12 @@ def cancel(name: NameArgument, store: StoreOption = None) -> None:
 def doctor(store: StoreOption = None, mlflow: MlflowOption = None) -> None:
     """Check Python, torch, the store, MLflow, disk and time zone; exit 1 if something is broken."""
     from tuner import doctor as checks
-    from tuner import places, tables
+    from tuner import places, printing
 
     tracking, url = places.tracking_uri(mlflow), places.store_url(store)
     places.refuse_shared(url, tracking)
     findings = list(checks.examine(store_url=url, tracking_uri=tracking, folder=places.RUNS))
-    tables.show(checks.findings_table(findings))
+    printing.show(checks.findings_table(findings))
     raise typer.Exit(int(any(each.health is checks.Health.BROKEN for each in findings)))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
@@ -62,8 +63,7 @@ def read(hint: object, given: object) -> object:
     """What the file says as a value of a type. Raises `ConfigError` with paths below the value."""
     try:
         # Strict, and by way of JSON: "50" is not a number, but an array may become a tuple and a string an enum.
-        adapter = TypeAdapter[object](hint)  # type: ignore[arg-type]  # any annotation will do
-        return adapter.validate_json(json.dumps(given, default=str), strict=True)
+        return _adapter(hint).validate_json(json.dumps(given, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(list(_problems(error))) from error
 
@@ -88,6 +88,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]}?"
     return f"it has {', '.join(names)}" if names else "it has none"
+
+
+@functools.cache
+def _adapter(hint: object) -> TypeAdapter[object]:
+    """What checks values of a type. It takes longer to make than to use a hundred times."""
+    return TypeAdapter(hint)  # type: ignore[arg-type]  # any annotation will do
 
 
 def _value(hint: object, given: object, *, owner: str) -> object:

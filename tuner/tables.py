@@ -1,15 +1,11 @@
 """Results, edges and what else is printed, as tables for a terminal."""
 
-import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, JustifyMethod, RenderableType
-from rich.live import Live
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tuner.analysis.edges import EdgeVerdict, Verdict
@@ -20,12 +16,14 @@ from tuner.analysis.sensitivity import Sensitivity
 from tuner.analysis.summary import Edges, Results, StudyResults
 from tuner.errors import ReportError
 from tuner.experiment import Experiment
+from tuner.printing import new_table, steps_phrase
 from tuner.recorders import StudyBroken
 from tuner.records import ExperimentState
-from tuner.runs import RunOutcome
 from tuner.trial import Value
 
-WATCH_SECONDS = 2.0
+if TYPE_CHECKING:
+    from tuner.runs import RunOutcome
+
 ADVICE = {
     ExperimentState.OPEN: "the same command goes on",
     ExperimentState.PAUSED: "{name} is paused; tuner resume {name} opens it again",
@@ -33,36 +31,6 @@ ADVICE = {
 }
 """What to do about an experiment that is not complete."""
 STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
-
-
-def show(content: RenderableType) -> None:
-    """Print to standard output: in colour on a terminal, at full width in a pipe or file."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(content)
-
-
-def show_either(table: RenderableType, values: Mapping[str, object], *, as_json: bool) -> None:
-    """Print something for a person, or as JSON for a program."""
-    if as_json:
-        print(json.dumps(values, indent=2))
-    else:
-        show(table)
-
-
-def watch(content: Callable[[], RenderableType], *, again: bool) -> None:
-    """Print something; with `again`, show it anew every two seconds until Ctrl-C."""
-    if not again:
-        show(content())
-        return
-    with Live(content(), console=Console(highlight=False), auto_refresh=False) as live:
-        try:
-            while True:
-                time.sleep(WATCH_SECONDS)
-                live.update(content(), refresh=True)
-        except KeyboardInterrupt:
-            return
 
 
 def results_table(found: Results) -> RenderableType:
@@ -100,7 +68,7 @@ def _told(study: StudyResults) -> Iterator[str]:
         yield study.unreached.sentence
 
 
-def run_summary(outcome: RunOutcome, trouble: str) -> RenderableType:
+def run_summary(outcome: "RunOutcome", trouble: str) -> RenderableType:
     """What to do after a run, and what went wrong in it."""
     name = outcome.results.experiment.name
     lines = list(_broken(outcome.broken))
@@ -179,7 +147,7 @@ def predictions_table(experiment: Experiment, curve: ScalingCurve) -> Renderable
     table = new_table("batch size", "steps", *names, *([""] if never else []))
     for point in curve.points:
         values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
-        table.add_row(str(point.batch_size), _count(point.steps), *values, *([point.reason] if never else []))
+        table.add_row(str(point.batch_size), steps_phrase(point.steps), *values, *([point.reason] if never else []))
     goal = experiment.goal
     return Group(
         Text.assemble(
@@ -198,19 +166,9 @@ def explanation_table(experiment: str, found: Explanation, report: Path) -> Rend
         reached = math.isfinite(measured.steps) and math.isfinite(point.steps)
         ratio = f"{point.steps / measured.steps:.2f}" if reached else "-"
         values = [_value(point.hyperparameters[name]) if name in point.hyperparameters else "-" for name in names]
-        table.add_row(str(point.batch_size), _count(measured.steps), _count(point.steps), ratio, *values)
+        table.add_row(str(point.batch_size), steps_phrase(measured.steps), steps_phrase(point.steps), ratio, *values)
     drawn = Text.assemble("both curves: ", (str(report), "bold"))
     return Group(Text.assemble((experiment, "bold"), ": ", found.sentence), table, drawn)
-
-
-def new_table(*columns: str) -> Table:
-    """An empty table; numbers and names are set right, words left."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    words = {"experiment", "state", "parameter", "verdict", "at an edge", "worker", "found", "what to do", ""}
-    for column in columns:
-        justify: JustifyMethod = "left" if column in words else "right"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
-    return table
 
 
 def _tolerance(tolerance: Tolerance) -> str:
@@ -230,13 +188,9 @@ def steps_of(study: StudyResults) -> tuple[str, str, str, str, str]:
     confirmed = study.confirmed
     if confirmed is None:
         return searched, "-", "-", "-", "-"
-    interval = f"{_count(confirmed.interval.low)}-{_count(confirmed.interval.high)}"
+    interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
     bias = f"{confirmed.selection_bias:.2f}x" if math.isfinite(confirmed.steps) else "-"
-    return searched, _count(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
-
-
-def _count(steps: float) -> str:
-    return "never" if math.isinf(steps) else f"{steps:,.0f}"
+    return searched, steps_phrase(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
 
 
 def _optimum(study: StudyResults, names: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ class Watch:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._reading = threading.Lock()
+        self._studies: Sequence[OpenStudy] = ()
         self._open: frozenset[tuple[str, int]] = frozenset()
         self._kept: Claim | None = None
         self._is_lost = False
@@ -45,15 +46,20 @@ class Watch:
     def read(self) -> Sequence[OpenStudy]:
         """The open studies as the store has them now. Raises `StoreError`."""
         with self._reading:  # so that what was read last is what was last stored
-            studies = self._store.open_studies()
-            self._open = frozenset((each.experiment, each.batch_size) for each in studies)
-        return studies
+            self._studies = self._store.open_studies()
+            self._open = frozenset((each.experiment, each.batch_size) for each in self._studies)
+            return self._studies
 
-    def wait(self, *, until: Callable[[], bool]) -> None:
-        """Wait for something to happen in the store, or until it is time to look anyway, or until a condition holds."""
+    def wait(self, *, until: Callable[[], bool]) -> Sequence[OpenStudy]:
+        """Wait for something to happen in the store, or until it is time to look anyway, or until a condition holds.
+
+        Returns:
+            The open studies as they were read last.
+        """
         while not (self._news.wait(SLICE_SECONDS) or until()):
             pass
         self._news.clear()
+        return self._studies
 
     @contextmanager
     def keeping(self, claim: Claim) -> Iterator[None]:

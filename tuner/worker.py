@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -75,19 +75,20 @@ class Worker:
             StoreUnreachable: The store did not answer for ten minutes.
         """
         with Watch(self.store) as watch:
+            studies = self._read(watch)
             while not self.stopping():
-                studies = [each for each in self._read(watch) if self._wants(each)]
-                if self.once and not studies:
+                wanted = [each for each in studies if self._wants(each)]
+                if self.once and not wanted:
                     return
-                if not self._work_on_one(studies, watch):
-                    watch.wait(until=self.stopping)
+                has_worked = self._work_on_one(wanted, watch)
+                studies = self._read(watch) if has_worked else watch.wait(until=self.stopping)
 
-    def _read(self, watch: Watch) -> list[OpenStudy]:
+    def _read(self, watch: Watch) -> Sequence[OpenStudy]:
         try:
-            return list(retry(watch.read, give_up=self.stopping))
+            return retry(watch.read, give_up=self.stopping)
         except StoreUnreachable:
             if self.stopping():
-                return []
+                return ()
             raise
 
     def _wants(self, study: OpenStudy) -> bool:

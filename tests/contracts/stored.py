@@ -2,9 +2,15 @@
 
 import math
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, create_engine
 
 from tuner.experiment import Experiment, from_table
 from tuner.records import Role, TrialPlan
+from tuner.stores import Claim, Store
+from tuner.stores.urls import parse
 from tuner.trial import Measurement, Outcome, TrialResult, Value
 
 SETTINGS = """
@@ -51,3 +57,22 @@ def diverged() -> TrialResult:
         Measurement(40, {"train/loss": math.nan, "validation/error": math.nan}),
     )
     return TrialResult(Outcome.INFEASIBLE, 40, 100, curve)
+
+
+@contextmanager
+def claimed(store: Store, batch_size: int = 64) -> Iterator[Claim]:
+    """A claim that is there for the taking."""
+    with store.claim("small", batch_size) as claim:
+        assert claim is not None
+        yield claim
+
+
+@contextmanager
+def database(url: str) -> Iterator[Connection]:
+    """The database behind the store's back."""
+    engine = create_engine(parse(url))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta, tzinfo
 
 import pytest
 
-from tests.contracts.stored import achieved, plan
-from tests.contracts.test_store import claimed
+from tests.contracts.stored import achieved, claimed, plan
 from tuner.stores import Store
 
 

@@ -14,7 +14,7 @@ from tuner.errors import StoreError
 from tuner.records import TrialState
 from tuner.space import Range, Scale, SearchSpace
 from tuner.stores import Claim, Store
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_progress, open_store
 from tuner.stores.urls import parse
 
 WIDER = SearchSpace({**small().space.parameters, "learning_rate": Range(1e-3, 100.0, scale=Scale.LOG)})
@@ -141,6 +141,8 @@ def version_1(store: Store, store_url: str) -> str:
             f"ALTER TABLE study DROP COLUMN {each}"
             for each in ("space", "worker", "device", "claimed", "deaths", "error")
         ),
+        "DROP INDEX trial_end_study",
+        *(f"ALTER TABLE trial_end DROP COLUMN {each}" for each in ("study_id", "role")),
         "ALTER TABLE experiment DROP COLUMN state",
         "UPDATE tuner_schema SET version = 1",
         "UPDATE experiment SET settings = :settings",
@@ -163,8 +165,18 @@ def test_a_store_of_version_1_is_upgraded_when_it_is_opened(version_1: str) -> N
         (1, small().space, 0),
         (1, small().space, 1),
     ]
+    with closing(open_progress(version_1)) as progress:
+        (counted,) = progress.read()
     assert after.studies[1].space == WIDER
     assert after.studies[1].earlier == (replace(before.studies[1], complete=True),)
+    assert [each.searched for each in counted.studies] == [0, 1]
+
+
+def test_a_store_is_upgraded_when_its_progress_is_read(version_1: str) -> None:
+    with closing(open_progress(version_1)) as progress:
+        (counted,) = progress.read()
+
+    assert [each.searched for each in counted.studies] == [0, 1]
 
 
 def test_an_upgrade_that_is_cut_short_changes_nothing(version_1: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from tuner.stores import Store
 from tuner.stores.opening import open_store
@@ -15,3 +16,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store."""
     with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow needs over a second to lay out its tables: once is enough."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def uri(empty_database: Path, tmp_path: Path) -> str:
+    (tmp_path / "mlflow.db").write_bytes(empty_database.read_bytes())
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"

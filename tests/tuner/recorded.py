@@ -91,3 +91,13 @@ def curve_to(end: TrialEnd, measurements: int) -> Curve:
     if end.outcome is Outcome.INFEASIBLE:
         falling[-1] = Measurement(steps[-1], {**falling[-1].metrics, "train/loss": float("nan")})
     return tuple(falling)
+
+
+def finished(batch_size: int, number: int, *, steps: int = 40, outcome: Outcome = Outcome.ACHIEVED) -> TrialFinished:
+    """A search trial has ended."""
+    return TrialFinished(batch_size, 1, at_second(number, ended(steps, outcome=outcome)), ())
+
+
+def started(batch_size: int, *trials: TrialRecord) -> StudyStarted:
+    """A study that holds these trials has been claimed."""
+    return StudyStarted(study(*trials, batch_size=batch_size), "worker-0")

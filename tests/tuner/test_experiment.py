@@ -50,6 +50,18 @@ def test_the_digest_ignores_layout_and_sees_every_setting() -> None:
     assert parse(changed(("points = 12", "points = 13")), source="toy.toml").digest != experiment.digest
 
 
+def test_the_digest_outlives_versions_that_add_settings() -> None:
+    experiment = parse(TOY, source="toy.toml")
+    stored = experiment.to_table()
+    assert isinstance(search := stored["search"], dict)
+    assert search.pop("warm_start") is False
+    assert stored.pop("confirmation")
+
+    assert from_table(stored).digest == experiment.digest
+    assert parse(changed(("points = 12", "points = 12\nslack = 2.0")), source="toy.toml").digest == experiment.digest
+    assert parse(changed(("points = 12", "points = 12\nslack = 3.0")), source="toy.toml").digest != experiment.digest
+
+
 def test_every_problem_of_a_file_is_said_at_once_with_its_path() -> None:
     text = changed(
         ("points = 12", "pionts = 12"),

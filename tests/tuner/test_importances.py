@@ -1,9 +1,13 @@
 import math
 from collections.abc import Callable, Mapping
 
+import optuna
 import pytest
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import create_trial
 
 from tests.tuner.synthetic import ended, study, trial
+from tuner.distributions import distributions_of, encode
 from tuner.halton import halton_point
 from tuner.importances import importances
 from tuner.records import PointRun, Role, StudyRecord
@@ -55,6 +59,21 @@ def test_equal_parts_have_equal_importance() -> None:
 
     assert found["learning_rate"] == pytest.approx(0.5, abs=0.15)
     assert found["momentum"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_they_are_those_that_optuna_computes() -> None:
+    record = searched(lambda point: 1000 * float(point["learning_rate"]) * (2 if point["rule"] == "sgd" else 1))
+    distributions = distributions_of(record.space)
+    theirs = optuna.create_study()
+    for each in record.finished(Role.SEARCH):
+        assert each.end is not None
+        params = encode(record.space, each.plan.hyperparameters)
+        theirs.add_trial(create_trial(value=each.end.loss, params=params, distributions=distributions))
+    expected = get_param_importances(theirs, evaluator=FanovaImportanceEvaluator(seed=0))
+
+    found = importances(record)
+
+    assert found == pytest.approx({each.removeprefix("1 - "): share for each, share in expected.items()})
 
 
 def test_the_same_record_gives_the_same_importances() -> None:

@@ -1,21 +1,18 @@
-"""Progress: where the studies stand, as lines in a pipe and as a table on a terminal."""
+"""Progress, as lines in a pipe and as a table on a terminal."""
 
 import io
 import re
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from tests.tuner.recorded import POINT, at_second, finished_study, recorded, widened
-from tests.tuner.synthetic import digits, ended, study, trial
-from tuner.recorders import Event, Notice, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, TrialFinished
+from tests.tuner.recorded import at_second, finished, finished_study, recorded, started, widened
+from tests.tuner.synthetic import digits, ended
+from tuner.recorders import Notice, StudyAdvanced, StudyBroken, StudyFinished
 from tuner.recorders.lines import LineProgress
 from tuner.recorders.progress import progress
-from tuner.recorders.standing import Standing, Standings, StudyState, duration, headline, remaining
+from tuner.recorders.standing import Standing, StudyState, headline
 from tuner.recorders.terminal import TerminalProgress, most_telling
-from tuner.records import PointRun, Role, TrialRecord
-from tuner.trial import Outcome
 
 PLANNED = 50 + 3 * 5 + 5
 
@@ -28,137 +25,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def finished(batch_size: int, number: int, *, steps: int = 40, outcome: Outcome = Outcome.ACHIEVED) -> TrialFinished:
-    return TrialFinished(batch_size, 1, at_second(number, ended(steps, outcome=outcome)), ())
-
-
-def chosen(number: int) -> TrialRecord:
-    """A trial that confirms point 0."""
-    return trial(number, ended(20), run=PointRun(0, number, Role.CHOOSE, POINT))
-
-
-def started(batch_size: int, *trials: TrialRecord) -> StudyStarted:
-    return StudyStarted(study(*trials, batch_size=batch_size), "worker-0")
-
-
-class TestStandings:
-    def test_plans_the_search_and_all_of_the_confirmation(self) -> None:
-        standings = Standings(digits(batch_sizes=[128, 64]), now=0.0)
-
-        assert [(each.batch_size, each.planned) for each in standings.studies.values()] == [
-            (64, PLANNED),
-            (128, PLANNED),
-        ]
-        assert standings.planned == 2 * PLANNED
-        assert {each.state for each in standings.studies.values()} == {StudyState.WAITING}
-
-    def test_counts_trials_steps_and_the_fewest_steps_of_a_search_trial(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        events: list[Event] = [
-            started(64),
-            StudyAdvanced(64, 200),
-            finished(64, 0, steps=20, outcome=Outcome.CENSORED),
-            finished(64, 1, steps=40),
-            StudyAdvanced(64, 23),
-            finished(64, 2, steps=60),
-            TrialFinished(64, 1, chosen(3), ()),
-        ]
-        for event in events:
-            standings.apply(event, now=0.0)
-
-        standing = standings.studies[64]
-        assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 223, 40)
-        assert standing.state is StudyState.SEARCHING
-
-    def test_a_round_adds_its_points_to_what_is_planned(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        (first,) = widened(recorded(batch_sizes=(64,))).record.studies[0].earlier
-        later = replace(study(batch_size=64), round=2, earlier=(first,))
-        standings.apply(StudyStarted(later, "worker-0"), now=0.0)
-
-        standing = standings.studies[64]
-        assert (standing.planned, standing.points, standing.done) == (PLANNED + 30, 80, 4)
-        assert (standing.activity, standings.studies[64].left) == ("searching, round 2", PLANNED + 26)
-
-    def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        there = (at_second(0, ended(40)), trial(1, None), at_second(2, ended(30)))
-        standings.apply(started(64, *there), now=0.0)
-
-        standing = standings.studies[64]
-        assert (standing.done, standing.steps, standing.best) == (2, 70, 30)
-
-    def test_a_study_confirms_when_all_points_are_searched_and_is_done_with_the_trials_it_needed(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        searched = [at_second(number, ended(40)) for number in range(50)]
-        standings.apply(started(64, *searched), now=0.0)
-        state = standings.studies[64].state
-        standings.apply(StudyFinished(finished_study(64, [*searched, chosen(50)])), now=0.0)
-
-        standing = standings.studies[64]
-        assert state is StudyState.CONFIRMING
-        assert standing.state is StudyState.DONE
-        assert (standing.done, standing.planned, standing.left) == (51, 51, 0)
-
-    def test_estimates_nothing_before_five_trials(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        standings.apply(started(64, *(at_second(number, ended(40)) for number in range(20))), now=10.0)
-        for number in range(20, 24):
-            standings.apply(finished(64, number), now=12.0)
-
-        assert standings.time_left() is None
-
-    def test_the_time_left_is_the_pace_times_what_is_left(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        standings.apply(started(64), now=10.0)
-        for number in range(10):
-            standings.apply(finished(64, number), now=10.0 + 2 * (number + 1))
-
-        assert standings.time_left() == pytest.approx(2 * (PLANNED - 10))
-
-    def test_waiting_studies_take_the_pace_of_the_nearest_and_are_shared_by_the_workers(self) -> None:
-        standings = Standings(digits(batch_sizes=[16, 32, 512]), now=0.0)
-        standings.apply(started(32), now=0.0)
-        standings.apply(started(512), now=0.0)
-        for number in range(10):
-            standings.apply(finished(512, number), now=5.0)
-            standings.apply(finished(32, number), now=20.0)
-
-        assert standings.time_left() == pytest.approx((2.0 * 60 + 0.5 * 60 + 2.0 * PLANNED) / 2)
-
-    def test_one_study_alone_takes_as_long_as_it_takes(self) -> None:
-        standings = Standings(digits(batch_sizes=[32, 512]), now=0.0)
-        standings.apply(started(32), now=0.0)
-        standings.apply(started(512), now=0.0)
-        for number in range(10):
-            standings.apply(finished(512, number), now=1.0)
-            standings.apply(finished(32, number), now=100.0)
-
-        assert standings.time_left() == pytest.approx(10.0 * 60)
-
-
-class TestWords:
-    def test_the_headline_says_what_is_run(self) -> None:
-        assert headline(digits()) == "digits: validation/error < 0.03 within 4,000 steps, at 10 batch sizes"
-        assert headline(digits(batch_sizes=[64])).endswith("at batch size 64")
-
-    @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
-    def test_a_duration_reads_like_a_clock(self, seconds: float, text: str) -> None:
-        assert duration(seconds) == text
-
-    @pytest.mark.parametrize(
-        ("seconds", "text"),
-        [
-            (None, "estimating time left"),
-            (3.0, "a few seconds left"),
-            (61.0, "about 1:05 left"),
-            (301.0, "about 5:30 left"),
-        ],
-    )
-    def test_an_estimate_is_no_more_exact_than_it_is(self, seconds: float | None, text: str) -> None:
-        assert remaining(seconds) == text
 
 
 class TestLineProgress:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tuner.narrow import EXCLUDED, searched, work
-from tuner import overview, tables
+from tuner import overview, printing, tables
 from tuner.analysis.summary import results
 from tuner.errors import TunerError
 from tuner.export import write_csv, write_json
@@ -20,7 +20,7 @@ from tuner.report.content import content
 from tuner.report.findings import findings
 from tuner.report.page import write_report
 from tuner.stores import Store
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_progress, open_store
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +85,13 @@ def test_the_report_tells_the_story_of_the_rounds(store: Store, tmp_path: Path) 
 
 
 def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    record = store.record("toy")
-    rounds, points = searched(store).round, len(searched(store).finished(Role.SEARCH))
+    study = searched(store)
+    trials = len(study.finished(*Role))
 
-    tables.show(overview.status_table([record]))
-    tables.show(tables.results_table(results(record)))
+    with closing(open_progress(store.url)) as progress:
+        printing.show(overview.status_table(progress.read("toy")))
+    printing.show(tables.results_table(results(store.record("toy"))))
     printed = capsys.readouterr().out
-    assert [rounds, f"{points}/{points}"] == [
-        int(printed.splitlines()[3].split()[2]),
-        printed.splitlines()[3].split()[4],
-    ]
+    assert printed.splitlines()[1].split()[:6] == ["toy", "8", "done,", "round", str(study.round), f"{trials}/{trials}"]
     assert "batch size 8: Round 1: 40 points, best" in printed
     assert "then learning_rate high 0.01 -> 0.1." in printed

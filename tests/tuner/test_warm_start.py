@@ -12,7 +12,7 @@ import pytest
 from tests.toy import SMALL, Toy
 from tests.tuner.narrow import work
 from tests.working import work_through
-from tuner import tables
+from tuner import printing, tables
 from tuner.analysis.confirmation import confirm
 from tuner.analysis.summary import results
 from tuner.experiment import Experiment, parse
@@ -177,7 +177,7 @@ def test_results_the_report_and_exports_say_what_a_study_began_from(
     record, out = store.record("toy"), io.StringIO()
     sentence = "Began from batch size 8's optimum (as it is, linear, square root)."
 
-    tables.show(tables.results_table(results(record)))
+    printing.show(tables.results_table(results(record)))
     write_csv(store, "toy", out)
 
     smallest, *_, largest = results(record).studies

@@ -5,11 +5,11 @@ the winner among the candidates. Only seeds that had no part in either choice re
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import geometric_mean, median
-
-from scipy.stats import binom, rankdata
 
 from tuner.experiment import ConfirmationSettings
 from tuner.records import PointRun, Role, StudyRecord, TrialRecord
@@ -119,7 +119,8 @@ def median_interval(values: Sequence[float]) -> MedianInterval:
     if not values:
         raise ValueError("an interval needs at least one value")
     ordered = sorted(values)
-    coverages = [1 - 2 * float(binom.cdf(left_out, len(ordered), 0.5)) for left_out in range((len(ordered) + 1) // 2)]
+    below = accumulate(math.comb(len(ordered), left_out) for left_out in range((len(ordered) + 1) // 2))
+    coverages = [1 - 2 * each / 2 ** len(ordered) for each in below]
     left_out = min(range(len(coverages)), key=lambda each: abs(coverages[each] - CONFIDENCE))
     return MedianInterval(ordered[left_out], ordered[-1 - left_out], coverages[left_out])
 
@@ -185,8 +186,9 @@ def _winner(study: StudyRecord, best: Sequence[TrialRecord]) -> TrialRecord:
     `best` is in order of search steps, and `min` keeps the first of equals.
     """
     steps = [[_steps(each) for each in _repeats(study, candidate, Role.CHOOSE)] for candidate in best]
-    ranks = iter(rankdata([each for row in steps for each in row]).tolist())
-    mean_ranks = [sum(next(ranks) for _ in row) / len(row) for row in steps]
+    ordered = sorted(each for row in steps for each in row)
+    ranks = {each: bisect_left(ordered, each) + bisect_right(ordered, each) for each in ordered}  # twice the mean rank
+    mean_ranks = [sum(ranks[each] for each in row) / len(row) for row in steps]
     index = min(range(len(best)), key=lambda each: (median(steps[each]), mean_ranks[each]))
     return best[index]
 

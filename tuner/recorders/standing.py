@@ -1,6 +1,7 @@
 """Where every study of a run stands, from its events: what the progress displays show."""
 
 import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,12 +77,10 @@ class Standings:
     """
 
     def __init__(self, experiment: Experiment, *, now: float) -> None:
-        confirmation = experiment.confirmation
-        self._confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
-        self._search = experiment.search
+        self._experiment = experiment
         self._began = now
         self._pace: dict[int, float] = {}
-        self.studies = {each: self._standing(each) for each in sorted(experiment.batch_sizes)}
+        self.studies = {each: begun(experiment, each) for each in sorted(experiment.batch_sizes)}
 
     @property
     def done(self) -> int:
@@ -121,30 +120,13 @@ class Standings:
         return now - self._began
 
     def time_left(self) -> float | None:
-        """Seconds the rest will take at the pace so far, or None before there is a basis.
-
-        A study goes on at its own pace, one that has none yet at that of the nearest batch size. As many are searched
-        at a time as now; the longest of them takes as long as it takes.
-        """
-        if not self._pace:
-            return None
-        seconds = [each.left * self._expected_pace(each.batch_size) for each in self.studies.values()]
-        workers = max(1, sum(each.is_active for each in self.studies.values()))
-        return max(sum(seconds) / workers, *seconds, 0.0)
-
-    def _expected_pace(self, batch_size: int) -> float:
-        """Seconds a trial, of the study itself or of the nearest that has a pace."""
-        return self._pace[min(self._pace, key=lambda other: abs(math.log(other / batch_size)))]
-
-    def _standing(self, batch_size: int, *, round: int = 1) -> Standing:
-        """A study in which nothing is done."""
-        points = self._search.points_by(round)
-        return Standing(batch_size, points + self._confirmed, points, round)
+        """Seconds the rest will take at the pace so far, or None before there is a basis."""
+        return time_left(self.studies.values(), self._pace)
 
     def _reset(self, study: StudyRecord, *, now: float) -> Standing:
         """Set a study to what its record holds."""
         before = study.finished(*Role)
-        standing = self._standing(study.batch_size, round=study.round)
+        standing = begun(self._experiment, study.batch_size, round=study.round)
         standing.started, standing.before = now, len(before)
         self.studies[study.batch_size] = standing
         standing.state = StudyState.SEARCHING
@@ -166,9 +148,43 @@ class Standings:
 
     def _measure_pace(self, standing: Standing, *, now: float) -> None:
         """Note how fast a study goes, once there is a basis."""
-        finished = standing.done - standing.before
-        if finished >= BASIS:
-            self._pace[standing.batch_size] = (now - standing.started) / finished
+        measured = pace(standing.done - standing.before, now - standing.started)
+        if measured is not None:
+            self._pace[standing.batch_size] = measured
+
+
+def begun(experiment: Experiment, batch_size: int, *, round: int = 1) -> Standing:
+    """A study in which nothing is done."""
+    points, confirmation = experiment.search.points_by(round), experiment.confirmation
+    confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
+    return Standing(batch_size, points + confirmed, points, round)
+
+
+def pace(trials: int, seconds: float) -> float | None:
+    """Seconds a trial, if there were enough trials in this time to say so."""
+    return seconds / trials if trials >= BASIS else None
+
+
+def time_left(studies: Collection[Standing], paces: Mapping[int, float]) -> float | None:
+    """Seconds the rest of an experiment will take, or None if nothing has a pace yet.
+
+    A study goes on at its own pace, one that has none yet at that of the nearest batch size. As many are searched
+    at a time as now; the longest of them takes as long as it takes.
+
+    Args:
+        studies: All of the experiment.
+        paces: Seconds a trial, by batch size.
+    """
+    if not paces:
+        return None
+    seconds = [each.left * paces[_nearest(each.batch_size, paces)] for each in studies]
+    workers = max(1, sum(each.is_active for each in studies))
+    return max(sum(seconds) / workers, *seconds, 0.0)
+
+
+def _nearest(batch_size: int, others: Iterable[int]) -> int:
+    """The batch size nearest by ratio."""
+    return min(others, key=lambda other: abs(math.log(other / batch_size)))
 
 
 def headline(experiment: Experiment) -> str:

@@ -26,7 +26,7 @@ from tuner.space import SearchSpace
 from tuner.stores.database import Database, Lock, store_errors
 from tuner.stores.reading import PLAN, StoredExperiment, StoredStudy, read_studies
 from tuner.stores.retries import patient
-from tuner.stores.rounds import open_optuna_study
+from tuner.stores.rounds import open_optuna_study, optuna_errors
 from tuner.stores.rows import end_of, end_values, intermediate_values, measurement_rows, plan_table
 from tuner.stores.tables import (
     optuna_intermediate_value,
@@ -88,8 +88,12 @@ class StudyClaim:
         return self.found.settings
 
     def check(self) -> None:
-        with self._writing():
-            pass
+        try:
+            self.lock.check()
+        except StoreUnreachable:
+            self._check_epoch()  # says for sure if it is another worker who has the lock
+            raise
+        self._check_epoch()
 
     @patient
     def record(self) -> StudyRecord:
@@ -131,7 +135,8 @@ class StudyClaim:
             # It is there if this is tried again because the answer to the commit was lost.
             if not _has(connection, trial_end.c.trial_id, trial.trial_id):
                 self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
-                connection.execute(insert(trial_end).values(trial_id=trial.trial_id, ended=ended, **end_values(end)))
+                where = {"trial_id": trial.trial_id, "study_id": self.current.study_id, "role": trial.plan.role.value}
+                connection.execute(insert(trial_end).values(where | end_values(end) | {"ended": ended}))
                 _show(connection, trial, result, metric=self.found.settings.goal.metric)
                 connection.execute(update(study).where(study.c.study_id == self.first_id).values(deaths=0))
         self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
@@ -212,8 +217,8 @@ class StudyClaim:
         try:
             self.lock.check()
         except StoreUnreachable:
-            with self._standing():  # says for sure if it is another worker who has the lock
-                raise
+            self._check_epoch()
+            raise
         with self._standing() as connection:
             yield connection
 
@@ -223,9 +228,19 @@ class StudyClaim:
         # Changes nothing, but locks the row, in either kind of database, until the transaction ends.
         stand = update(study).where(study.c.study_id == self.first_id, study.c.epoch == self.epoch)
         with self._errors(), self.storage.engine.begin() as connection:
-            if connection.execute(stand.values(epoch=self.epoch)).rowcount == 0:
-                raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
+            self._refuse_lost(connection.execute(stand.values(epoch=self.epoch)).rowcount == 1)
             yield connection
+
+    def _check_epoch(self) -> None:
+        """Raise `ClaimLost` if somebody has claimed the study since. Locks no row: another thread may be writing."""
+        with self._errors(), self.storage.engine.connect() as connection:
+            query = select(study.c.epoch).where(study.c.study_id == self.first_id)
+            self._refuse_lost(connection.scalar(query) == self.epoch)
+
+    def _refuse_lost(self, stands: bool) -> None:
+        """Raise `ClaimLost` if the claim does not stand any more."""
+        if not stands:
+            raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
 
     def _fail(self, trial_id: int, reason: str) -> None:
         with self._writing() as connection:
@@ -246,7 +261,7 @@ class StudyClaim:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        with store_errors(f"{self.name} in {visible(self.database.location)}"):
+        with store_errors(f"{self.name} in {visible(self.database.location)}"), optuna_errors():
             yield
 
 

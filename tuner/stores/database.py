@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import psycopg
-from optuna.exceptions import OptunaError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -89,10 +88,8 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (SQLAlchemyError, OptunaError, psycopg.Error, OSError) as error:
-        # Optuna says only that something went wrong; the reason is the cause.
-        cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
-        reason = cause.orig if isinstance(cause, DBAPIError) else cause
+    except (SQLAlchemyError, psycopg.Error, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
         if _is_full(reason):
             raise StoreUnreachable(f"{doing}: its disk is full; make room there") from error
         kind = StoreUnreachable if _may_pass(reason) else StoreError

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
 from tuner.errors import StoreError
 from tuner.stores import Store
-from tuner.stores.database import Database
+from tuner.stores.database import Database, store_errors
 from tuner.stores.postgresql import PostgresqlServer
-from tuner.stores.relational import RelationalStore
+from tuner.stores.progress import ProgressReader
 from tuner.stores.sqlite import SqliteFile
-from tuner.stores.urls import parse
+from tuner.stores.tables import SCHEMA_VERSION
+from tuner.stores.upgrades import refuse_newer, stored_version
+from tuner.stores.urls import parse, visible
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -20,11 +24,30 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Raises:
         StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
     """
+    from tuner.stores.relational import RelationalStore  # imports Optuna, which `open_progress` does without
+
     database = database_at(url)
-    if not (create or database.exists()):
-        path = database.location.database
-        raise StoreError(f"there is no store at {path}; `tuner run` makes it, --store or TUNER_STORE names another")
+    if not create:
+        _refuse_missing(database)
     return RelationalStore(database)
+
+
+def open_progress(url: str) -> ProgressReader:
+    """How far experiments are, in a store that is there; one of an older version is upgraded.
+
+    Raises:
+        StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
+    """
+    database = database_at(url)
+    _refuse_missing(database)
+    shown = visible(database.location)
+    engine = create_engine(database.location, **database.engine_options())
+    with store_errors(f"the store {shown} cannot be opened", advice=database.advice), engine.connect() as connection:
+        version = stored_version(connection)
+    refuse_newer(version, url=shown)
+    if version != SCHEMA_VERSION:
+        open_store(url).close()
+    return ProgressReader(database, engine)
 
 
 def database_at(url: str) -> Database:
@@ -33,3 +56,10 @@ def database_at(url: str) -> Database:
     if location.get_backend_name() == "sqlite":
         return SqliteFile(Path(location.database or "").absolute())  # even if the process changes its folder later
     return PostgresqlServer(location)
+
+
+def _refuse_missing(database: Database) -> None:
+    """Raise `StoreError` if it is certain that there is no such store."""
+    if not database.exists():
+        path = database.location.database
+        raise StoreError(f"there is no store at {path}; `tuner run` makes it, --store or TUNER_STORE names another")

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from sqlalchemy import create_engine, func, inspect, select
+from sqlalchemy import create_engine, func, select
 
 from tuner.stores.database import Database, store_errors
-from tuner.stores.tables import UtcDateTime, schema
+from tuner.stores.tables import UtcDateTime
+from tuner.stores.upgrades import stored_version
 from tuner.stores.urls import visible
 
 QUESTIONS = 5
@@ -40,8 +41,7 @@ def probe(database: Database) -> StoreProbe:
     doing = f"the store {visible(database.location)} cannot be used"
     try:
         with store_errors(doing, advice=database.advice), engine.connect() as connection:
-            known = inspect(connection).has_table(schema.name)
-            version = connection.scalar(select(schema.c.version)) if known else None
+            version = stored_version(connection)
             seconds = []
             for _ in range(QUESTIONS):
                 began = time.perf_counter()

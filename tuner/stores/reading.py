@@ -1,7 +1,7 @@
 """Reading the record. Each function is one query, however many trials there are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -11,6 +11,7 @@ from tuner.errors import ConfigError, StoreError
 from tuner.experiment import Experiment, from_table, read_space
 from tuner.records import Curve, ExperimentState, Holder, StudyRecord, TrialRecord, TrialState
 from tuner.space import SearchSpace
+from tuner.stores.database import Database
 from tuner.stores.rows import curves_from, end_from, plan_from
 from tuner.stores.tables import (
     experiment,
@@ -62,22 +63,37 @@ def experiment_names(connection: Connection) -> list[str]:
 
 
 def find_experiment(connection: Connection, name: str) -> StoredExperiment | None:
-    """The experiment of a name, if there is one.
+    """The experiment of a name, if there is one. Raises `StoreError` if its settings mean nothing to this version."""
+    row = connection.execute(select(experiment).where(experiment.c.name == name)).one_or_none()
+    return None if row is None else _stored_experiment(row)
+
+
+def find_experiments(connection: Connection, name: str | None, *, url: str) -> list[StoredExperiment]:
+    """The experiment of a name, which must be there, or all of them, oldest first.
 
     Raises:
-        StoreError: Its settings mean nothing to this version.
+        StoreError: There is none of this name; says which there are in the store at `url`. Or the settings of one mean
+            nothing to this version.
     """
-    columns = (experiment.c.experiment_id, experiment.c.settings, experiment.c.state)
-    query = select(*columns).where(experiment.c.name == name)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    try:
-        settings = from_table(json.loads(row.settings))
-    except ConfigError as error:
-        message = f"the stored settings of {name} mean nothing to this version of tuner: {error.problems[0]}"
-        raise StoreError(message) from error
-    return StoredExperiment(row.experiment_id, settings, ExperimentState(row.state))
+    if name is None:
+        query = select(experiment).order_by(experiment.c.experiment_id)
+        return [_stored_experiment(row) for row in connection.execute(query)]
+    found = find_experiment(connection, name)
+    if found is None:
+        known = ", ".join(experiment_names(connection)) or "none yet"
+        raise StoreError(f"there is no experiment {name} in {url}; stored: {known}")
+    return [found]
+
+
+def lock_name(name: str, batch_size: int) -> str:
+    """The lock of a study."""
+    return f"{name}/batch_size={batch_size}"
+
+
+def claimed_studies(connection: Connection, database: Database) -> frozenset[tuple[str, int]]:
+    """The studies, by experiment and batch size, that a living worker has claimed now."""
+    held = {lock_name(*each): each for each in held_studies(connection)}
+    return frozenset(held[each] for each in database.taken(connection, held))
 
 
 def open_studies(connection: Connection) -> list[tuple[str, int]]:
@@ -100,18 +116,24 @@ def held_studies(connection: Connection) -> list[tuple[str, int]]:
     return [(name, size) for name, size in connection.execute(query)]
 
 
-def stored_rounds(connection: Connection, experiment_id: int) -> dict[int, list[StoredStudy]]:
-    """The rounds of each batch size, oldest first, smallest batch size first."""
-    query = select(study).where(study.c.experiment_id == experiment_id).order_by(study.c.batch_size, study.c.round)
-    rows = [_stored_study(row) for row in connection.execute(query)]
-    return {size: list(group) for size, group in groupby(rows, key=lambda each: each.batch_size)}
+def stored_rounds(connection: Connection, experiment_ids: Collection[int]) -> dict[int, dict[int, list[StoredStudy]]]:
+    """The rounds of each batch size, oldest first, smallest batch size first; by the experiment's identifier."""
+    query = (
+        select(study)
+        .where(study.c.experiment_id.in_(experiment_ids))
+        .order_by(study.c.experiment_id, study.c.batch_size, study.c.round)
+    )
+    found: dict[int, dict[int, list[StoredStudy]]] = {each: {} for each in experiment_ids}
+    for row in connection.execute(query):
+        found[row.experiment_id].setdefault(row.batch_size, []).append(_stored_study(row))
+    return found
 
 
 def read_studies(
     connection: Connection, found: StoredExperiment, *, batch_size: int | None = None
 ) -> tuple[StudyRecord, ...]:
     """An experiment's studies as they stand now, or only that of a batch size."""
-    rounds = stored_rounds(connection, found.experiment_id)
+    rounds = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
     wanted = [each for size, each in rounds.items() if batch_size in (None, size)]
     trials = read_trials(connection, [one.study_id for each in wanted for one in each])
     return tuple(_study_record(each, trials, space=found.settings.space) for each in wanted)
@@ -168,6 +190,16 @@ def _study_record(
         for each in rounds
     ]
     return replace(records[-1], earlier=tuple(records[:-1]), holder=rounds[0].holder, error=rounds[0].error)
+
+
+def _stored_experiment(row: Row[*tuple[object, ...]]) -> StoredExperiment:
+    """An experiment from its row. Raises `StoreError`."""
+    try:
+        settings = from_table(json.loads(row.settings))
+    except ConfigError as error:
+        message = f"the stored settings of {row.name} mean nothing to this version of tuner: {error.problems[0]}"
+        raise StoreError(message) from error
+    return StoredExperiment(row.experiment_id, settings, ExperimentState(row.state))
 
 
 def _stored_study(row: Row[*tuple[object, ...]]) -> StoredStudy:

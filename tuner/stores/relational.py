@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import optuna
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, create_engine, insert, inspect, select, update
+from sqlalchemy import Connection, create_engine, insert, select, update
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
@@ -20,17 +20,19 @@ from tuner.stores.differences import differences
 from tuner.stores.reading import (
     StoredExperiment,
     StoredStudy,
+    claimed_studies,
     experiment_names,
     find_experiment,
-    held_studies,
+    find_experiments,
+    lock_name,
     open_studies,
     read_curves,
     read_studies,
     stored_rounds,
 )
-from tuner.stores.rounds import open_optuna_study
-from tuner.stores.tables import SCHEMA_VERSION, experiment, ours, schema, study
-from tuner.stores.upgrades import upgrade
+from tuner.stores.rounds import open_optuna_study, optuna_errors
+from tuner.stores.tables import experiment, ours, study
+from tuner.stores.upgrades import refuse_newer, stored_version, upgrade
 from tuner.stores.urls import for_optuna, visible
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class RelationalStore:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._database = database
         doing = f"the store {visible(database.location)} cannot be opened"
-        with store_errors(doing, advice=database.advice), database.lock("open", wait=True):
+        with store_errors(doing, advice=database.advice), optuna_errors(), database.lock("open", wait=True):
             _refuse_newer(database)
             self._storage = _open_optuna(database)
             # Optuna's engine is ours too: a worker holds two connections, this engine's and its claim's.
@@ -113,14 +115,13 @@ class RelationalStore:
             self._database.announce(connection)
 
     def open_studies(self) -> Sequence[OpenStudy]:
-        claimed = self.claimed()
         with self._errors(), self._engine.connect() as connection:
+            claimed = claimed_studies(connection, self._database)
             return [OpenStudy(*each, is_free=each not in claimed) for each in open_studies(connection)]
 
     def claimed(self) -> Set[tuple[str, int]]:
         with self._errors(), self._engine.connect() as connection:
-            held = {_lock_name(*each): each for each in held_studies(connection)}
-            return {held[each] for each in self._database.taken(connection, held)}
+            return claimed_studies(connection, self._database)
 
     @contextmanager
     def listen(self) -> Iterator[Listener]:
@@ -171,9 +172,9 @@ class RelationalStore:
         """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
         with self._engine.connect() as connection:
             self._find_rounds(connection, name, batch_size)
-            if self._database.taken(connection, [_lock_name(name, batch_size)]):
+            if self._database.taken(connection, [lock_name(name, batch_size)]):
                 return None  # and saves a connection that a lock would need
-        lock = held.enter_context(self._database.lock(_lock_name(name, batch_size)))
+        lock = held.enter_context(self._database.lock(lock_name(name, batch_size)))
         if lock is None:
             return None
         with self._engine.begin() as connection:
@@ -202,10 +203,7 @@ class RelationalStore:
         return claim
 
     def _find(self, connection: Connection, name: str) -> StoredExperiment:
-        found = find_experiment(connection, name)
-        if found is None:
-            known = ", ".join(experiment_names(connection)) or "none yet"
-            raise StoreError(f"there is no experiment {name} in {self.url}; stored: {known}")
+        (found,) = find_experiments(connection, name, url=self.url)
         return found
 
     def _find_rounds(
@@ -213,7 +211,7 @@ class RelationalStore:
     ) -> tuple[StoredExperiment, list[StoredStudy]]:
         """An experiment and the rounds of one of its studies, oldest first. Raises `StoreError`."""
         found = self._find(connection, name)
-        studies = stored_rounds(connection, found.experiment_id)
+        studies = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
         if batch_size not in studies:
             known = ", ".join(map(str, studies))
             raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")
@@ -226,7 +224,7 @@ class RelationalStore:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        with store_errors(f"the store {self.url} failed"):
+        with store_errors(f"the store {self.url} failed"), optuna_errors():
             yield
 
 
@@ -235,13 +233,9 @@ def _refuse_newer(database: Database) -> None:
     engine = create_engine(database.location, **database.engine_options())
     try:
         with engine.connect() as connection:
-            known = inspect(connection).has_table(schema.name)
-            version = connection.scalar(select(schema.c.version)) if known else None
+            refuse_newer(stored_version(connection), url=visible(database.location))
     finally:
         engine.dispose()
-    if version is not None and version > SCHEMA_VERSION:
-        message = f"the store {visible(database.location)} was written by a newer tuner"
-        raise StoreError(f"{message} (version {version}, this one knows {SCHEMA_VERSION}); update batch-tuner")
 
 
 def _open_optuna(database: Database) -> RDBStorage:
@@ -268,11 +262,6 @@ def _refuse_cancelled(found: StoredExperiment) -> None:
     if found.state is ExperimentState.CANCELLED:
         name = found.settings.name
         raise StoreError(f"{name} was cancelled, which is for good; submit it again under another name")
-
-
-def _lock_name(name: str, batch_size: int) -> str:
-    """The lock of a study."""
-    return f"{name}/batch_size={batch_size}"
 
 
 def _hand_back(claim: StudyClaim) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 
@@ -87,6 +87,10 @@ trial_end = Table(
     Column("loss", Double, nullable=False),
     Column("final", Text, nullable=False),  # JSON, with NaN and Infinity as Python writes them
     Column("ended", UtcDateTime, nullable=False),
+    # Also in Optuna's tables. Here trials can be counted without them, in a fifth of the time.
+    Column("study_id", Integer, nullable=False),
+    Column("role", String, nullable=False),
+    Index("trial_end_study", "study_id"),
 )
 
 trial_failure = Table(

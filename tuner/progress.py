@@ -1,0 +1,58 @@
+"""How far experiments are, in counts: what `tuner status` needs to know, however many trials there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuner.experiment import Experiment
+from tuner.records import ExperimentState, Holder
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """How far one study is, all its rounds together.
+
+    Attributes:
+        complete: Whether search and confirmation are done.
+        error: Why it was set aside; empty if it was not.
+        searched, confirmed: Search and confirmation trials with a result.
+        running, failed: Trials of any role that run, and that ended without a result.
+        best: Fewest steps to target of a search trial; None if none reached it.
+        reported: Steps to target of the seeds that report, infinite if one did not reach it; of complete studies only.
+        holder: The living worker that searches it now, and where.
+        recent: Trials with a result since it was claimed.
+        latest: When the last of these ended.
+    """
+
+    batch_size: int
+    round: int
+    complete: bool
+    error: str = ""
+    searched: int = 0
+    confirmed: int = 0
+    running: int = 0
+    failed: int = 0
+    best: int | None = None
+    reported: tuple[float, ...] = ()
+    holder: Holder | None = None
+    recent: int = 0
+    latest: datetime | None = None
+
+    @property
+    def done(self) -> int:
+        """Trials with a result."""
+        return self.searched + self.confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentProgress:
+    """How far an experiment is: its studies, smallest batch size first."""
+
+    experiment: Experiment
+    state: ExperimentState
+    studies: Sequence[StudyProgress]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to be done."""
+        return all(each.complete for each in self.studies)
