@@ -225,7 +225,11 @@ class StudyRecord:
     @property
     def incumbent(self) -> int | None:
         """The fewest steps to target that a search trial took, of all rounds; None if none reached it."""
-        ends = (each.end for each in self.finished(Role.SEARCH))
+        return self.fewest_steps(Role.SEARCH)
+
+    def fewest_steps(self, role: Role) -> int | None:
+        """The fewest steps to target that a trial of this role took, of all rounds; None if none reached it."""
+        ends = (each.end for each in self.finished(role))
         return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)
 
 

@@ -27,7 +27,7 @@ from tests.tuner.analysis.quadratic_boxes import QuadraticBox
 from tuner.analysis import edges
 from tuner.analysis.edges import Verdict
 from tuner.analysis.outside import WORTHWHILE, Evidence, reach
-from tuner.records import StudyRecord
+from tuner.records import Role, StudyRecord
 from tuner.trial import Outcome
 
 POINTS = (20, 30, 50, 100)
@@ -102,8 +102,9 @@ def first(study: StudyRecord, points: int) -> StudyRecord:
 
 
 def reached(study: StudyRecord) -> int:
-    """How many trials reached the target."""
-    return sum(each.end is not None and each.end.outcome is Outcome.ACHIEVED for each in study.trials)
+    """How many trials of the search reached the target."""
+    ends = (each.end for each in study.finished(Role.SEARCH))
+    return sum(end is not None and end.outcome is Outcome.ACHIEVED for end in ends)
 
 
 def landscapes(count: int, *, seed: int) -> Iterator[tuple[int, Landscape]]:
@@ -149,7 +150,7 @@ def _sides(problem: str, workload: Searchable, study: StudyRecord, points: int) 
 
 
 def table_of(sides: Sequence[Side]) -> list[Row]:
-    """Rows for each problem and number of points; at 50 for each noise, where enough was reached, and without probes."""
+    """Rows for each problem and number of points; at 50 for each noise, where enough reached it, and without probes."""
     rows = []
     for problem in dict.fromkeys(each.problem for each in sides):
         ours = [each for each in sides if each.problem == problem and each.probes is not None]

@@ -19,8 +19,8 @@ from tuner.trial import Value
 
 Array = NDArray[np.float64]
 
-DOUBT = 0.008
-"""Chance that widening helps from which on a side is probed."""
+DOUBT = 0.002
+"""Chance that widening helps from which on a side is probed: 1 in 250 where a search of digits was stuck on a ridge."""
 CLEAR = 0.1
 """How far beyond a side probes begin, as a share of how far it would be widened."""
 
