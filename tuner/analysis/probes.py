@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.edges import EdgeVerdict, Verdict, sides
+from tuner.analysis.edges import EdgeVerdict, Verdict, is_natural, sides
 from tuner.analysis.outside import Evidence
 from tuner.records import PointRun, Role, StudyRecord
 from tuner.space import Range, Side
@@ -31,7 +31,7 @@ def pending_probes(study: StudyRecord, *, per_side: int) -> list[PointRun]:
     What they are depends on what was searched before, so they stay the same while they are run. Their points are
     numbered down from -1: those of the search keep their numbers.
     """
-    if study.incumbent is None or study.all_trials(Role.CHOOSE, Role.REPORT):
+    if per_side == 0 or study.incumbent is None or study.all_trials(Role.CHOOSE, Role.REPORT):
         return []
     done = {each.plan.point for each in study.finished(*Role)}
     searched = replace(study, trials=tuple(each for each in study.trials if each.plan.role is not Role.PROBE))
@@ -43,10 +43,11 @@ def pending_probes(study: StudyRecord, *, per_side: int) -> list[PointRun]:
 
 def _points(study: StudyRecord, per_side: int) -> Iterator[Mapping[str, Value]]:
     """Points beyond every side that is in doubt."""
-    evidence = Evidence.of(study)
+    evidence, ranges = Evidence.of(study), dict(study.space.ranges())
     for edge in sides(evidence, study.space, evidence.best):
-        if edge.confidence >= DOUBT and edge.verdict in (Verdict.BOX_EDGE, Verdict.INSIDE):
-            yield from _beyond(edge, evidence, dict(study.space.ranges()), per_side)
+        is_end = edge.verdict is Verdict.STABILITY_LIMIT or is_natural(ranges[edge.parameter], edge.side)
+        if edge.confidence >= DOUBT and not is_end:
+            yield from _beyond(edge, evidence, ranges, per_side)
 
 
 def _beyond(

@@ -9,7 +9,7 @@ from tuner.analysis.edges import Verdict, check
 from tuner.analysis.probes import pending_probes
 from tuner.analysis.rounds import history
 from tuner.records import PointRun, Role, StudyRecord, TrialRecord
-from tuner.space import Range, Scale, SearchSpace, Side
+from tuner.space import Natural, Range, Scale, SearchSpace, Side
 from tuner.trial import Outcome
 
 RATES = Range(1e-4, 1e-2, scale=Scale.LOG)
@@ -103,11 +103,22 @@ def test_a_probe_is_one_of_the_search_once_the_space_is_widened_over_it() -> Non
 
 
 def test_nothing_is_probed_where_the_parameter_ends() -> None:
-    momentum = Range(0.0, 0.99, scale=Scale.REVERSE_LOG)
-    runs = [PointRun(each, 0, Role.SEARCH, {"x": momentum.at(each / 20)}) for each in range(20)]
-    trials = (trial(each.point, ended(50 + 10 * each.point), run=each) for each in runs)
+    ending = replace(RATES, natural=Natural.HIGH)
 
-    assert pending_probes(study(*trials, space=SearchSpace({"x": momentum})), per_side=4) == []
+    assert pending_probes(clean(best=0.1, trials=20), per_side=4)
+    assert pending_probes(clean(best=0.1, trials=20, limits=ending), per_side=4) == []
+
+
+def test_nothing_is_probed_beyond_a_stability_limit() -> None:
+    record = clean(best=0.1, trials=40)
+    diverged = [
+        replace(each, end=ended(24, outcome=Outcome.INFEASIBLE))
+        if float(each.plan.hyperparameters["x"]) > 4e-3
+        else each
+        for each in record.trials
+    ]
+
+    assert pending_probes(replace(record, trials=tuple(diverged)), per_side=4) == []
 
 
 def test_nothing_is_probed_before_the_target_is_reached_or_after_confirmation_has_begun() -> None:
