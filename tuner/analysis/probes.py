@@ -19,8 +19,12 @@ from tuner.trial import Value
 
 Array = NDArray[np.float64]
 
-DOUBT = 0.002
-"""Chance that widening helps from which on a side is probed: 1 in 250 where a search of digits was stuck on a ridge."""
+DOUBT = (0.002, 0.5)
+"""Chances that widening helps from which and up to which a side is probed.
+
+It was 1 in 250 where searches of digits were stuck on a ridge. What is more likely than not is left to the next round,
+which looks more closely than a few probes.
+"""
 CLEAR = 0.1
 """How far beyond a side probes begin, as a share of how far it would be widened."""
 
@@ -46,7 +50,7 @@ def _points(study: StudyRecord, per_side: int) -> Iterator[Mapping[str, Value]]:
     evidence, ranges = Evidence.of(study), dict(study.space.ranges())
     for edge in sides(evidence, study.space, evidence.best):
         is_end = edge.verdict is Verdict.STABILITY_LIMIT or is_natural(ranges[edge.parameter], edge.side)
-        if edge.confidence >= DOUBT and not is_end:
+        if DOUBT[0] <= edge.confidence < DOUBT[1] and not is_end:
             yield from _beyond(edge, evidence, ranges, per_side)
 
 
