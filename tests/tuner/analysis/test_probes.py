@@ -82,7 +82,7 @@ def test_probes_are_numbered_down_from_minus_one_and_stay_the_same_while_they_ru
 
 
 def test_probes_of_a_later_round_are_numbered_on() -> None:
-    first = probed(clean(best=10.0, trials=20), 10.0)
+    first = probed(clean(best=0.1, trials=20), 0.1)
     space = SearchSpace({"x": RATES.widen(Side.HIGH)})
     second = replace(first, round=2, space=space, trials=(), earlier=(first,))
 
@@ -107,6 +107,14 @@ def test_nothing_is_probed_where_the_parameter_ends() -> None:
 
     assert pending_probes(clean(best=0.1, trials=20), per_side=4)
     assert pending_probes(clean(best=0.1, trials=20, limits=ending), per_side=4) == []
+
+
+def test_what_is_more_likely_than_not_is_left_to_the_next_round() -> None:
+    record = clean(best=0.1, trials=40)
+
+    (found,) = check(record)
+    assert found.confidence > 0.5
+    assert pending_probes(record, per_side=4) == []
 
 
 def test_nothing_is_probed_beyond_a_stability_limit() -> None:
