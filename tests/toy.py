@@ -30,8 +30,9 @@ learning_rate = { low = 1e-3, high = 10, scale = "log" }
 [search]
 sampler = { kind = "random" }
 points = 12
+probes = 0
 """
-"""Its experiment's file."""
+"""Its experiment's file. It has as many trials as it says: none beyond its space."""
 
 SMALL = TOY + "\n[confirmation]\ncandidates = 2\nchoose_seeds = 2\nreport_seeds = 3\n"
 """The same, soon done."""

@@ -72,6 +72,7 @@ class SearchSettings:
         slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
         optimism: A trial is cut early if it had to decline this many times more steeply than it does to reach the
             target before its cap (`tuner.outlook`); infinite for never.
+        probes: Trials that are run beyond each side of the space that may hide the optimum; 0 for none.
         max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
             that side widened; 1 for never.
         round_points: Points that each later round adds.
@@ -84,6 +85,7 @@ class SearchSettings:
     ask_ahead: Annotated[int, Ge(0)] = 4
     slack: Annotated[float, Ge(1.0)] = 2.0
     optimism: Annotated[float, Ge(1.0)] = 8.0
+    probes: Annotated[int, Ge(0)] = 4
     max_rounds: Count = 4
     round_points: Count = 30
     warm_start: bool = False

@@ -12,9 +12,13 @@ from tuner.trial import Measurement, Outcome, Value
 
 
 class Role(StrEnum):
-    """What a trial was run for: to search, to choose the winner on fresh seeds, or to report it on others."""
+    """What a trial was run for.
+
+    To search, to probe what lies just beyond the space, to choose the winner on fresh seeds, or to report it on others.
+    """
 
     SEARCH = "search"
+    PROBE = "probe"
     CHOOSE = "choose"
     REPORT = "report"
 
@@ -106,7 +110,7 @@ class PointRun:
     """A run of a point that is wanted.
 
     Attributes:
-        point: The point's number, counted on through the rounds of its batch size.
+        point: The point's number, counted on through the rounds of its batch size; of probes down from -1.
         repeat: Which of the point's seeds; 0 is the search's own.
         origin: The optimum of another batch size that the search took it from; None for all other points.
     """
@@ -123,7 +127,7 @@ class TrialPlan:
     """A trial before it runs: which point, why, and everything needed to run it again.
 
     Attributes:
-        point: The point's number, counted on through the rounds of its batch size.
+        point: The point's number, counted on through the rounds of its batch size; of probes down from -1.
         repeat: Which of the point's seeds this is; 0 is the search's own.
         lanes: Lanes of the trainer it runs in.
         device: Device of that trainer.
@@ -207,17 +211,25 @@ class StudyRecord:
         return (*self.earlier, replace(self, earlier=(), holder=None, error=""))
 
     def all_trials(self, *roles: Role) -> tuple[TrialRecord, ...]:
-        """The trials of these roles, of all rounds."""
-        return tuple(each for study in (*self.earlier, self) for each in study.trials if each.plan.role in roles)
+        """The trials of these roles, of all rounds. A probe that the space has been widened over counts as search."""
+        return tuple(each for study in (*self.earlier, self) for each in study.trials if self._role(each) in roles)
 
     def finished(self, *roles: Role) -> tuple[TrialRecord, ...]:
         """The trials with a result, of these roles, of all rounds."""
         return tuple(each for each in self.all_trials(*roles) if each.end is not None)
 
+    def _role(self, trial: TrialRecord) -> Role:
+        role = trial.plan.role
+        return Role.SEARCH if role is Role.PROBE and trial.plan.hyperparameters in self.space else role
+
     @property
     def incumbent(self) -> int | None:
         """The fewest steps to target that a search trial took, of all rounds; None if none reached it."""
-        ends = (each.end for each in self.finished(Role.SEARCH))
+        return self.fewest_steps(Role.SEARCH)
+
+    def fewest_steps(self, role: Role) -> int | None:
+        """The fewest steps to target that a trial of this role took, of all rounds; None if none reached it."""
+        ends = (each.end for each in self.finished(role))
         return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)
 
 

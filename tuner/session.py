@@ -1,4 +1,4 @@
-"""What a worker does with a study it has claimed: search it, round by round, then confirm the best points."""
+"""What a worker does with a study it has claimed: search and probe it, round by round, then confirm the best points."""
 
 import math
 import time
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from tuner.analysis.confirmation import pending
+from tuner.analysis.probes import pending_probes
 from tuner.analysis.rounds import wider_space
 from tuner.analysis.warm_start import warm_points
 from tuner.checkpoints import Checkpoints, NoCheckpoints
@@ -72,13 +73,16 @@ class Session:
             self._train(record, GivenPoints(runs), lanes)
 
     def _search(self, lanes: int) -> StudyRecord:
-        """Search what is left of the current round; the study after it."""
+        """Search what is left of the current round, and beyond its sides; the study after it."""
         record, settings = self.claim.record(), self.experiment.search
         warm: Sequence[PointRun] = ()
         if settings.warm_start and not record.earlier:
             warm = warm_points(record, self.studies(), self.experiment.confirmation)
         points = SearchedPoints(self.experiment, record, warm=warm)
         self._train(record, points, lanes, slack=settings.slack, optimism=settings.optimism)
+        record = self.claim.record()
+        probes = GivenPoints(pending_probes(record, per_side=settings.probes))
+        self._train(record, probes, lanes, slack=settings.slack, optimism=settings.optimism)
         return self.claim.record()
 
     def _train(
@@ -211,7 +215,8 @@ class SearchedPoints:
             self._suggestions.tell(point, losses[point])
         given = _cover(record, experiment.search, seed=seed) if record.earlier else warm
         self._given = {each.point: each for each in given}
-        self.left = experiment.search.points_by(record.round) - len(losses)
+        done = sum(point >= 0 for point in losses)  # the others were probes
+        self.left = experiment.search.points_by(record.round) - done
         self._runs = self._unfinished(begun, losses.keys())
 
     def ask(self) -> PointRun:

@@ -199,6 +199,18 @@ class SearchSpace:
         """The parameters that have edges."""
         return ((name, each) for name, each in self.parameters.items() if isinstance(each, Range))
 
+    def around(self, point: Mapping[str, Value]) -> "SearchSpace":
+        """The space with its ranges stretched as far as a point lies outside them.
+
+        >>> SearchSpace({"x": Range(0.0, 1.0)}).around({"x": 1.5}).parameters["x"].high
+        1.5
+        """
+        stretched = {
+            name: replace(each, low=min(each.low, float(point[name])), high=max(each.high, float(point[name])))
+            for name, each in self.ranges()
+        }
+        return SearchSpace({**self.parameters, **stretched})
+
     def __contains__(self, point: object) -> bool:
         return (
             isinstance(point, Mapping)

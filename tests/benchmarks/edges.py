@@ -1,9 +1,10 @@
 """How often verdicts on edges are wrong, and whether their confidence is what it says, where the truth is known.
 
 Run as `python -m tests.benchmarks.edges [--landscapes 300] [--boxes 30] [--json]`. Synthetic landscapes and boxes on
-the noisy quadratic model are drawn, searched as the program searches, and judged after 20, 30, 50 and 100 trials. A
-side is outside if widening it by a decade lowers the optimum by more than 15 %, and inside if by less than 5 %; sides
-between are not scored, but count for the confidence, which is about 10 %.
+the noisy quadratic model are drawn, searched as the program searches, and judged after 20, 30, 50 and 100 trials and
+the probes that these lead to; after 50 also without probes. A side is outside if widening it by a decade lowers the
+optimum by more than 15 %, and inside if by less than 5 %; sides between are not scored, but count for the confidence,
+which is about 10 %.
 
 `--fit` fits the weights of `tuner.analysis.outside` on landscapes that are not those of the study.
 """
@@ -21,12 +22,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
-from tests.tuner.analysis.landscapes import Landscape, Searchable, search
+from tests.tuner.analysis.landscapes import Landscape, Searchable, probe, search
 from tests.tuner.analysis.quadratic_boxes import QuadraticBox
 from tuner.analysis import edges
 from tuner.analysis.edges import Verdict
 from tuner.analysis.outside import WORTHWHILE, Evidence, reach
-from tuner.records import StudyRecord
+from tuner.records import Role, StudyRecord
 from tuner.trial import Outcome
 
 POINTS = (20, 30, 50, 100)
@@ -47,6 +48,8 @@ class Side:
     Attributes:
         gain: log2 steps that widening it saves.
         confidence: As given; None if the verdict is about the range's other side.
+        probes: How many the study has; None if it was judged without.
+        cost: Steps spent on them, over those of the search.
     """
 
     problem: str
@@ -56,6 +59,8 @@ class Side:
     gain: float
     flagged: bool
     confidence: float | None
+    probes: int | None = None
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Row:
     Attributes:
         outside, inside: How many sides are.
         missed, flagged: Shares of those for which the verdict is wrong, and their standard errors.
+        probes, cost: Means over studies.
     """
 
     sides: str
@@ -75,6 +81,8 @@ class Row:
     inside: int
     flagged: float
     flagged_error: float
+    probes: float
+    cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +102,9 @@ def first(study: StudyRecord, points: int) -> StudyRecord:
 
 
 def reached(study: StudyRecord) -> int:
-    """How many trials reached the target."""
-    return sum(each.end is not None and each.end.outcome is Outcome.ACHIEVED for each in study.trials)
+    """How many trials of the search reached the target."""
+    ends = (each.end for each in study.finished(Role.SEARCH))
+    return sum(end is not None and end.outcome is Outcome.ACHIEVED for end in ends)
 
 
 def landscapes(count: int, *, seed: int) -> Iterator[tuple[int, Landscape]]:
@@ -119,28 +128,40 @@ def judged(problem: str, workloads: Iterable[tuple[int, Searchable]]) -> Iterato
         whole = search(workload, seed=seed, points=max(POINTS))
         for points in POINTS:
             study = first(whole, points)
-            successes = reached(study)
-            if successes == 0:
+            if reached(study) == 0:
                 continue
-            said = {(each.parameter, str(each.side)): each for each in edges.check(study)}
-            for side, gain in workload.gains.items():
-                verdict = said.get(side)
-                flagged = verdict is not None and verdict.verdict is Verdict.BOX_EDGE
-                confidence = verdict.confidence if verdict else None
-                yield Side(problem, points, workload.noise, successes >= REACHED, gain, flagged, confidence)
+            if points == 50:
+                yield from _sides(problem, workload, study, points)
+            probed = probe(workload, study, seed=seed)
+            probes = [each.end.spent for each in probed.trials[points:] if each.end is not None]
+            cost = sum(probes) / sum(each.end.spent for each in study.trials if each.end is not None)
+            for each in _sides(problem, workload, probed, points):
+                yield replace(each, probes=len(probes), cost=cost)
+
+
+def _sides(problem: str, workload: Searchable, study: StudyRecord, points: int) -> Iterator[Side]:
+    """Every side of a workload as judged from a study."""
+    enough = reached(study) >= REACHED
+    said = {(each.parameter, str(each.side)): each for each in edges.check(study)}
+    for side, gain in workload.gains.items():
+        verdict = said.get(side)
+        flagged = verdict is not None and verdict.verdict is Verdict.BOX_EDGE
+        yield Side(problem, points, workload.noise, enough, gain, flagged, verdict.confidence if verdict else None)
 
 
 def table_of(sides: Sequence[Side]) -> list[Row]:
-    """Rows for each problem and number of points; at 50 points for each noise; and those where little was reached."""
+    """Rows for each problem and number of points; at 50 for each noise, where enough reached it, and without probes."""
     rows = []
     for problem in dict.fromkeys(each.problem for each in sides):
-        ours = [each for each in sides if each.problem == problem]
+        ours = [each for each in sides if each.problem == problem and each.probes is not None]
         rows += [_row(problem, points, [each for each in ours if each.points == points]) for points in POINTS]
         at_50 = [each for each in ours if each.points == 50]
         for noise in NOISES:
             name = f"{problem}, noise {2**noise - 1:.0%}"
             rows.append(_row(name, 50, [each for each in at_50 if each.noise == noise]))
         rows.append(_row(f"{problem}, {REACHED} or more reached", 50, [each for each in at_50 if each.enough]))
+        alone = [each for each in sides if each.problem == problem and each.probes is None]
+        rows.append(_row(f"{problem}, without probes", 50, alone))
     return rows
 
 
@@ -158,13 +179,17 @@ def _row(name: str, points: int, sides: Sequence[Side]) -> Row:
         inside=len(inside),
         flagged=float(flagged),
         flagged_error=math.sqrt(flagged * (1 - flagged) / max(len(inside), 1)),
+        probes=float(np.mean([each.probes or 0 for each in sides])) if sides else math.nan,
+        cost=float(np.mean([each.cost for each in sides])) if sides else math.nan,
     )
 
 
 def calibration(sides: Sequence[Side], *, points: int = 50) -> list[Bin]:
     """Confidence against truth."""
     given = [
-        (each.confidence, each.gain > HELPS) for each in sides if each.points == points and each.confidence is not None
+        (each.confidence, each.gain > HELPS)
+        for each in sides
+        if each.points == points and each.probes is not None and each.confidence is not None
     ]
     bins = []
     for low, high in pairwise(BINS):
@@ -181,11 +206,11 @@ def fitted_weights(count: int) -> list[float]:
     for seed, landscape in landscapes(count, seed=TRAINING_SEED):
         whole = search(landscape, seed=seed, points=max(POINTS))
         ranges = dict(landscape.space.ranges())
-        for points in POINTS[1:]:
+        for points in POINTS:
             study = first(whole, points)
             if reached(study) == 0:
                 continue
-            evidence = Evidence.of(study)
+            evidence = Evidence.of(probe(landscape, study, seed=seed))
             found = evidence.signs(np.array([reach(ranges[name]) for name in evidence.names]))
             for name, sides in zip(evidence.names, found, strict=True):
                 for side, each in zip(("low", "high"), sides, strict=True):
@@ -216,11 +241,20 @@ def main() -> None:
     if given.json:
         print(json.dumps({"results": [asdict(each) for each in rows], "calibration": [asdict(each) for each in bins]}))
         return
-    table = Table("sides", "points", "outside", "missed", "inside", "flagged")
+    table = Table("sides", "points", "outside", "missed", "inside", "flagged", "probes", "of steps")
     for row in rows:
         missed = f"{row.missed:.1%} +- {row.missed_error:.1%}"
         flagged = f"{row.flagged:.1%} +- {row.flagged_error:.1%}"
-        table.add_row(row.sides, str(row.points), str(row.outside), missed, str(row.inside), flagged)
+        table.add_row(
+            row.sides,
+            str(row.points),
+            str(row.outside),
+            missed,
+            str(row.inside),
+            flagged,
+            f"{row.probes:.1f}",
+            f"{row.cost:.0%}",
+        )
     chances = Table("confidence", "verdicts", "mean", "widening helps")
     for each in bins:
         span = f"{each.low:.0%} - {each.high:.0%}"

@@ -123,7 +123,7 @@ def medians(
 def reference(batch_size: int) -> dict[str, object]:
     """The best of 1,000 trials."""
     digits = load("digits")
-    plain = replace(digits.search, max_rounds=1, optimism=math.inf)
+    plain = replace(digits.search, max_rounds=1, probes=0, optimism=math.inf)
     even = replace(digits, seed=1000, search=replace(plain, sampler={"kind": "quasi_random"}, points=500, width=16))
     guided = [
         replace(digits, seed=2000 + seed, search=replace(plain, sampler={"kind": "tpe"}, points=100))

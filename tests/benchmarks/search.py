@@ -79,12 +79,12 @@ def settings(experiment: Experiment, method: str, seed: int, points: int | None 
         seed: The experiment's.
         points: If given, how many our methods search instead of the preset's.
     """
+    within = replace(experiment.search, max_rounds=1, probes=0)
     if method in BASELINES:
-        plain = replace(experiment.search, points=100, slack=math.inf, optimism=math.inf, max_rounds=1)
-        search = replace(plain, sampler=BASELINES[method])
+        search = replace(within, sampler=BASELINES[method], points=100, slack=math.inf, optimism=math.inf)
     else:
-        sampler = experiment.search.sampler if experiment.search.sampler["kind"] == method else {"kind": method}
-        search = replace(experiment.search, sampler=sampler, max_rounds=1, points=points or experiment.search.points)
+        sampler = within.sampler if within.sampler["kind"] == method else {"kind": method}
+        search = replace(within, sampler=sampler, points=points or within.points)
     return replace(experiment, seed=seed, search=search)
 
 

@@ -44,7 +44,7 @@ class Row:
 
 def studies(experiment: Experiment, *, seed: int, warm: bool) -> tuple[StudyResults, ...]:
     """What a run comes to."""
-    search = replace(experiment.search, warm_start=warm, max_rounds=1)
+    search = replace(experiment.search, warm_start=warm, max_rounds=1, probes=0)
     return results(record_of(replace(experiment, seed=seed, search=search))).studies
 
 

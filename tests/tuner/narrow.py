@@ -13,7 +13,8 @@ from tuner.stores import Store
 def limited(low: str, high: str, *, more: str = "") -> Experiment:
     """The toy within these learning rates, at one batch size."""
     narrow = SMALL.replace("low = 1e-3, high = 10", f"low = {low}, high = {high}").replace("[8, 16]", "[8]")
-    searched = narrow.replace('"random" }\npoints = 12', f'"tpe" }}\npoints = 40\nround_points = 10\n{more}')
+    settings = f'"tpe" }}\npoints = 40\nround_points = 10\n{more}'
+    searched = narrow.replace('"random" }\npoints = 12\nprobes = 0', settings)
     return parse(searched, source="toy.toml")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuner.narrow import EXCLUDED, searched, work
+from tests.tuner.narrow import limited, searched, work
 from tuner import overview, printing, tables
 from tuner.analysis.summary import results
 from tuner.errors import TunerError
@@ -25,9 +25,9 @@ from tuner.stores.opening import open_progress, open_store
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store of one study of several rounds."""
+    """A store of one study of several rounds, without probes."""
     with closing(open_store(f"sqlite:///{tmp_path_factory.mktemp('widened') / 'tuner.db'}")) as opened:
-        work(opened, EXCLUDED)
+        work(opened, limited("1e-4", "1e-2", more="probes = 0"))
         yield opened
 
 

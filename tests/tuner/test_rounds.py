@@ -70,6 +70,19 @@ def test_points_are_numbered_on_and_the_first_half_of_a_round_covers_what_was_ad
     assert all(later[point] in second.space and later[point] not in first.space for point in range(40, 45))
 
 
+def test_each_search_is_followed_by_probes_beyond_its_space_which_the_next_round_is_told_of(store: Store) -> None:
+    work(store, EXCLUDED)
+
+    study = searched(store)
+    first = study.rounds[0]
+    probes = first.finished(Role.PROBE)
+    assert [each.plan.point for each in probes] == [-1, -2, -3, -4]
+    assert not any(each.plan.hyperparameters in first.space for each in probes)
+    assert min(each.started for each in probes) >= max(each.started for each in first.finished(Role.SEARCH))
+    assert all(each in study.finished(Role.SEARCH) for each in probes)
+    assert history(study)[0].probes == 4
+
+
 def test_confirmation_runs_once_at_the_end(store: Store) -> None:
     work(store, EXCLUDED)
 
@@ -150,7 +163,7 @@ def test_a_search_stopped_within_a_later_round_goes_on_in_it(store: Store) -> No
     after = searched(store)
     assert (before.round, before.complete) == (2, False)
     assert after.complete
-    points = sorted(each.plan.point for each in after.finished(Role.SEARCH))
+    points = sorted(each.plan.point for each in after.finished(Role.SEARCH) if each.plan.role is Role.SEARCH)
     assert points == list(range(experiment.search.points_by(after.round)))
 
 

@@ -69,8 +69,13 @@ def minimise(precision: Array, linear: Array, *, parameters: int) -> Array:
     return np.hstack([np.linalg.solve(precision[:, free, free], rest[..., None])[..., 0], projected])
 
 
-def least_in(weights: Array, lowest: Array, highest: Array, *, start: Array) -> Array:
-    """The least value of convex quadratic functions in boxes, by coordinate descent; [function, box].
+def values(weights: Array, positions: Array) -> Array:
+    """Of functions with these weights [function, feature] at positions [function, ..., parameter]; [function, ...]."""
+    return np.asarray(np.einsum("s...f,sf->s...", features(positions), weights))
+
+
+def lowest_in(weights: Array, lowest: Array, highest: Array, *, start: Array) -> Array:
+    """Where convex quadratic functions are least in boxes, by coordinate descent; [function, box, parameter].
 
     Args:
         weights: Of each function's features, [function, feature].
@@ -91,7 +96,7 @@ def least_in(weights: Array, lowest: Array, highest: Array, *, start: Array) -> 
             vertex = np.where(flat, -np.sign(slope) * np.inf, -slope / np.where(flat, 1.0, bend))
             stays = np.isnan(vertex)
             place[:, :, each] = np.where(stays, place[:, :, each], np.clip(vertex, low[:, each], high[:, each]))
-    return np.asarray(np.einsum("sbf,sf->sb", features(place + 0.5), weights))
+    return place + 0.5
 
 
 def _penalties(reduced: Array, metric: Array) -> Array:

@@ -4,9 +4,11 @@ An optimum is outside if widening that side would lower the best steps by more t
 point lies near an edge is no evidence by itself: a parameter without effect has its best value anywhere, and along a
 ridge of constant `lr / (1 - momentum)` the best few scatter over the whole box. So the chance that widening helps is
 computed (`outside`), and a side is flagged if it is above `SUSPICIOUS`: few optima are outside, and a needless round
-costs less than an optimum that is missed. How often it is wrong: `python -m tests.benchmarks.edges`.
+costs less than an optimum that is missed. Where it is in doubt, trials beyond the side have been run (`probes`). How
+often it is wrong: `python -m tests.benchmarks.edges`.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 from tuner.analysis.confirmation import Confirmation
 from tuner.analysis.outside import FEW, Evidence, reach
 from tuner.records import StudyRecord
-from tuner.space import Natural, Range, Scale, Side
+from tuner.space import Natural, Range, Scale, SearchSpace, Side
+from tuner.trial import Value
 
 Array = NDArray[np.float64]
 
@@ -74,16 +77,29 @@ def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[Ed
     Trials that did not reach the target count by the loss the sampler was told, so a study that nothing reached says
     where its space should grow. A confirmed winner says where the best point is; the chances rest on the search.
     """
-    ranges = dict(study.space.ranges())
     evidence = Evidence.of(study)
-    if not (len(evidence.trained) and ranges):
-        return ()
     best = confirmed.hyperparameters if confirmed else evidence.best
+    found: dict[str, EdgeVerdict] = {}
+    for each in sides(evidence, study.space, best):
+        found[each.parameter] = min(found.get(each.parameter, each), each, key=_suspicion)
+    return tuple(found[name] for name, _ in study.space.ranges() if found)
+
+
+def sides(evidence: Evidence, space: SearchSpace, best: Mapping[str, Value]) -> Iterator[EdgeVerdict]:
+    """A verdict for each side of each range; none if every trial in the box diverged.
+
+    Args:
+        evidence: Of a study.
+        space: The study's.
+        best: The best point.
+    """
+    if not best:
+        return
+    ranges = dict(space.ranges())
     signs = evidence.signs(np.array([reach(ranges[name]) for name in evidence.names]))
-    found = {}
-    for column, name in enumerate(evidence.names):
-        sides = [
-            EdgeVerdict(
+    for column, (name, both) in enumerate(zip(evidence.names, signs, strict=True)):
+        for side, sign in zip(Side, both, strict=True):
+            yield EdgeVerdict(
                 parameter=name,
                 side=side,
                 verdict=_verdict(evidence, column, side, limits=ranges[name], chance=sign.chance),
@@ -91,10 +107,11 @@ def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[Ed
                 value=float(best[name]),
                 confidence=sign.chance,
             )
-            for side, sign in zip(Side, signs[column], strict=True)
-        ]
-        found[name] = min(sides, key=lambda each: (list(Verdict).index(each.verdict), -each.confidence))
-    return tuple(found[name] for name in ranges)
+
+
+def _suspicion(edge: EdgeVerdict) -> tuple[int, float]:
+    """Sorts the more suspicious side first."""
+    return list(Verdict).index(edge.verdict), -edge.confidence
 
 
 def _verdict(evidence: Evidence, column: int, side: Side, *, limits: Range, chance: float) -> Verdict:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis import surface
+from tuner.analysis.surface import Surface
 from tuner.records import Role, StudyRecord, TrialRecord
 from tuner.space import Range, Scale
 from tuner.trial import Outcome, Value
@@ -29,8 +30,8 @@ LOSS_BAND = 5.0
 """Trials that are worse than the best by more log2 steps than this tell nothing of the surface near it."""
 UNRIVALLED = 4.0
 """log2 steps beyond which it no longer matters how much worse the best trial away from an edge is."""
-WEIGHTS = (-1.84, 0.6, -2.29, 0.31)
-"""Of one, and of the signs in order: `python -m tests.benchmarks.edges --fit`, on landscapes of its own."""
+WEIGHTS = (-2.17, 0.63, -3.01, 0.47)
+"""Of one, and of the signs in order: `python -m tests.benchmarks.edges --fit`, on probed landscapes of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ class Evidence:
 
     Attributes:
         names: Of the ranges, sorted, so that their order in the space changes nothing.
-        best: The best trial's hyperparameters; empty if every trial diverged.
-        trained: Positions of trials that did not diverge, [trial, parameter].
+        best: Hyperparameters of the best trial within the box; empty if every trial there diverged.
+        trained: Positions of trials that did not diverge, [trial, parameter]; those of probes lie outside 0 to 1.
         losses: What the sampler was told of those, [trial].
         diverged: Positions of trials that did, [trial, parameter].
+        fitted: The surface through the better ones; None if every trial diverged.
     """
 
     names: tuple[str, ...]
@@ -71,31 +73,36 @@ class Evidence:
     trained: Array
     losses: Array
     diverged: Array
+    fitted: Surface | None
 
     @classmethod
     def of(cls, study: StudyRecord) -> "Evidence":
-        """The search of a study."""
+        """The search of a study, and its probes."""
         ranges = dict(sorted(study.space.ranges()))
-        trials = sorted(study.finished(Role.SEARCH), key=lambda each: (_loss(each), each.number))
+        trials = sorted(study.finished(Role.SEARCH, Role.PROBE), key=lambda each: (_loss(each), each.number))
         trained = [each for each in trials if not _has_diverged(each)]
         diverged = [each for each in trials if _has_diverged(each)]
+        points = [each.plan.hyperparameters for each in trained]
+        positions, losses = _positions(points, ranges), np.array([_loss(each) for each in trained])
+        good = losses <= losses.min(initial=math.inf) + LOSS_BAND
         return cls(
             names=tuple(ranges),
-            best=trained[0].plan.hyperparameters if trained else {},
-            trained=_positions([each.plan.hyperparameters for each in trained], ranges),
-            losses=np.array([_loss(each) for each in trained]),
+            best=next((each for each in points if each in study.space), {}),
+            trained=positions,
+            losses=losses,
             diverged=_positions([each.plan.hyperparameters for each in diverged], ranges),
+            fitted=surface.fit(positions[good], losses[good]) if points and ranges else None,
         )
 
     def signs(self, reach: Array) -> list[tuple[Signs, Signs]]:
-        """What speaks for the optimum being beyond the low and the high side of each range.
+        """What speaks for the optimum being beyond the low and the high side of each range; nothing if all diverged.
 
         Args:
             reach: How far each side would be widened, in shares of the range, [parameter].
         """
-        good = self.losses <= self.losses[0] + LOSS_BAND
-        fitted = surface.fit(self.trained[good], self.losses[good])
-        worthwhile = fitted.gains(reach, start=self.trained[0]) > -math.log2(1 - WORTHWHILE)
+        if self.fitted is None:
+            return []
+        worthwhile = self.fitted.gains(reach, start=self.trained[0]) > -math.log2(1 - WORTHWHILE)
         share = (worthwhile.sum(axis=0) + 0.5) / (len(worthwhile) + 1)
         odds = np.log(share / (1 - share))
         return [

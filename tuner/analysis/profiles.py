@@ -90,7 +90,7 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     """
     ranges = dict(study.space.ranges())
     columns = Columns(study.space)
-    finished = study.finished(*Role)
+    finished = study.finished(Role.SEARCH, Role.CHOOSE, Role.REPORT)
     places = np.array([columns.place(each.plan.hyperparameters) for each in finished])  # [trial, place]
     losses = np.array([_loss(each) for each in finished])
     curves = _curves(columns, places, losses) if ranges and len(finished) >= LEAST_TRIALS else None

@@ -41,20 +41,24 @@ class RoundStory:
     Attributes:
         points: Points of its own with a result.
         best_steps: Fewest steps to target of one of them, None if none reached it.
+        probes: Probes beyond its sides with a result.
+        best_probe: Fewest steps to target of one of those, None if none reached it.
         widened: What the next round did about it; empty for the last.
     """
 
     round: int
     points: int
     best_steps: int | None
+    probes: int
+    best_probe: int | None
     widened: tuple[Widening, ...]
 
     @property
     def sentence(self) -> str:
         """The round, for a person."""
-        best = "none reached the target" if self.best_steps is None else f"best {self.best_steps:,} steps"
+        probed = f"; {self.probes} probes beyond its sides, {_best(self.best_probe)}" if self.probes else ""
         widened = f"; then {', '.join(each.phrase for each in self.widened)}" if self.widened else ""
-        return f"Round {self.round}: {self.points} points, {best}{widened}."
+        return f"Round {self.round}: {self.points} points, {_best(self.best_steps)}{probed}{widened}."
 
     def to_json(self) -> Json:
         """One entry of `history`."""
@@ -62,6 +66,8 @@ class RoundStory:
             "round": self.round,
             "points": self.points,
             "best_steps": self.best_steps,
+            "probes": self.probes,
+            "best_probe": self.best_probe,
             "widened": [each.to_json() for each in self.widened],
         }
 
@@ -123,6 +129,8 @@ def history(study: StudyRecord) -> tuple[RoundStory, ...]:
             round=each.round,
             points=len(each.finished(Role.SEARCH)),
             best_steps=each.incumbent,
+            probes=len(each.finished(Role.PROBE)),
+            best_probe=each.fewest_steps(Role.PROBE),
             widened=tuple(widenings(each.space, after.space)),
         )
         for each, after in zip(rounds, following, strict=True)
@@ -146,6 +154,10 @@ def unreached(study: StudyRecord, goal: ReachTarget) -> Unreached | None:
     last = [each.end.final.get(goal.metric, math.nan) for each in trials if each.end is not None]
     closest = min(filter(math.isfinite, last), default=None)
     return Unreached(goal, len(trials), study.round, closest, study.space)
+
+
+def _best(steps: int | None) -> str:
+    return "none reached the target" if steps is None else f"best {steps:,} steps"
 
 
 def _is_near(edge: EdgeVerdict) -> bool:

@@ -175,7 +175,7 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
         batch_size=study.batch_size,
         complete=study.complete,
         trials=_count(study),
-        steps_spent=_spent(study.finished(Role.SEARCH)),
+        steps_spent=_spent(study.finished(Role.SEARCH, Role.PROBE)),
         confirmation_steps_spent=_spent(study.finished(Role.CHOOSE, Role.REPORT)),
         warm_start=warm_start(study),
         history=history(study),
@@ -187,8 +187,8 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
 
 
 def _count(study: StudyRecord) -> TrialCounts:
-    """Search trials by how they ended."""
-    searched = study.all_trials(Role.SEARCH)
+    """Search trials by how they ended, probes apart."""
+    searched = [each for each in study.all_trials(Role.SEARCH) if each.plan.role is Role.SEARCH]
     outcomes = Counter(each.end.outcome for each in searched if each.end is not None)
     states = Counter(each.state for each in searched)
     return TrialCounts(

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.convex import features, least_in, minimise
+from tuner.analysis.convex import features, lowest_in, minimise, values
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ OFFSET, SLOPE, CURVATURE = 10.0, 6.0, 16.0
 """Prior widths, in log2 steps: a range may be worth a factor of 64 in steps from end to end, before curvature."""
 BEST = 3
 """How many of the lowest losses say what `best` is."""
+HOPEFUL = 0.25
+"""The share of the draws that hope most for a part of the space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,26 @@ class Surface:
         for each in range(count):
             lowest[1 + 2 * each, each] -= reach[each]
             highest[2 + 2 * each, each] += reach[each]
-        least = least_in(self.weights[1:], lowest, highest, start=start)  # [draw, box], the first box as it is
+        draws = self.weights[1:]
+        least = values(draws, lowest_in(draws, lowest, highest, start=start))  # [draw, box], the first box as it is
         return np.maximum(least[:, :1] - least[:, 1:], 0.0).reshape(-1, count, 2)
+
+    def hopes(self, lowest: Array, highest: Array, *, start: Array, count: int) -> Array:
+        """Where draws that hope most for a part of the space would look there, [position, parameter].
+
+        Args:
+            lowest: One corner of the part, [parameter].
+            highest: The opposite one.
+            start: Some good position, [parameter].
+            count: How many positions, from the most hopeful draw to the last of the hopeful.
+        """
+        draws = self.weights[1:]
+        parts = np.array([np.zeros(len(start)), lowest]), np.array([np.ones(len(start)), highest])
+        places = lowest_in(draws, *parts, start=start)  # [draw, box or part, parameter]
+        least = values(draws, places)
+        order = np.argsort(least[:, 1] - least[:, 0], kind="stable")
+        chosen = order[np.linspace(0, max(HOPEFUL * len(order), count) - 1, count).astype(int)]
+        return np.asarray(places[chosen, 1])
 
 
 def fit(positions: Array, losses: Array, *, draws: int = 160) -> Surface:

@@ -30,7 +30,8 @@ class Standing:
     """Where one study stands.
 
     Attributes:
-        planned: Trials it will have, if every one that confirmation may ask for is run and no further round is opened.
+        planned: Trials it will have, if every one that confirmation may ask for is run, no further round is opened and
+            no side probed.
         points: Search trials among these.
         done: Trials with a result.
         searched: Search trials among them.
@@ -137,6 +138,7 @@ class Standings:
     def _count(self, standing: Standing, trial: TrialRecord) -> None:
         """Take a trial's result into account."""
         standing.done += 1
+        standing.planned += trial.plan.role is Role.PROBE
         standing.ended_steps += trial.end.spent if trial.end is not None else 0
         standing.steps = max(standing.steps, standing.ended_steps)
         if trial.plan.role is Role.SEARCH and trial.end is not None:

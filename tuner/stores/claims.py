@@ -106,7 +106,7 @@ class StudyClaim:
         # Optuna's transaction is its own: should the claim be lost just now, the next owner fails the trial. So does
         # whoever leaves the claim with one that was made twice, when an answer was lost.
         self.check()
-        space = self.current.space or self.found.settings.space
+        space = (self.current.space or self.found.settings.space).around(plan.hyperparameters)  # a probe lies outside
         template = create_trial(
             state=OptunaState.RUNNING,
             params=encode(space, plan.hyperparameters),

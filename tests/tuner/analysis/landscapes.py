@@ -9,7 +9,7 @@ Parameters may have no effect; beyond a cliff trials diverge; seeds add noise.
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.tuner.synthetic import study, trial
+from tuner.analysis.probes import pending_probes
 from tuner.records import PointRun, Role, StudyRecord, TrialEnd, TrialRecord
 from tuner.samplers import Sampler
 from tuner.samplers.tpe import Tpe
@@ -29,8 +30,8 @@ NAMES = ("a", "b", "c", "d")
 SPACE = SearchSpace({name: Range(1.0, 100.0, scale=Scale.LOG) for name in NAMES})
 LEAST, BUDGET = 6.0, 12.0
 """log2 of the steps at the best place of a box, and of the budget."""
-LANES, AHEAD, SLACK = 8, 4, 2.0
-"""As the program searches: trials in training, suggestions made ahead, and how early trials are cut."""
+LANES, AHEAD, SLACK, PROBES = 8, 4, 2.0, 4
+"""As the program searches: trials in training, suggestions made ahead, how early trials are cut, probes of a side."""
 
 
 class Searchable(Protocol):
@@ -204,6 +205,18 @@ def search(
             ready.append((asked, suggestions.ask(asked)))
             asked += 1
     return study(*sorted(trials, key=lambda each: each.number), space=workload.space)
+
+
+def probe(workload: Searchable, searched: StudyRecord, *, seed: int, per_side: int = PROBES) -> StudyRecord:
+    """The study after its probes, capped as the program caps them."""
+    generator = np.random.default_rng((seed, len(searched.trials)))
+    cap = min(math.log2((searched.incumbent or math.inf) * SLACK), BUDGET)
+    probes: list[TrialRecord] = []
+    for run in pending_probes(searched, per_side=per_side):
+        expected = workload.log_steps(run.hyperparameters) + workload.noise * generator.standard_normal()
+        end = _Running(run.hyperparameters, 0.0, expected).end(workload, cap)
+        probes.append(trial(len(searched.trials) + len(probes), end, run=run))
+    return replace(searched, trials=(*searched.trials, *probes))
 
 
 @dataclass(frozen=True)

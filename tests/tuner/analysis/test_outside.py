@@ -65,10 +65,10 @@ def test_a_box_that_holds_the_optimum_of_the_noisy_quadratic_model_gains_nothing
 
 def test_the_table_scores_what_is_outside_and_inside_and_leaves_the_rest_to_the_confidence() -> None:
     sides = [
-        Side("synthetic", 50, 0.15, enough=True, gain=1.0, flagged=True, confidence=0.9),
-        Side("synthetic", 50, 0.15, enough=True, gain=1.0, flagged=False, confidence=0.03),
-        Side("synthetic", 50, 0.15, enough=True, gain=0.16, flagged=True, confidence=0.9),
-        Side("synthetic", 50, 0.15, enough=False, gain=0.0, flagged=False, confidence=None),
+        Side("synthetic", 50, 0.15, enough=True, gain=1.0, flagged=True, confidence=0.9, probes=8),
+        Side("synthetic", 50, 0.15, enough=True, gain=1.0, flagged=False, confidence=0.03, probes=8),
+        Side("synthetic", 50, 0.15, enough=True, gain=0.16, flagged=True, confidence=0.9, probes=8),
+        Side("synthetic", 50, 0.15, enough=False, gain=0.0, flagged=False, confidence=None, probes=8),
     ]
 
     row = next(each for each in table_of(sides) if (each.sides, each.points) == ("synthetic", 50))

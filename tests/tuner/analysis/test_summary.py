@@ -54,7 +54,7 @@ def test_results_print_the_promised_shape() -> None:
         "batch_size": 64,
         "rounds": 1,
         "warm_start": None,
-        "history": [{"round": 1, "points": 4, "best_steps": 40, "widened": []}],
+        "history": [{"round": 1, "points": 4, "best_steps": 40, "probes": 0, "best_probe": None, "widened": []}],
         "unreached": None,
         "complete": True,
         "steps_spent": 60 + 40 + 120 + 24,

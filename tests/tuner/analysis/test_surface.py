@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from tuner.analysis.convex import features, hessians, least_in, minimise
+from tuner.analysis.convex import features, hessians, lowest_in, minimise, values
 from tuner.analysis.surface import fit
 
 Array = NDArray[np.float64]
@@ -56,14 +56,14 @@ def test_no_fit_has_a_negative_curvature(seed: int, parameters: int) -> None:
 
 def test_the_least_value_in_a_box_is_that_of_a_fine_grid() -> None:
     positions = places(60, 2)
-    values = 3 * (positions @ np.array([1.0, 0.8]) - 0.4) ** 2 + (positions[:, 0] - 1.3) ** 2
-    weights = least_squares(values, positions)
+    heights = 3 * (positions @ np.array([1.0, 0.8]) - 0.4) ** 2 + (positions[:, 0] - 1.3) ** 2
+    weights = least_squares(heights, positions)
     axis = np.linspace(0, 1, 301)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
-    (found,) = least_in(weights[None], np.zeros((1, 2)), np.ones((1, 2)), start=np.array([0.5, 0.5]))[0]
+    place = lowest_in(weights[None], np.zeros((1, 2)), np.ones((1, 2)), start=np.array([0.5, 0.5]))
 
-    assert found == pytest.approx((features(grid) @ weights).min(), abs=1e-3)
+    assert values(weights[None], place).item() == pytest.approx((features(grid) @ weights).min(), abs=1e-3)
 
 
 def test_a_surface_follows_the_losses_it_was_fitted_to() -> None:
