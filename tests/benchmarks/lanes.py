@@ -20,8 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.lanes import Lanes
-from objectives.training.minibatches import Minibatches, Order
-from objectives.training.networks import Computation, network_for
+from objectives.training.minibatches import STEPS_AHEAD, Minibatches, Order
+from objectives.training.networks import Computation, networks_for
 from tests.benchmarks.workloads import WORKLOADS, Workload
 from tests.objectives.reference import EASY, shuffled
 
@@ -44,7 +44,7 @@ class Speed:
         loop_steps_per_second: Of the ordinary loop.
         ratio: Of the two.
         share_of_peak: Arithmetic of the lanes, over that of a large matrix product.
-        bytes_per_lane: Kept between steps for each trial: parameters, gradient, optimizer; on a GPU all that is held.
+        bytes_per_lane: Kept between steps for each trial: parameters and velocity; on a GPU all that is held.
         compiled_steps_per_second: Of the compiled loop, on a GPU.
     """
 
@@ -86,13 +86,14 @@ def ordinary_loop(workload: Workload, batch_size: int, *, device: torch.device, 
 def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.device) -> tuple[Train, int]:
     """As many trials in lockstep, and the bytes a lane keeps."""
     splits = workload.splits()
-    network = network_for(workload.model, splits, Computation(), lanes=lanes, batch_size=batch_size, device=device)
+    networks = networks_for(workload.model, splits, Computation(), lanes=lanes, batch_size=batch_size, device=device)
+    network = networks.now
     mode = torch.no_grad if network.autograd else torch.inference_mode
     with mode():
         inputs, labels = splits.train.inputs.to(device), splits.train.labels.to(device)
         minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
         tensors = Lanes(
-            network, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
+            networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
         )
         for lane in range(lanes):
             generator = torch.Generator().manual_seed(lane)
@@ -107,7 +108,9 @@ def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.d
                 tensors.train(*minibatches.take(taken))
                 steps -= taken
 
-    return run, 3 * network.parameters * tensors.parameters.element_size()
+    while networks.calibration.chosen is None:
+        run(STEPS_AHEAD)
+    return run, 2 * network.parameters * tensors.parameters.element_size()
 
 
 def compare(name: str, batch_size: int, *, lanes: int, device: torch.device, peak: float) -> Speed:
