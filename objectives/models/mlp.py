@@ -56,8 +56,8 @@ class MlpNetwork:
     """A perceptron with the given widths and one row of parameters a lane.
 
     A layer's weights are stored `[in, out]`, followed by its biases and by padding; a row of weights may be padded too.
-    Those of the output layer are `[out, in]`, and logits `[class, example]`: a product that gives ten columns takes four
-    times as long as one that gives ten rows.
+    Those of the output layer are `[out, in]`, and logits `[class, example]`: a product that gives ten columns takes
+    four times as long as one that gives ten rows.
     """
 
     together = 1
@@ -165,6 +165,7 @@ class MlpNetwork:
 
         Args:
             labels: `[lane, 1, example]`.
+            share: Of the gradient.
         """
         logits, gradient, row = self._logits, self._logit_gradient, self._row
         logits.sub_(torch.amax(logits, 1, True, out=row))

@@ -1,4 +1,4 @@
-"""Ghost batch norm (Hoffer et al. 2017): statistics of parts of a minibatch, so that its size does not change the loss."""
+"""Ghost batch norm (Hoffer et al. 2017): of equal parts of a minibatch, so that its size does not change the loss."""
 
 import torch
 from torch import Tensor, nn

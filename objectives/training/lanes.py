@@ -91,6 +91,8 @@ class Lanes:
         self._vacant = set(range(lanes))
         self._records = device.type == "cuda"
         self._recorded: dict[int, RecordedStep] = {}
+        # Steps are replayed one after the other, so that all can work in the same memory.
+        self._pool = torch.cuda.graph_pool_handle() if self._records else None
         self._groups: list[Group] = []
 
     @property
@@ -167,7 +169,7 @@ class Lanes:
             return step
         if group.lanes.start not in self._recorded:
             touched = group.parameters, *group.state, group.loss_sums
-            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched)
+            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched, pool=self._pool)
         return self._recorded[group.lanes.start]
 
     def _update(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
@@ -178,7 +180,7 @@ class Lanes:
     def collect_losses(self, lanes: Tensor) -> Tensor:
         """The training losses of some lanes since they were last collected, added up, `[lane]`."""
         sums = self._loss_sums[lanes]
-        self._loss_sums[lanes] = 0
+        self._loss_sums.index_fill_(0, lanes, 0.0)
         return sums
 
     def _learning_rates(self, steps: int) -> Tensor:

@@ -87,8 +87,13 @@ class ModuleNetwork:
         return row
 
     def seed(self, noise: int) -> None:
-        """Seeds torch's own generator."""
-        torch.manual_seed(noise)
+        """Seeds torch's own generator, on this device alone: on all of them takes longer."""
+        if self._device.type == "cuda":
+            torch.cuda.default_generators[self._device.index or 0].manual_seed(noise)
+        elif self._device.type == "cpu":
+            torch.default_generator.manual_seed(noise)
+        else:
+            torch.manual_seed(noise)
 
     def add_gradient(
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
@@ -138,7 +143,7 @@ def _together(module: nn.Module) -> int | None:
         if isinstance(each, GhostBatchNorm):
             together = math.lcm(together, each.ghost_size)
         elif isinstance(each, nn.modules.batchnorm._NormBase) and each.track_running_stats and each.momentum is None:
-            raise ValueError(f"{type(each).__name__} without momentum counts minibatches, which lanes do not; give it one")
+            raise ValueError(f"{type(each).__name__} without momentum counts minibatches, as lanes do not; give it one")
         elif isinstance(each, nn.modules.batchnorm._BatchNorm):
             return None
     return together

@@ -17,7 +17,7 @@ from objectives.training.arithmetic import Precision, tensor_cores
 from objectives.training.evaluation import METRICS, Evaluation
 from objectives.training.grid import Progress
 from objectives.training.lanes import Lanes
-from objectives.training.memory import memory_watched
+from objectives.training.memory import memory_watched, sent
 from objectives.training.minibatches import Minibatches, Order
 from objectives.training.networks import Computation, networks_for
 from tuner.trial import Measurement, TrialSpec
@@ -166,8 +166,8 @@ class LaneTrainer:
     def _measure(self, lanes: Sequence[int]) -> Reading:
         """Measure some lanes, without waiting for the device."""
         due = [self._progress[lane] for lane in lanes]
-        rows = torch.tensor(lanes, device=self._place)
-        counts = torch.tensor([progress.step - progress.measured for progress in due], device=self._place)
+        rows = sent(torch.tensor(lanes), self._place)
+        counts = sent(torch.tensor([progress.step - progress.measured for progress in due]), self._place)
         train_loss = self._lanes.collect_losses(rows) / counts
         held_out = self._evaluation.measure(self._networks.now, self._lanes.parameters[rows])
         for progress in due:

@@ -137,9 +137,7 @@ def shuffled(examples: int, batch_size: int, generator: torch.Generator) -> Iter
         rows = rows[batch_size:]
 
 
-def losses_and_gradient(
-    network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
+def losses_and_gradient(network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """What a network finds, and what it adds to zeros."""
     gradient = torch.zeros_like(parameters)
     return network.add_gradient(parameters, inputs, labels, gradient), gradient
