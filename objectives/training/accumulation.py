@@ -124,5 +124,5 @@ def _check(together: int | None, *, batch_size: int, microbatch: int) -> None:
     if together is None or (whole and batch_size <= together):
         return
     for path, size in (("batch_sizes", batch_size), ("objective.microbatch", microbatch)):
-        if size % together and size != batch_size <= together:
+        if size % together and not size == batch_size <= together:
             raise ConfigError([Problem(path, f"{size} is not a multiple of the {together} examples of a ghost batch")])

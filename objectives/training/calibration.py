@@ -31,7 +31,7 @@ class Memory:
 
     Args:
         key: Everything it may depend on.
-        folder: Where the files are; by default `tuner/lanes` below `XDG_CACHE_HOME`.
+        folder: Where the files are; by default what `TUNER_CACHE` names, or `tuner` below `XDG_CACHE_HOME`.
     """
 
     def __init__(self, key: Mapping[str, str | int], folder: Path | None = None) -> None:
@@ -109,4 +109,6 @@ class Calibration:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner" / "lanes"
+    if folder := os.environ.get("TUNER_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner"

@@ -2,8 +2,8 @@
 
 Run as `python -m tests.benchmarks.lanes [--device cpu|cuda] [--model NAME] [--batch-size B] [--lanes N] [--json]`; the
 last three filters may be repeated. Each number is the median of five measurements, of the loops and of the lanes in
-turn, so that all meet the same machine. None evaluates or logs while it trains. On a GPU the loop is also timed under
-`torch.compile` with CUDA graphs.
+turn, so that all meet the same machine; on a CPU in seconds of one processor, so that others' work counts little. None
+evaluates or logs while it trains. On a GPU the loop is also timed under `torch.compile` with CUDA graphs.
 """
 
 import argparse
@@ -166,12 +166,13 @@ def peak_of(device: torch.device) -> float:
 
 
 def seconds(train: Train, steps: int, *, device: torch.device) -> float:
-    """The time for a number of steps."""
-    start = time.perf_counter()
+    """The time for a number of steps; of the processor, where they train on one."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    start = clock()
     train(steps)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def table(speeds: Sequence[Speed], peak: float) -> str:

@@ -59,7 +59,7 @@ def test_ghost_batches_are_batches_of_ordinary_batch_norm(shape: tuple[int, ...]
     inputs, twin = (random(12, *shape).requires_grad_() for _ in range(2))
     slopes = random(12, *shape, seed=1)
 
-    outputs, expected = ghost(inputs), torch.cat([ordinary(part) for part in twin.split(4)])
+    outputs, expected = ghost(inputs), torch.cat([ordinary(part) for part in twin.unflatten(0, (3, 4))])
 
     torch.testing.assert_close(outputs, expected, rtol=1e-12, atol=1e-12)
     for ours, theirs in zip(
@@ -87,14 +87,13 @@ def test_ghost_batches_need_channels() -> None:
 @pytest.mark.parametrize("microbatch", [4, 8, 12, 20])
 def test_parts_of_whole_ghost_batches_add_up_to_the_minibatch(microbatch: int) -> None:
     row = network(4).initialise(torch.Generator().manual_seed(0)).double()
-    rows, inputs, labels = (row.clone().unsqueeze(0) for _ in range(2)), random(1, 20, 64), torch.arange(20)[None] % 3
+    averages, expected_averages = row.repeat(2, 1).split(1)
+    inputs, labels = random(1, 20, 64), torch.arange(20)[None] % 3
     parts = Accumulation(lambda _: network(4), batch_size=20, microbatch=microbatch)
 
-    (losses, gradient, averages), (expected_losses, expected, expected_averages) = (
-        (*losses_and_gradient(made, each, inputs, labels), each)
-        for made, each in zip((parts, network(4)), rows, strict=True)
-    )
+    losses, gradient = losses_and_gradient(parts, averages, inputs, labels)
 
+    expected_losses, expected = losses_and_gradient(network(4), expected_averages, inputs, labels)
     torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(gradient, expected, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(averages, expected_averages, rtol=1e-12, atol=1e-12)
