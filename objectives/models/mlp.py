@@ -107,7 +107,7 @@ class MlpNetwork:
             self._blocks, parameters.split_with_sizes(self._sizes, 1), strict=True
         ):
             size = rows * stride
-            weights = block[:, :size].unflatten(1, (rows, stride))[..., :length]
+            weights = block[:, :size].view(-1, rows, stride)[..., :length]
             views.append((weights, block[:, size : size + biases]))
         *hidden, (weights, offsets) = views
         return [(each, biases.unsqueeze(1)) for each, biases in hidden], (weights, offsets.unsqueeze(2))

@@ -32,13 +32,13 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
         self._check_input_dim(input)
         ghosts = len(input) // self.ghost_size
         # Every channel of every ghost batch becomes a channel of its own.
-        apart = input.unflatten(0, (ghosts, self.ghost_size)).transpose(0, 1).flatten(1, 2)
+        apart = input.reshape(ghosts, self.ghost_size, *input.shape[1:]).transpose(0, 1).flatten(1, 2)
         means, variances = torch.zeros(2, ghosts * self.num_features, dtype=self.weight.dtype, device=input.device)
         outputs = functional.batch_norm(
             apart, means, variances, self.weight.repeat(ghosts), self.bias.repeat(ghosts), True, 1.0, self.eps
         )
         self._remember(means.view(ghosts, -1), variances.view(ghosts, -1))
-        return outputs.unflatten(1, (ghosts, self.num_features)).transpose(0, 1).flatten(0, 1)
+        return outputs.reshape(self.ghost_size, ghosts, *input.shape[1:]).transpose(0, 1).flatten(0, 1)
 
     @torch.no_grad()
     def _remember(self, means: Tensor, variances: Tensor) -> None:

@@ -40,7 +40,7 @@ class RecordedStep:
                 step(*self._given)
         torch.cuda.current_stream().wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
+        with torch.cuda.graph(self._graph, pool=pool):  # type: ignore[arg-type]  # a type without a public name
             step(*self._given)
         for kept, old in zip(touched, before, strict=True):
             kept.copy_(old)

@@ -59,7 +59,7 @@ def test_ghost_batches_are_batches_of_ordinary_batch_norm(shape: tuple[int, ...]
     inputs, twin = (random(12, *shape).requires_grad_() for _ in range(2))
     slopes = random(12, *shape, seed=1)
 
-    outputs, expected = ghost(inputs), torch.cat([ordinary(part) for part in twin.unflatten(0, (3, 4))])
+    outputs, expected = ghost(inputs), torch.cat([ordinary(part) for part in twin.view(3, 4, *shape)])
 
     torch.testing.assert_close(outputs, expected, rtol=1e-12, atol=1e-12)
     for ours, theirs in zip(
@@ -87,7 +87,7 @@ def test_ghost_batches_need_channels() -> None:
 @pytest.mark.parametrize("microbatch", [4, 8, 12, 20])
 def test_parts_of_whole_ghost_batches_add_up_to_the_minibatch(microbatch: int) -> None:
     row = network(4).initialise(torch.Generator().manual_seed(0)).double()
-    averages, expected_averages = row.repeat(2, 1).split(1)
+    averages, expected_averages = row.repeat(2, 1).unsqueeze(1).unbind()
     inputs, labels = random(1, 20, 64), torch.arange(20)[None] % 3
     parts = Accumulation(lambda _: network(4), batch_size=20, microbatch=microbatch)
 
