@@ -63,6 +63,7 @@ class Classification:
 
         Raises:
             OutOfMemory: The device cannot hold them.
+            ConfigError: The batch size, or its parts, would tear apart examples that are normalised together.
         """
         computation = Computation(self.precision, compiled=self.compile, microbatch=self.microbatch)
 

@@ -32,6 +32,12 @@ def pytest_report_header(config: pytest.Config) -> str:
         return f"postgres: {connection.info.parameter_status('server_version')}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is timed while tests run is of no use to anybody."""
+    os.environ["TUNER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> str:
     """The URL of a server's maintenance database."""

@@ -14,6 +14,8 @@ class Network(Protocol):
 
     Attributes:
         lanes: How many are trained by one call: all of a trainer's, or a divisor of their number.
+        together: Examples that are normalised together: a minibatch can be divided into multiples of as many. 1 if each
+            is by itself, None if a minibatch cannot be divided.
         autograd: Whether gradients are recorded. If not, tensors may be inference tensors, which are a tenth faster.
         draws: Whether training draws random numbers, for dropout say; then it takes one lane at once.
     """
@@ -21,13 +23,15 @@ class Network(Protocol):
     @property
     def lanes(self) -> int: ...
     @property
+    def together(self) -> int | None: ...
+    @property
     def autograd(self) -> bool: ...
     @property
     def draws(self) -> bool: ...
 
     @property
     def parameters(self) -> int:
-        """Length of a row. May count padding, which is zero and has gradient zero."""
+        """Length of a row. May count padding, and running averages that training keeps: their gradient is zero."""
         ...
 
     def initialise(self, generator: torch.Generator) -> Tensor:
@@ -38,16 +42,22 @@ class Network(Protocol):
         """Set what the random numbers of the next step depend on; called only if it draws any."""
         ...
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Each lane's mean loss over its own minibatch, and its gradient.
+    def add_gradient(
+        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+    ) -> Tensor:
+        """Each lane's mean loss over its own minibatch; a share of its gradient is added to what is there.
+
+        Adding is what optimizers do next anyway, and saves writing a large gradient and reading it again.
 
         Args:
             parameters: `[lane, parameter]`.
             inputs: `[lane, example, feature]`.
             labels: `[lane, example]`, int64.
+            sums: What the gradient is added to, `[lane, parameter]`.
+            share: What it is multiplied with.
 
         Returns:
-            Losses `[lane]` and gradients `[lane, parameter]`. They are buffers that the next call overwrites.
+            Losses `[lane]`, in a buffer that the next call overwrites.
         """
         ...
 

@@ -16,8 +16,9 @@ ALIGNMENT = 64
 """Layers and rows start at multiples of this many numbers, so that every lane meets the same vector instructions and
 rounds the same."""
 
-NUMBERS_IN_CACHE = 1_800_000
-"""That lanes trained at once may hold on a CPU. Measured: with more than about 7 MB they wait for memory."""
+CROWDED, ROOM = 256, 16
+"""Rows of weights whose length is a multiple of the first get so many zeros behind them: numbers a power of two apart
+share a place in the processor's cache, and products of small minibatches take a sixth longer."""
 
 LEAST_EXPONENT = -80.0
 """Below -87 the exponential of a float32 underflows, which is a hundred times slower; e^-80 is as good as zero."""
@@ -48,18 +49,18 @@ class Mlp:
         dtype: torch.dtype,
     ) -> "MlpNetwork":
         widths = (math.prod(shape), *self.hidden, classes)
-        at_once = lanes if device.type != "cpu" else _lanes_in_cache(widths, lanes=lanes, batch_size=batch_size)
-        return MlpNetwork(widths, lanes=at_once, batch_size=batch_size, device=device, dtype=dtype)
+        return MlpNetwork(widths, lanes=lanes, batch_size=batch_size, device=device, dtype=dtype)
 
 
 class MlpNetwork:
     """A perceptron with the given widths and one row of parameters a lane.
 
-    A layer's weights are stored `[in, out]`, followed by its biases and by padding. Those of the output layer are
-    `[out, in]`, and logits `[class, example]`: a product that gives ten columns takes four times as long as one that
-    gives ten rows.
+    A layer's weights are stored `[in, out]`, followed by its biases and by padding; a row of weights may be padded too.
+    Those of the output layer are `[out, in]`, and logits `[class, example]`: a product that gives ten columns takes
+    four times as long as one that gives ten rows.
     """
 
+    together = 1
     autograd = False
     draws = False
 
@@ -71,20 +72,24 @@ class MlpNetwork:
 
         self.lanes = lanes
         self._shapes = list(pairwise(widths))
-        self._sizes = [_padded(fan_in * fan_out + fan_out) for fan_in, fan_out in self._shapes]
+        *hidden, (last_in, last_out) = self._shapes
+        blocks = [*((fan_in, fan_out) for fan_in, fan_out in hidden), (last_out, last_in)]
+        # Rows of weights, their length, the distance from one to the next, and the number of biases.
+        self._blocks = [
+            (rows, length, _apart(length), fan_out)
+            for (rows, length), (_, fan_out) in zip(blocks, self._shapes, strict=True)
+        ]
+        self._sizes = [_padded(rows * stride + biases) for rows, _, stride, biases in self._blocks]
         self._outputs = [buffer(batch_size, width) for width in widths[1:-1]]
         self._output_gradients = [buffer(batch_size, width) for width in widths[1:-1]]
         self._logits = buffer(widths[-1], batch_size)
         self._logit_gradient = buffer(widths[-1], batch_size)
-        self._gradient = buffer(self.parameters)
-        self._gradient_layers = self._split(self._gradient)
         self._row = buffer(1, batch_size)
         self._picked = buffer(1, batch_size)
         self._losses = buffer()
         self._minus_one = torch.full_like(self._row, -1.0)
         self._share = 1 / batch_size
-        self._viewed: Tensor | None = None
-        self._views: tuple[list[Layer], Layer] = [], (self._gradient, self._gradient)
+        self._seen: list[tuple[Tensor, tuple[list[Layer], Layer]]] = []
 
     @property
     def parameters(self) -> int:
@@ -98,22 +103,24 @@ class MlpNetwork:
     def _split(self, parameters: Tensor) -> tuple[list[Layer], Layer]:
         """The hidden layers as `layers` has them, and the output layer: `[lane, out, in]` and `[lane, out, 1]`."""
         views = []
-        for (fan_in, fan_out), block in zip(self._shapes, parameters.split_with_sizes(self._sizes, 1), strict=True):
-            size = fan_in * fan_out
-            views.append((block[:, :size], block[:, size : size + fan_out]))
-        (*shapes, (fan_in, fan_out)), (*hidden, (weights, biases)) = self._shapes, views
-        output = weights.view(-1, fan_out, fan_in), biases.unsqueeze(2)
-        return [(w.view(-1, *shape), b.unsqueeze(1)) for shape, (w, b) in zip(shapes, hidden, strict=True)], output
+        for (rows, length, stride, biases), block in zip(
+            self._blocks, parameters.split_with_sizes(self._sizes, 1), strict=True
+        ):
+            size = rows * stride
+            weights = block[:, :size].view(-1, rows, stride)[..., :length]
+            views.append((weights, block[:, size : size + biases]))
+        *hidden, (weights, offsets) = views
+        return [(each, biases.unsqueeze(1)) for each, biases in hidden], (weights, offsets.unsqueeze(2))
 
     def initialise(self, generator: torch.Generator) -> Tensor:
         """As `torch.nn.Linear` does: weights and biases uniform within one over the square root of the inputs."""
-        row = torch.zeros(self.parameters)
-        for (fan_in, fan_out), part in zip(self._shapes, row.split_with_sizes(self._sizes), strict=True):
+        row = torch.zeros(1, self.parameters)
+        for (fan_in, fan_out), (weights, biases) in zip(self._shapes, self.layers(row), strict=True):
             bound = 1 / math.sqrt(fan_in)
-            part[: fan_in * fan_out + fan_out].uniform_(-bound, bound, generator=generator)
-        weights = part[: fan_in * fan_out]
-        weights.copy_(weights.view(fan_in, fan_out).T.flatten())
-        return row
+            drawn = torch.empty(fan_in * fan_out + fan_out).uniform_(-bound, bound, generator=generator)
+            weights.copy_(drawn[: fan_in * fan_out].view(weights.shape))
+            biases.copy_(drawn[fan_in * fan_out :])
+        return row[0]
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         below = inputs.expand(len(parameters), *inputs.shape)
@@ -125,63 +132,66 @@ class MlpNetwork:
     def seed(self, noise: int) -> None:
         """Nothing here is random."""
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def add_gradient(
+        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+    ) -> Tensor:
         hidden, (weights, biases) = self._known(parameters)
         below = inputs
         for (each, offsets), outputs in zip(hidden, self._outputs, strict=True):
             below = torch.baddbmm(offsets, below, each, out=outputs).clamp_min_(0)
         torch.baddbmm(biases, weights, below.transpose(1, 2), out=self._logits)
-        losses = self._cross_entropy(labels.unsqueeze(1))
-        above, (weight_gradient, bias_gradient) = self._logit_gradient, self._gradient_layers[1]
-        torch.bmm(above, below, out=weight_gradient)
-        torch.sum(above, 2, True, out=bias_gradient)
+        losses = self._cross_entropy(labels.unsqueeze(1), share)
+        above = self._logit_gradient
+        hidden_sums, (weight_sums, bias_sums) = self._known(sums)
+        weight_sums.baddbmm_(above, below)
+        bias_sums.add_(above.sum(2, True))
         if hidden:
             torch.bmm(above.transpose(1, 2), weights, out=self._output_gradients[-1])
-            self._backward(hidden, inputs)
-        return losses, self._gradient
+            self._backward(hidden, inputs, hidden_sums)
+        return losses
 
-    def _known(self, parameters: Tensor) -> tuple[list[Layer], Layer]:
-        """The layers of a tensor seen before, mostly: making the views takes as long as a small matrix product."""
-        if parameters is not self._viewed:
-            self._viewed, self._views = parameters, self._split(parameters)
-        return self._views
+    def _known(self, rows: Tensor) -> tuple[list[Layer], Layer]:
+        """The layers of a tensor seen lately, mostly: making the views takes as long as a small matrix product."""
+        for seen, views in self._seen:
+            if seen is rows:
+                return views
+        self._seen = [*self._seen[-1:], (rows, self._split(rows))]
+        return self._seen[-1][1]
 
-    def _cross_entropy(self, labels: Tensor) -> Tensor:
-        """Losses `[lane]` of the logits; leaves their gradient, softmax less one-hot over the batch size.
+    def _cross_entropy(self, labels: Tensor, share: float) -> Tensor:
+        """Losses `[lane]` of the logits; leaves a share of their gradient, softmax less one-hot over the batch size.
 
         Written out, because `log_softmax` over ten classes takes five times as long. Overwrites the logits.
 
         Args:
             labels: `[lane, 1, example]`.
+            share: Of the gradient.
         """
         logits, gradient, row = self._logits, self._logit_gradient, self._row
         logits.sub_(torch.amax(logits, 1, True, out=row))
         torch.gather(logits, 1, labels, out=self._picked)
         torch.exp(logits.clamp_min_(LEAST_EXPONENT), out=gradient)
         gradient.div_(torch.sum(gradient, 1, True, out=row))
-        gradient.scatter_add_(1, labels, self._minus_one).mul_(self._share)
+        gradient.scatter_add_(1, labels, self._minus_one).mul_(share * self._share)
         return torch.sum(row.log_().sub_(self._picked), (1, 2), out=self._losses).mul_(self._share)
 
-    def _backward(self, hidden: list[Layer], inputs: Tensor) -> None:
-        """The gradient of every hidden layer, from that of the last one's outputs."""
+    def _backward(self, hidden: list[Layer], inputs: Tensor, sums: list[Layer]) -> None:
+        """Adds the gradient of every hidden layer, from that of the last one's outputs."""
         for index in reversed(range(len(hidden))):
             above, outputs = self._output_gradients[index], self._outputs[index]
             # What autograd calls for a ReLU; multiplying with a mask takes twice as long.
             torch.ops.aten.threshold_backward.grad_input(above, outputs, 0, grad_input=above)
             below = self._outputs[index - 1] if index else inputs
-            weights, biases = self._gradient_layers[0][index]
-            torch.bmm(below.transpose(1, 2), above, out=weights)
-            torch.sum(above, 1, True, out=biases)
+            weights, biases = sums[index]
+            weights.baddbmm_(below.transpose(1, 2), above)
+            biases.add_(above.sum(1, True))
             if index:
                 torch.bmm(above, hidden[index][0].transpose(1, 2), out=self._output_gradients[index - 1])
 
 
-def _lanes_in_cache(widths: Sequence[int], *, lanes: int, batch_size: int) -> int:
-    """The most lanes whose tensors stay in the cache from step to step, of those that divide `lanes`; one at least."""
-    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
-    activations = batch_size * (2 * sum(widths) - widths[0])
-    most = max(1, NUMBERS_IN_CACHE // (3 * weights + activations))  # with gradients, and the optimizer's velocity
-    return max(each for each in range(1, min(lanes, most) + 1) if lanes % each == 0)
+def _apart(length: int) -> int:
+    """From the start of a row of weights to that of the next."""
+    return length + ROOM if length % CROWDED == 0 else length
 
 
 def _padded(size: int) -> int:

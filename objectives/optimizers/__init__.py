@@ -12,8 +12,13 @@ State = tuple[Tensor, ...]
 class Problem(Protocol):
     """What is minimised in one step: every lane's loss on its own minibatch."""
 
-    def loss_and_gradient(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses `[lane]` and gradients `[lane, parameter]` at these parameters; the next call overwrites them."""
+    def add_gradient(self, parameters: Tensor, sums: Tensor) -> Tensor:
+        """Losses `[lane]` at these parameters, which the next call overwrites; adds the gradients to `sums`.
+
+        Args:
+            parameters: `[lane, parameter]`.
+            sums: `[lane, parameter]`: a velocity, say, or zeros.
+        """
         ...
 
 

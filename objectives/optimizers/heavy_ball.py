@@ -24,7 +24,7 @@ class HeavyBall:
 
     def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
         (velocity,) = state
-        losses, gradient = problem.loss_and_gradient(parameters)
-        torch.addcmul(gradient, velocity, hyperparameters["momentum"], out=velocity)
+        velocity.mul_(hyperparameters["momentum"])
+        losses = problem.add_gradient(parameters, velocity)
         parameters.addcmul_(velocity, hyperparameters["learning_rate"], value=-1)
         return losses

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from objectives.models import Network
 from objectives.training.memory import is_full
+from tuner.errors import ConfigError, Problem
 
 log = logging.getLogger(__name__)
 
@@ -20,18 +21,29 @@ class Accumulation:
     Args:
         make: A network for minibatches of this many examples.
         batch_size: Examples of a minibatch.
-        microbatch: Examples of a part, at most.
+        microbatch: Examples of a part, at most; None is the whole minibatch.
+
+    Raises:
+        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
     """
 
-    def __init__(self, make: Callable[[int], Network], *, batch_size: int, microbatch: int) -> None:
-        self._make, self._batch_size, self._microbatch = make, batch_size, min(microbatch, batch_size)
+    def __init__(self, make: Callable[[int], Network], *, batch_size: int, microbatch: int | None = None) -> None:
+        self._make, self._batch_size = make, batch_size
+        self._microbatch = min(microbatch or batch_size, batch_size)
         self._network = make(self._microbatch)
+        self._least = min(self._network.together or batch_size, batch_size)
+        _check(self._network.together, batch_size=batch_size, microbatch=self._microbatch)
         self._rest = self._for_the_rest()
-        self._sums: tuple[Tensor, Tensor] | None = None
+        self._fits = False
+        """Whether a step has been done in parts of this size."""
 
     @property
     def lanes(self) -> int:
         return self._network.lanes
+
+    @property
+    def together(self) -> int | None:
+        return self._network.together
 
     @property
     def autograd(self) -> bool:
@@ -54,43 +66,45 @@ class Accumulation:
     def seed(self, noise: int) -> None:
         self._network.seed(noise)
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        while True:
+    def add_gradient(
+        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+    ) -> Tensor:
+        while not self._fits:
+            # A step that fails has changed some of both.
+            before = parameters.clone(), sums.clone()
             try:
-                if self._microbatch == self._batch_size:
-                    return self._network.loss_and_gradient(parameters, inputs, labels)
-                return self._accumulate(parameters, inputs, labels)
+                losses = self._add(parameters, inputs, labels, sums, share)
             except RuntimeError as error:
-                if not is_full(error) or self._microbatch == 1:
+                if not is_full(error) or self._microbatch == self._least:
                     raise
+            else:
+                self._fits = True
+                return losses
+            parameters.copy_(before[0])
+            sums.copy_(before[1])
             self._halve()
+        return self._add(parameters, inputs, labels, sums, share)
 
-    def _accumulate(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _add(self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float) -> Tensor:
         """The mean over a minibatch as the weighted sum of the means over its parts."""
-        losses, gradient = self._cleared(parameters)
+        if self._microbatch == self._batch_size:
+            return self._network.add_gradient(parameters, inputs, labels, sums, share)
+        losses = parameters.new_zeros(len(parameters))
         for part in self._parts():
             network = self._network if part.stop - part.start == self._microbatch else self._rest
-            found = network.loss_and_gradient(parameters, inputs[:, part], labels[:, part])
-            share = (part.stop - part.start) / self._batch_size
-            losses.add_(found[0], alpha=share)
-            gradient.add_(found[1], alpha=share)
-        return losses, gradient
+            weight = (part.stop - part.start) / self._batch_size
+            found = network.add_gradient(parameters, inputs[:, part], labels[:, part], sums, share * weight)
+            losses.add_(found, alpha=weight)
+        return losses
 
     def _parts(self) -> Iterator[slice]:
         """Ranges of examples: equal ones, and what is left over."""
         for start in range(0, self._batch_size, self._microbatch):
             yield slice(start, min(start + self._microbatch, self._batch_size))
 
-    def _cleared(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Zeros to add losses and gradients to."""
-        if self._sums is None:
-            self._sums = parameters.new_empty(len(parameters)), torch.empty_like(parameters)
-        for each in self._sums:
-            each.zero_()
-        return self._sums
-
     def _halve(self) -> None:
-        self._microbatch = (self._microbatch + 1) // 2
+        half = (self._microbatch + 1) // 2
+        self._microbatch = -(-half // self._least) * self._least
         log.warning("memory is full: batch size %d goes on in parts of %d", self._batch_size, self._microbatch)
         self._network = self._make(self._microbatch)
         self._rest = self._for_the_rest()
@@ -99,3 +113,16 @@ class Accumulation:
         """The network for the last part."""
         rest = self._batch_size % self._microbatch
         return self._make(rest) if rest else self._network
+
+
+def _check(together: int | None, *, batch_size: int, microbatch: int) -> None:
+    """Refuse to tear apart examples that are normalised together."""
+    whole = microbatch == batch_size
+    if together is None and not whole:
+        problem = f"batch norm needs all {batch_size} examples of a minibatch at once, not {microbatch}"
+        raise ConfigError([Problem("objective.microbatch", f"{problem}; use ghost batch norm, or none")])
+    if together is None or (whole and batch_size <= together):
+        return
+    for path, size in (("batch_sizes", batch_size), ("objective.microbatch", microbatch)):
+        if size % together and not size == batch_size <= together:
+            raise ConfigError([Problem(path, f"{size} is not a multiple of the {together} examples of a ghost batch")])

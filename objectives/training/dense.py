@@ -1,4 +1,4 @@
-"""A linear layer that writes its weight gradient where it is wanted."""
+"""A linear layer that adds its weight gradient where it is wanted."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,8 @@ class Dense(nn.Linear):
     """`torch.nn.Linear`, with less traffic: the gradient of a large layer costs as much to allocate as to compute.
 
     Attributes:
-        place: Where the gradient of the weights goes, `[out, in]`; None leaves that to autograd.
+        place: What the gradient of the weights is added to, `[out, in]`; autograd then gets none. None leaves it to
+            autograd.
     """
 
     place: Tensor | None = None
@@ -30,8 +31,8 @@ class _InPlace(torch.autograd.Function):
         return torch.addmm(biases, inputs, weights.t())
 
     @staticmethod
-    def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, None, Tensor, None]:
         inputs, weights = ctx.saved_tensors  # type: ignore[attr-defined]
         place: Tensor = ctx.place  # type: ignore[attr-defined]
-        torch.mm(above.t().contiguous(), inputs, out=place)
-        return above @ weights, place, above.sum(0), None
+        place.addmm_(above.t().contiguous(), inputs)
+        return above @ weights, None, above.sum(0), None

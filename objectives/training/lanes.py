@@ -10,6 +10,7 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.optimizers import Optimizer, State
 from objectives.schedules import Schedule
+from objectives.training.networks import Networks
 from objectives.training.recording import RecordedStep
 
 LEARNING_RATE = "learning_rate"
@@ -23,8 +24,8 @@ class Minibatch:
     inputs: Tensor
     labels: Tensor
 
-    def loss_and_gradient(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.loss_and_gradient(parameters, self.inputs, self.labels)
+    def add_gradient(self, parameters: Tensor, sums: Tensor) -> Tensor:
+        return self.network.add_gradient(parameters, self.inputs, self.labels, sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,12 @@ class Group:
     """Lanes that the network trains at once: their part of every tensor that lasts.
 
     Attributes:
+        network: What trains them.
         lanes: Which they are.
         hyperparameters: The optimizer's, but for the learning rate, `[lane, 1]`.
     """
 
+    network: Network
     lanes: slice
     parameters: Tensor
     state: State
@@ -66,7 +69,7 @@ class Lanes:
 
     def __init__(
         self,
-        network: Network,
+        networks: Networks,
         *,
         optimizer: Optimizer,
         schedule: Schedule,
@@ -74,8 +77,8 @@ class Lanes:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self._network, self._optimizer, self._schedule = network, optimizer, schedule
-        self._parameters = torch.zeros(lanes, network.parameters, device=device, dtype=dtype)
+        self._networks, self._optimizer, self._schedule = networks, optimizer, schedule
+        self._parameters = torch.zeros(lanes, networks.now.parameters, device=device, dtype=dtype)
         self._state = optimizer.initial_state(self._parameters)
         self._loss_sums = torch.zeros(lanes, device=device, dtype=torch.float64)
         self._steps = torch.zeros(lanes, device=device, dtype=torch.int64)
@@ -88,7 +91,9 @@ class Lanes:
         self._vacant = set(range(lanes))
         self._records = device.type == "cuda"
         self._recorded: dict[int, RecordedStep] = {}
-        self._groups = [self._group(slice(first, first + network.lanes)) for first in range(0, lanes, network.lanes)]
+        # Steps are replayed one after the other, so that all can work in the same memory.
+        self._pool = torch.cuda.graph_pool_handle() if self._records else None
+        self._groups: list[Group] = []
 
     @property
     def parameters(self) -> Tensor:
@@ -137,16 +142,24 @@ class Lanes:
             inputs: `[step, lane, example, feature]`.
             labels: `[step, lane, example]`.
         """
+        if self._vacant:  # then the speed is not that of full lanes
+            self._train(inputs, labels)
+        else:
+            with self._networks.calibration.timed(len(inputs)):
+                self._train(inputs, labels)
+
+    def _train(self, inputs: Tensor, labels: Tensor) -> None:
+        network = self._networks.now
         given = self._learning_rates(len(inputs)), inputs, labels
-        noise = self._noise(len(inputs)) if self._network.draws else None
-        for group in self._groups:
+        noise = self._noise(len(inputs)) if network.draws else None
+        for group in self._grouped(network):
             if self._vacant.issuperset(range(group.lanes.start, group.lanes.stop)):
                 continue
             minibatches = [each[:, group.lanes].unbind() for each in given]
             step = self._step(group, [each[0] for each in minibatches])
             for number, minibatch in enumerate(zip(*minibatches, strict=True)):
                 if noise is not None:
-                    self._network.seed(int(noise[number, group.lanes.start]))
+                    network.seed(int(noise[number, group.lanes.start]))
                 step(*minibatch)
 
     def _step(self, group: Group, given: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], None]:
@@ -156,18 +169,18 @@ class Lanes:
             return step
         if group.lanes.start not in self._recorded:
             touched = group.parameters, *group.state, group.loss_sums
-            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched)
+            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched, pool=self._pool)
         return self._recorded[group.lanes.start]
 
     def _update(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
-        problem = Minibatch(self._network, inputs, labels)
+        problem = Minibatch(group.network, inputs, labels)
         hyperparameters = group.hyperparameters | {LEARNING_RATE: rate}
         group.loss_sums.add_(self._optimizer.step(problem, group.parameters, group.state, hyperparameters))
 
     def collect_losses(self, lanes: Tensor) -> Tensor:
         """The training losses of some lanes since they were last collected, added up, `[lane]`."""
         sums = self._loss_sums[lanes]
-        self._loss_sums[lanes] = 0
+        self._loss_sums.index_fill_(0, lanes, 0.0)
         return sums
 
     def _learning_rates(self, steps: int) -> Tensor:
@@ -187,8 +200,16 @@ class Lanes:
         self._counts += steps
         return _mixed(_mixed(self._seeds) + ahead)
 
-    def _group(self, lanes: slice) -> Group:
+    def _grouped(self, network: Network) -> list[Group]:
+        """All lanes, in groups as large as the network takes."""
+        if not self._groups or self._groups[0].network is not network:
+            firsts = range(0, len(self._parameters), network.lanes)
+            self._groups = [self._group(network, slice(first, first + network.lanes)) for first in firsts]
+        return self._groups
+
+    def _group(self, network: Network, lanes: slice) -> Group:
         return Group(
+            network,
             lanes,
             self._parameters[lanes],
             tuple(each[lanes] for each in self._state),

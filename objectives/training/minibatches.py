@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from objectives.training.memory import sent
+
 ROWS_AHEAD = 1024
 """Rows drawn ahead for each lane, at least: about an epoch of a small data set."""
 STEPS_AHEAD = 16
@@ -42,7 +44,7 @@ class Order:
 class Minibatches:
     """The minibatches of all lanes: rows drawn some steps ahead and kept on the device, examples gathered as needed.
 
-    A lane without a trial gets the first example, or what its last trial would have got.
+    A lane without a trial gets the first example, or what is left of its last trial's.
 
     Args:
         inputs: The training set, `[example, feature]`, on the device.
@@ -64,14 +66,17 @@ class Minibatches:
         """The number of steps that can be taken at once, at least one."""
         if self._used == self._steps:
             self._used = 0
-            for lane in self._orders:
-                self._fill(lane)
+            drawn = torch.zeros(self._rows.shape, dtype=torch.int64)
+            for lane, order in self._orders.items():
+                drawn[:, lane] = order.take(drawn[:, lane].numel()).view(len(drawn), -1)
+            self._rows.copy_(sent(drawn, self._rows.device))
         return min(self._steps - self._used, self._steps_at_once)
 
     def open(self, lane: int, order: Order) -> None:
         """Give a lane the minibatches of an order."""
         self._orders[lane] = order
-        self._fill(lane)
+        empty = self._rows[self._used :, lane]
+        empty.copy_(sent(order.take(empty.numel()).view(empty.shape), empty.device))
 
     def close(self, lane: int) -> None:
         """Forget a lane's order."""
@@ -93,7 +98,3 @@ class Minibatches:
         flat = rows.flatten()
         inputs = torch.index_select(self._inputs, 0, flat, out=self._gathered[: len(flat)])
         return inputs.view(*rows.shape, -1), self._labels.index_select(0, flat).view(rows.shape)
-
-    def _fill(self, lane: int) -> None:
-        empty = self._rows[self._used :, lane]
-        empty.copy_(self._orders[lane].take(empty.numel()).view(empty.shape))

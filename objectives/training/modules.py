@@ -1,5 +1,6 @@
-"""Lanes of any torch module: one after the other, each with parameters of its own, by autograd."""
+"""Lanes of any torch module: one after the other, each with parameters and running averages of its own, by autograd."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -8,6 +9,7 @@ from torch.nn import functional
 
 from objectives.training.arithmetic import Precision
 from objectives.training.dense import Dense
+from objectives.training.ghosts import GhostBatchNorm
 
 ALIGNMENT = 64
 """Parameters start at multiples of this many numbers in a row."""
@@ -18,7 +20,10 @@ EXAMPLES_AT_ONCE_ELSEWHERE = 4096
 
 
 class ModuleNetwork:
-    """Implements `objectives.models.Network` by one module, which borrows the parameters of the lane it works for.
+    """Implements `objectives.models.Network` by one module, which borrows the numbers of the lane it works for.
+
+    A row holds the trained parameters and, behind them, the floating-point buffers, such as running averages. Other
+    buffers are the module's own and must not change.
 
     Args:
         make: A new module with fresh parameters from torch's own generator.
@@ -27,7 +32,7 @@ class ModuleNetwork:
         compiled: Whether it goes through `torch.compile`, which takes a minute at first.
 
     Raises:
-        ValueError: The module keeps running averages, which are no parameters, or has no parameters.
+        ValueError: The module has no parameters, or batch norm that averages over all minibatches it has seen.
     """
 
     lanes = 1
@@ -47,9 +52,7 @@ class ModuleNetwork:
     ) -> None:
         self._make, self._shape, self._device = make, shape, device
         module = make().to(device, dtype)
-        averages = [name for name, _ in module.named_buffers() if name.endswith("running_mean")]
-        if averages:
-            raise ValueError(f"{averages[0]} is a running average, which lanes do not keep; use group or layer norm")
+        self.together = _together(module)
         self._own = [each for each in module.parameters() if each.requires_grad]
         if not self._own:
             raise ValueError(f"{type(module).__name__} has no parameters to train")
@@ -59,15 +62,12 @@ class ModuleNetwork:
         self._autocast = torch.autocast(
             device.type, torch.bfloat16, enabled=precision is Precision.BF16, cache_enabled=False
         )
-        self._shapes = [each.shape for each in self._own]
-        self._sizes = [-(-each.numel() // ALIGNMENT) * ALIGNMENT for each in self._own]
-        self._gradient = torch.zeros(1, self.parameters, device=device, dtype=dtype)
-        self._gradients = list(self._leaves(self._gradient[0]))
-        if not compiled:
-            places = {id(own): place for own, place in zip(self._own, self._gradients, strict=True)}
-            for layer in module.modules():
-                if isinstance(layer, Dense):
-                    layer.place = places[id(layer.weight)]
+        self._buffers = [each for each in module.buffers() if each.is_floating_point()]
+        self._shapes = [each.shape for each in (*self._own, *self._buffers)]
+        self._sizes = [-(-each.numel() // ALIGNMENT) * ALIGNMENT for each in self._shapes]
+        layers = [] if compiled else [each for each in module.modules() if isinstance(each, Dense)]
+        # Layers that add the gradient of their weights themselves, and which of our own those are.
+        self._dense = [(each, number) for each in layers for number, own in enumerate(self._own) if own is each.weight]
 
     @property
     def parameters(self) -> int:
@@ -79,25 +79,38 @@ class ModuleNetwork:
         row = torch.zeros(self.parameters)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            fresh = [each for each in self._make().parameters() if each.requires_grad]
-        for leaf, each in zip(self._leaves(row), fresh, strict=True):
+            module = self._make()
+        fresh = [each for each in module.parameters() if each.requires_grad]
+        buffers = [each for each in module.buffers() if each.is_floating_point()]
+        for leaf, each in zip(self._leaves(row), [*fresh, *buffers], strict=True):
             leaf.copy_(each.detach())
         return row
 
     def seed(self, noise: int) -> None:
-        """Seeds torch's own generator."""
-        torch.manual_seed(noise)
+        """Seeds torch's own generator, on this device alone: on all of them takes longer."""
+        if self._device.type == "cuda":
+            torch.cuda.default_generators[self._device.index or 0].manual_seed(noise)
+        elif self._device.type == "cpu":
+            torch.default_generator.manual_seed(noise)
+        else:
+            torch.manual_seed(noise)
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def add_gradient(
+        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+    ) -> Tensor:
         self._borrow(parameters[0])
+        places = list(self._leaves(sums[0]))[: len(self._own)]
+        for layer, number in self._dense:
+            layer.place = places[number]
         with torch.enable_grad(), self._autocast:
             outputs = self._call(inputs[0].view(-1, *self._shape))
             loss = functional.cross_entropy(outputs.to(parameters.dtype), labels[0])
-        found = torch.autograd.grad(loss, self._own, materialize_grads=True)
-        for place, gradient in zip(self._gradients, found, strict=True):
-            if gradient.data_ptr() != place.data_ptr():
-                place.copy_(gradient)
-        return loss.detach().unsqueeze(0), self._gradient
+            scaled = loss * share
+        found = torch.autograd.grad(scaled, self._own, allow_unused=True)
+        for place, gradient in zip(places, found, strict=True):
+            if gradient is not None:
+                place.add_(gradient)
+        return loss.detach().unsqueeze(0)
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         self._module.eval()
@@ -113,11 +126,24 @@ class ModuleNetwork:
         return torch.cat([self._call(part) for part in parts])
 
     def _borrow(self, row: Tensor) -> None:
-        """Make the module's parameters those of a row, `[parameter]`."""
-        for own, leaf in zip(self._own, self._leaves(row), strict=True):
+        """Make the module's parameters and buffers those of a row, `[parameter]`."""
+        for own, leaf in zip([*self._own, *self._buffers], self._leaves(row), strict=True):
             own.data = leaf
 
     def _leaves(self, row: Tensor) -> Iterator[Tensor]:
-        """Views of each parameter in a row."""
+        """Views of each parameter in a row, then of each buffer."""
         for part, shape in zip(row.split_with_sizes(self._sizes), self._shapes, strict=True):
             yield part[: shape.numel()].view(shape)
+
+
+def _together(module: nn.Module) -> int | None:
+    """How many examples the module normalises together, as `objectives.models.Network` has it."""
+    together = 1
+    for each in module.modules():
+        if isinstance(each, GhostBatchNorm):
+            together = math.lcm(together, each.ghost_size)
+        elif isinstance(each, nn.modules.batchnorm._NormBase) and each.track_running_stats and each.momentum is None:
+            raise ValueError(f"{type(each).__name__} without momentum counts minibatches, as lanes do not; give it one")
+        elif isinstance(each, nn.modules.batchnorm._BatchNorm):
+            return None
+    return together

@@ -1,8 +1,10 @@
 """The network of an experiment: from its model, for its data, as it should compute."""
 
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -10,6 +12,7 @@ from objectives.data import Splits
 from objectives.models import Architecture, Model, Network
 from objectives.training.accumulation import Accumulation
 from objectives.training.arithmetic import Precision
+from objectives.training.calibration import Calibration, Memory
 from objectives.training.modules import ModuleNetwork
 
 
@@ -30,7 +33,30 @@ class Computation:
     dtype: torch.dtype = torch.float32
 
 
-def network_for(
+class Networks:
+    """The same network for each number of lanes at once that is tried. All have the same parameters.
+
+    Args:
+        make: A network that trains so many lanes at once.
+        calibration: Which number that is.
+    """
+
+    def __init__(self, make: Callable[[int], Network], calibration: Calibration) -> None:
+        self._make, self.calibration = make, calibration
+        self._made: dict[int, Network] = {}
+
+    @property
+    def now(self) -> Network:
+        """The one to train with next."""
+        at_once = self.calibration.at_once
+        if at_once not in self._made:
+            self._made[at_once] = self._make(at_once)
+        if self.calibration.chosen is not None and len(self._made) > 1:
+            self._made = {at_once: self._made[at_once]}
+        return self._made[at_once]
+
+
+def networks_for(
     model: Model | Architecture,
     splits: Splits,
     computation: Computation,
@@ -38,25 +64,51 @@ def network_for(
     lanes: int,
     batch_size: int,
     device: torch.device,
-) -> Network:
-    """The model for these data; its minibatches in as many parts as they need."""
-    if isinstance(model, Architecture):
-        make = _of_a_module(model, splits, computation, device=device)
-    else:
+) -> Networks:
+    """The model for these data; its minibatches in as many parts as they need.
 
-        def make(batch_size: int) -> Network:
+    Raises:
+        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
+    """
+    if isinstance(model, Architecture):
+        module = _of_a_module(model, splits, computation, device=device)
+        return Networks(lambda _: _in_parts(lambda _: module, computation, batch_size), Calibration((1,)))
+
+    def make(at_once: int) -> Network:
+        def sized(examples: int) -> Network:
             return model.network(
-                splits.shape, splits.classes, lanes=lanes, batch_size=batch_size, device=device, dtype=computation.dtype
+                splits.shape, splits.classes, lanes=at_once, batch_size=examples, device=device, dtype=computation.dtype
             )
 
-    return Accumulation(make, batch_size=batch_size, microbatch=computation.microbatch or batch_size)
+        return _in_parts(sized, computation, batch_size)
+
+    if device.type != "cpu":
+        # Elsewhere kernels, and so rounding, depend on how many there are: results must not depend on timing.
+        return Networks(make, Calibration((lanes,)))
+    memory = Memory(
+        {
+            "model": repr(model),
+            "shape": str(splits.shape),
+            "classes": splits.classes,
+            "lanes": lanes,
+            "batch size": batch_size,
+            "computation": repr(computation),
+            "processor": _processor(),
+            "torch": torch.__version__,
+        }
+    )
+    return Networks(make, Calibration(_divisors(lanes), memory))
+
+
+def _in_parts(make: Callable[[int], Network], computation: Computation, batch_size: int) -> Network:
+    return Accumulation(make, batch_size=batch_size, microbatch=computation.microbatch)
 
 
 def _of_a_module(
     architecture: Architecture, splits: Splits, computation: Computation, *, device: torch.device
-) -> Callable[[int], Network]:
+) -> Network:
     """The same network for every batch size."""
-    network = ModuleNetwork(
+    return ModuleNetwork(
         partial(architecture.module, splits.shape, splits.classes),
         splits.shape,
         device=device,
@@ -64,4 +116,17 @@ def _of_a_module(
         precision=computation.precision,
         compiled=computation.compiled,
     )
-    return lambda _: network
+
+
+def _divisors(number: int) -> Sequence[int]:
+    """Largest first."""
+    return [each for each in range(number, 0, -1) if number % each == 0]
+
+
+def _processor() -> str:
+    """The name of the processor, as well as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

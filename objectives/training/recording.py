@@ -20,9 +20,17 @@ class RecordedStep:
         step: The step; it changes tensors in place and never waits for the device.
         given: Inputs like those it will get.
         touched: All tensors it changes that last. Recording leaves them as they are.
+        pool: Memory to work in, shared with other steps that are never replayed at the same time.
     """
 
-    def __init__(self, step: Callable[..., None], given: Sequence[Tensor], *, touched: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        step: Callable[..., None],
+        given: Sequence[Tensor],
+        *,
+        touched: Sequence[Tensor],
+        pool: tuple[int, int] | None = None,
+    ) -> None:
         self._given = [each.clone() for each in given]
         before = [each.clone() for each in touched]
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -32,7 +40,7 @@ class RecordedStep:
                 step(*self._given)
         torch.cuda.current_stream().wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=pool):  # type: ignore[arg-type]  # a type without a public name
             step(*self._given)
         for kept, old in zip(touched, before, strict=True):
             kept.copy_(old)

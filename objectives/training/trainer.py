@@ -17,9 +17,9 @@ from objectives.training.arithmetic import Precision, tensor_cores
 from objectives.training.evaluation import METRICS, Evaluation
 from objectives.training.grid import Progress
 from objectives.training.lanes import Lanes
-from objectives.training.memory import memory_watched
+from objectives.training.memory import memory_watched, sent
 from objectives.training.minibatches import Minibatches, Order
-from objectives.training.networks import Computation, network_for
+from objectives.training.networks import Computation, networks_for
 from tuner.trial import Measurement, TrialSpec
 
 ACCELERATOR_CHUNK = 16
@@ -48,6 +48,7 @@ class LaneTrainer:
 
     Raises:
         OutOfMemory: The device cannot hold this many lanes.
+        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
     """
 
     def __init__(
@@ -71,14 +72,15 @@ class LaneTrainer:
         self._tensor_cores = computation.precision is Precision.TF32
         dtype = computation.dtype
         with self._watched(), torch.inference_mode():
-            self._network = network_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=place)
+            self._networks = networks_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=place)
+            network = self._networks.now
         # What tensors are made and trained in.
-        self._mode = torch.no_grad if self._network.autograd else torch.inference_mode
+        self._mode = torch.no_grad if network.autograd else torch.inference_mode
         with self._watched(), self._mode():
             inputs, labels = splits.train.inputs.to(place, dtype), splits.train.labels.to(place)
             self._minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
             self._lanes = Lanes(
-                self._network, optimizer=optimizer, schedule=schedule, lanes=lanes, device=place, dtype=dtype
+                self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=place, dtype=dtype
             )
             self._evaluation = Evaluation(splits, device=place, dtype=dtype)
 
@@ -101,7 +103,7 @@ class LaneTrainer:
         with self._watched(), self._mode():
             if checkpoint is None:
                 generator = torch.Generator().manual_seed(trial.seed)
-                row = self._lanes.first_row(self._network.initialise(generator))
+                row = self._lanes.first_row(self._networks.now.initialise(generator))
                 order, progress = Order(generator, self._examples), Progress()
             else:
                 row, order, progress = checkpoints.read(checkpoint, examples=self._examples)
@@ -153,7 +155,7 @@ class LaneTrainer:
     def close(self) -> None:
         """Release the device; the trainer cannot be used any more."""
         self._progress.clear()
-        del self._network, self._lanes, self._minibatches, self._evaluation
+        del self._networks, self._lanes, self._minibatches, self._evaluation
         if self._place.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -164,10 +166,10 @@ class LaneTrainer:
     def _measure(self, lanes: Sequence[int]) -> Reading:
         """Measure some lanes, without waiting for the device."""
         due = [self._progress[lane] for lane in lanes]
-        rows = torch.tensor(lanes, device=self._place)
-        counts = torch.tensor([progress.step - progress.measured for progress in due], device=self._place)
+        rows = sent(torch.tensor(lanes), self._place)
+        counts = sent(torch.tensor([progress.step - progress.measured for progress in due]), self._place)
         train_loss = self._lanes.collect_losses(rows) / counts
-        held_out = self._evaluation.measure(self._network, self._lanes.parameters[rows])
+        held_out = self._evaluation.measure(self._networks.now, self._lanes.parameters[rows])
         for progress in due:
             progress.measured = progress.step
         return Reading(lanes, [progress.step for progress in due], torch.stack([train_loss, *held_out], dim=1))

@@ -2,8 +2,8 @@
 
 Run as `python -m tests.benchmarks.lanes [--device cpu|cuda] [--model NAME] [--batch-size B] [--lanes N] [--json]`; the
 last three filters may be repeated. Each number is the median of five measurements, of the loops and of the lanes in
-turn, so that all meet the same machine. None evaluates or logs while it trains. On a GPU the loop is also timed under
-`torch.compile` with CUDA graphs.
+turn, so that all meet the same machine; on a CPU in seconds of one processor, so that others' work counts little. None
+evaluates or logs while it trains. On a GPU the loop is also timed under `torch.compile` with CUDA graphs.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.lanes import Lanes
-from objectives.training.minibatches import Minibatches, Order
-from objectives.training.networks import Computation, network_for
+from objectives.training.minibatches import STEPS_AHEAD, Minibatches, Order
+from objectives.training.networks import Computation, networks_for
 from tests.benchmarks.workloads import WORKLOADS, Workload
 from tests.objectives.reference import EASY, shuffled
 
@@ -44,7 +44,7 @@ class Speed:
         loop_steps_per_second: Of the ordinary loop.
         ratio: Of the two.
         share_of_peak: Arithmetic of the lanes, over that of a large matrix product.
-        bytes_per_lane: Kept between steps for each trial: parameters, gradient, optimizer; on a GPU all that is held.
+        bytes_per_lane: Kept between steps for each trial: parameters and velocity; on a GPU all that is held.
         compiled_steps_per_second: Of the compiled loop, on a GPU.
     """
 
@@ -86,13 +86,14 @@ def ordinary_loop(workload: Workload, batch_size: int, *, device: torch.device, 
 def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.device) -> tuple[Train, int]:
     """As many trials in lockstep, and the bytes a lane keeps."""
     splits = workload.splits()
-    network = network_for(workload.model, splits, Computation(), lanes=lanes, batch_size=batch_size, device=device)
+    networks = networks_for(workload.model, splits, Computation(), lanes=lanes, batch_size=batch_size, device=device)
+    network = networks.now
     mode = torch.no_grad if network.autograd else torch.inference_mode
     with mode():
         inputs, labels = splits.train.inputs.to(device), splits.train.labels.to(device)
         minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
         tensors = Lanes(
-            network, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
+            networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
         )
         for lane in range(lanes):
             generator = torch.Generator().manual_seed(lane)
@@ -107,7 +108,9 @@ def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.d
                 tensors.train(*minibatches.take(taken))
                 steps -= taken
 
-    return run, 3 * network.parameters * tensors.parameters.element_size()
+    while networks.calibration.chosen is None:
+        run(STEPS_AHEAD)
+    return run, 2 * network.parameters * tensors.parameters.element_size()
 
 
 def compare(name: str, batch_size: int, *, lanes: int, device: torch.device, peak: float) -> Speed:
@@ -163,12 +166,13 @@ def peak_of(device: torch.device) -> float:
 
 
 def seconds(train: Train, steps: int, *, device: torch.device) -> float:
-    """The time for a number of steps."""
-    start = time.perf_counter()
+    """The time for a number of steps; of the processor, where they train on one."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    start = clock()
     train(steps)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def table(speeds: Sequence[Speed], peak: float) -> str:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from objectives.data import Split, Splits
 from objectives.data.digits import Digits
+from objectives.models import Network
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
@@ -134,6 +135,12 @@ def shuffled(examples: int, batch_size: int, generator: torch.Generator) -> Iter
             rows = torch.cat([rows, torch.randperm(examples, generator=generator)])
         yield rows[:batch_size]
         rows = rows[batch_size:]
+
+
+def losses_and_gradient(network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """What a network finds, and what it adds to zeros."""
+    gradient = torch.zeros_like(parameters)
+    return network.add_gradient(parameters, inputs, labels, gradient), gradient
 
 
 def measure(model: nn.Module, splits: Splits, step: int, losses: Sequence[float], *, dtype: torch.dtype) -> Measurement:

@@ -12,6 +12,7 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.models.mlp import Mlp
 from objectives.training.accumulation import Accumulation
+from tests.objectives.reference import losses_and_gradient
 
 LANES = 3
 
@@ -27,15 +28,19 @@ class Small:
 
     def __init__(self, batch_size: int, *, room: int, given: list[int]) -> None:
         self._inner, self._batch_size, self._room, self._given = perceptron(batch_size), batch_size, room, given
-        self.lanes, self.autograd, self.draws = LANES, False, False
+        self.lanes, self.together, self.autograd, self.draws = LANES, 1, False, False
         self.parameters = self._inner.parameters
         self.initialise, self.logits, self.seed = self._inner.initialise, self._inner.logits, self._inner.seed
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def add_gradient(
+        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+    ) -> Tensor:
+        sums += 1  # as what is full halfway has changed some
         self._given.append(self._batch_size)
         if self._batch_size > self._room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self._inner.loss_and_gradient(parameters, inputs, labels)
+        sums -= 1
+        return self._inner.add_gradient(parameters, inputs, labels, sums, share)
 
 
 def problem(batch_size: int, seed: int = 0) -> Sequence[Tensor]:
@@ -53,9 +58,9 @@ def test_parts_add_up_to_the_whole(batch_size: int, microbatch: int, seed: int) 
     parts = Accumulation(perceptron, batch_size=batch_size, microbatch=microbatch)
 
     for _ in range(2):
-        losses, gradient = parts.loss_and_gradient(parameters, inputs, labels)
+        losses, gradient = losses_and_gradient(parts, parameters, inputs, labels)
 
-    expected = perceptron(batch_size).loss_and_gradient(parameters, inputs, labels)
+    expected = losses_and_gradient(perceptron(batch_size), parameters, inputs, labels)
     torch.testing.assert_close(losses, expected[0], rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(gradient, expected[1], rtol=1e-12, atol=1e-12)
 
@@ -67,11 +72,11 @@ def test_a_full_device_gets_smaller_parts_from_then_on(caplog: pytest.LogCapture
 
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            _, gradient = parts.loss_and_gradient(parameters, inputs, labels)
+            _, gradient = losses_and_gradient(parts, parameters, inputs, labels)
 
     assert given == [20, 10, *[5] * 8]
     assert "memory is full: batch size 20 goes on in parts of 5" in caplog.text
-    expected = perceptron(20).loss_and_gradient(parameters, inputs, labels)[1]
+    expected = losses_and_gradient(perceptron(20), parameters, inputs, labels)[1]
     torch.testing.assert_close(gradient, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -80,7 +85,7 @@ def test_a_device_without_room_for_one_example_is_full() -> None:
     parts = Accumulation(lambda size: Small(size, room=0, given=[]), batch_size=4, microbatch=4)
 
     with pytest.raises(torch.OutOfMemoryError):
-        parts.loss_and_gradient(parameters, inputs, labels)
+        losses_and_gradient(parts, parameters, inputs, labels)
 
 
 def test_other_errors_stay_what_they_are() -> None:
@@ -88,7 +93,7 @@ def test_other_errors_stay_what_they_are() -> None:
     parts = Accumulation(perceptron, batch_size=4, microbatch=4)
 
     with pytest.raises(RuntimeError, match="size"):
-        parts.loss_and_gradient(parameters, inputs[..., :3], labels)
+        losses_and_gradient(parts, parameters, inputs[..., :3], labels)
 
 
 def test_what_it_says_of_itself_is_what_its_network_says() -> None:

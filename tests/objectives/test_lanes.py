@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.calibration import Calibration
 from objectives.training.lanes import Lanes
+from objectives.training.networks import Networks
 from tests.objectives.reference import EASY
 
 CPU = torch.device("cpu")
@@ -16,7 +17,7 @@ FEATURES = 4
 class Listener:
     """A network of one parameter that takes one lane at once and remembers its seeds."""
 
-    lanes, autograd, draws, parameters = 1, False, True, 1
+    lanes, together, autograd, draws, parameters = 1, 1, False, True, 1
 
     def __init__(self) -> None:
         self.heard: list[int] = []
@@ -30,14 +31,17 @@ class Listener:
     def seed(self, noise: int) -> None:
         self.heard.append(noise)
 
-    def loss_and_gradient(self, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.ones(1), torch.ones(1, 1)
+    def add_gradient(
+        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+    ) -> Tensor:
+        return torch.ones(1)
 
 
 def trained(seeds: dict[int, int], *, lanes: int, calls: list[int], first_step: int = 0) -> Listener:
     """What a network hears when lanes with these seeds are trained for some steps at a time."""
     network = Listener()
-    made = Lanes(network, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=CPU, dtype=torch.float32)
+    networks = Networks(lambda _: network, Calibration((1,)))
+    made = Lanes(networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=CPU, dtype=torch.float32)
     for lane, seed in seeds.items():
         made.write(lane, made.first_row(torch.zeros(1)), seed=seed, step=first_step, hyperparameters=EASY)
     for steps in calls:
@@ -67,12 +71,3 @@ def test_lanes_that_are_not_trained_at_once_take_all_their_steps_in_turn() -> No
 
 def test_lanes_without_a_trial_are_not_trained_if_nobody_beside_them_is() -> None:
     assert len(trained({2: 5}, lanes=6, calls=[4]).heard) == 4
-
-
-def test_large_perceptrons_take_fewer_lanes_at_once() -> None:
-    at_once = [
-        Mlp(hidden).network((784,), 10, lanes=lanes, batch_size=8, device=CPU, dtype=torch.float32).lanes
-        for hidden, lanes in [((512, 512), 8), ((128,), 8), ((128,), 7), ((), 8)]
-    ]
-
-    assert at_once == [1, 4, 1, 8]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from objectives.models.mlp import Mlp, MlpNetwork
+from objectives.models.mlp import CROWDED, Mlp, MlpNetwork
+from tests.objectives.reference import losses_and_gradient
 
 CPU = torch.device("cpu")
 
@@ -48,11 +49,23 @@ def test_gradients_equal_those_of_autograd(hidden: list[int], lanes: int, batch_
     made = network(*hidden, lanes=lanes, batch_size=batch_size)
     parameters, inputs, labels = problem(made, lanes=lanes, batch_size=batch_size, seed=seed)
 
-    losses, gradient = made.loss_and_gradient(parameters, inputs, labels)
+    losses, gradient = losses_and_gradient(made, parameters, inputs, labels)
 
     expected_losses, expected_gradient = differentiate(made, parameters, inputs, labels)
     torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_are_added_to_what_is_there() -> None:
+    made = network(CROWDED, 6, lanes=2, batch_size=4)
+    parameters, inputs, labels = problem(made, lanes=2, batch_size=4)
+    sums = torch.ones_like(parameters)
+
+    losses = made.add_gradient(parameters, inputs, labels, sums, share=0.25)
+
+    expected_losses, gradient = differentiate(made, parameters, inputs, labels)
+    torch.testing.assert_close(losses, expected_losses, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sums, 1 + 0.25 * gradient, rtol=1e-12, atol=1e-12)
 
 
 def test_gradients_are_right_where_probabilities_underflow() -> None:
@@ -60,7 +73,7 @@ def test_gradients_are_right_where_probabilities_underflow() -> None:
     parameters, inputs, labels = problem(made, lanes=3, batch_size=4)
     parameters *= 1000
 
-    losses, gradient = made.loss_and_gradient(parameters, inputs, labels)
+    losses, gradient = losses_and_gradient(made, parameters, inputs, labels)
 
     expected_losses, expected_gradient = differentiate(made, parameters, inputs, labels)
     assert losses.max() > 1000
@@ -73,8 +86,8 @@ def test_gradients_follow_when_other_parameters_are_passed() -> None:
     parameters, inputs, labels = problem(made, lanes=2, batch_size=4)
     others = parameters + 0.1
 
-    made.loss_and_gradient(parameters, inputs, labels)
-    _, gradient = made.loss_and_gradient(others, inputs, labels)
+    losses_and_gradient(made, parameters, inputs, labels)
+    _, gradient = losses_and_gradient(made, others, inputs, labels)
 
     torch.testing.assert_close(gradient, differentiate(made, others, inputs, labels)[1], rtol=1e-12, atol=1e-12)
 
@@ -83,10 +96,10 @@ def test_gradients_follow_when_other_parameters_are_passed() -> None:
 def test_a_lane_that_is_not_finite_changes_no_other(poison: float) -> None:
     made = network(6, lanes=3, batch_size=4)
     parameters, inputs, labels = problem(made, lanes=3, batch_size=4)
-    losses, gradient = (each.clone() for each in made.loss_and_gradient(parameters, inputs, labels))
+    losses, gradient = (each.clone() for each in losses_and_gradient(made, parameters, inputs, labels))
     parameters[1] = poison
 
-    poisoned_losses, poisoned_gradient = made.loss_and_gradient(parameters, inputs, labels)
+    poisoned_losses, poisoned_gradient = losses_and_gradient(made, parameters, inputs, labels)
 
     assert not poisoned_losses[1].isfinite()
     assert torch.equal(poisoned_losses[[0, 2]], losses[[0, 2]])
@@ -97,7 +110,7 @@ def test_softmax_regression_from_zero_has_loss_log_of_the_classes() -> None:
     made = network(lanes=1, batch_size=3)
     _, inputs, labels = problem(made, lanes=1, batch_size=3)
 
-    losses, _ = made.loss_and_gradient(torch.zeros(1, made.parameters, dtype=torch.float64), inputs, labels)
+    losses, _ = losses_and_gradient(made, torch.zeros(1, made.parameters, dtype=torch.float64), inputs, labels)
 
     assert losses.item() == pytest.approx(math.log(5), rel=1e-12)
 
