@@ -21,9 +21,7 @@ from tuner.stores.tables import (
     trial_end,
     trial_failure,
 )
-
-PLAN = "plan"
-"""The user attribute that holds a trial's plan: Optuna stores it in the transaction that makes the trial."""
+from tuner.stores.trials import PLAN
 
 
 @dataclass(frozen=True, slots=True)
