@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 
-from tuner.engines.local import one_thread
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
 from tuner.recorders.lines import LineProgress
@@ -31,7 +30,6 @@ def serve(store_url: str, *, tracking_uri: str, device: str, once: bool) -> None
     Raises:
         StoreError: The store cannot be used, or did not answer for ten minutes.
     """
-    one_thread()
     stop = threading.Event()
     with _stopped_by_signals(stop), closing(open_store(store_url)) as store:
         print(f"worker {this_process()} on {store.url}", flush=True)

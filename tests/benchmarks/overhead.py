@@ -26,8 +26,9 @@ from rich.table import Table
 from tests.benchmarks.memory import MemoryClaim
 from tests.servers import PostgresqlServer
 from tests.tuner import synthetic
+from tuner.cores import one_thread
 from tuner.engines import Job
-from tuner.engines.local import Local, one_thread
+from tuner.engines.local import Local
 from tuner.experiment import ConfirmationSettings, Experiment, load
 from tuner.halton import halton_point
 from tuner.recorders import Event, TrialFinished

@@ -11,7 +11,7 @@ from tuner.samplers.cma_es import CmaEs
 from tuner.samplers.gp import Gp
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
-from tuner.samplers.tpe import Tpe
+from tuner.samplers.tpe import MEMORY, Tpe
 from tuner.space import Range, Scale, SearchSpace
 
 SQUARE = SearchSpace({"x": Range(0.0, 1.0), "y": Range(0.0, 1.0)})
@@ -44,6 +44,19 @@ def test_tpe_learns_where_a_bowl_is_lowest() -> None:
         suggestions.tell(number, distances[-1])
 
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 2
+
+
+def test_tpe_that_has_forgotten_still_knows_where_a_bowl_is_lowest() -> None:
+    """Twice as many results as it remembers, with points in flight when it forgets."""
+    suggestions = Tpe(startup=10).start(SQUARE, seed=1)
+    distances, flying = [], 5
+    for number in range(2 * MEMORY + 40):
+        point = suggestions.ask(number)
+        distances.append(float(np.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8)))
+        if number >= flying:
+            suggestions.tell(number - flying, distances[number - flying])
+
+    assert np.median(distances[-20:]) < np.median(distances[:10]) / 4
 
 
 VALLEY = SearchSpace(

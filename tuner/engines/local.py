@@ -26,15 +26,6 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def one_thread() -> None:
-    """Give numerical libraries that are loaded later one thread, unless `OMP_NUM_THREADS` says otherwise.
-
-    More threads than cores make small networks several times slower, so parallelism is left to workers and lanes.
-    """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-
-
 @dataclass(frozen=True, slots=True)
 class Local:
     """Worker processes on this machine, each with one torch thread."""
@@ -45,7 +36,6 @@ class Local:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
         context = multiprocessing.get_context("spawn")
         stop = context.Event()
-        one_thread()
         processes: dict[Connection, SpawnProcess] = {}
         with _signals(stop, processes, tell):
             for _ in range(min(self.workers, len(job.experiment.batch_sizes))):

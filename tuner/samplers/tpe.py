@@ -12,6 +12,10 @@ from tuner.suggestions import OptunaSuggestions
 
 __all__ = ["Tpe"]
 
+MEMORY = 100
+"""Results to go on with whenever there are twice as many. TPE's time grows with them: 2 ms a point at 10 results, 10 at
+200, 48 at 1,000."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tpe:
@@ -24,7 +28,7 @@ class Tpe:
     startup: Annotated[int, Ge(1)] = 10
 
     def start(self, space: SearchSpace, *, seed: int) -> Suggestions:
-        return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup)
+        return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup, memory=MEMORY)
 
     def _sampler(self, seed: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=1)
