@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from optuna.samplers import TPESampler
 from scipy.stats import qmc
 
 from tuner.samplers import Sampler
@@ -11,8 +12,9 @@ from tuner.samplers.cma_es import CmaEs
 from tuner.samplers.gp import Gp
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
-from tuner.samplers.tpe import MEMORY, Tpe
+from tuner.samplers.tpe import Tpe
 from tuner.space import Range, Scale, SearchSpace
+from tuner.suggestions import OptunaSuggestions
 
 SQUARE = SearchSpace({"x": Range(0.0, 1.0), "y": Range(0.0, 1.0)})
 
@@ -46,11 +48,11 @@ def test_tpe_learns_where_a_bowl_is_lowest() -> None:
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 2
 
 
-def test_tpe_that_has_forgotten_still_knows_where_a_bowl_is_lowest() -> None:
-    """Twice as many results as it remembers, with points in flight when it forgets."""
-    suggestions = Tpe(startup=10).start(SQUARE, seed=1)
+def test_a_sampler_that_forgets_still_knows_where_a_bowl_is_lowest() -> None:
+    """It has forgotten three times, each time with points in flight."""
+    suggestions = OptunaSuggestions(SQUARE, lambda seed: TPESampler(seed=seed), seed=1, startup=10, memory=50)
     distances, flying = [], 5
-    for number in range(2 * MEMORY + 40):
+    for number in range(240):
         point = suggestions.ask(number)
         distances.append(float(np.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8)))
         if number >= flying:

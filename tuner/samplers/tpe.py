@@ -12,9 +12,8 @@ from tuner.suggestions import OptunaSuggestions
 
 __all__ = ["Tpe"]
 
-MEMORY = 100
-"""Results to go on with whenever there are twice as many. TPE's time grows with them: 2 ms a point at 10 results, 10 at
-200, 48 at 1,000."""
+MEMORY = 250
+"""Results to go on with whenever there are twice as many: TPE's time grows with them."""
 
 
 @dataclass(frozen=True, slots=True)
