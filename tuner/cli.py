@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tuner.cores import one_thread
 from tuner.errors import TunerError
 from tuner.options import (
     AddressOption,
@@ -51,6 +52,7 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command line. Errors a user can repair are one line on stderr and exit code 1."""
+    one_thread()
     sys.path.append(str(Path.cwd()))  # a component of the user's own, `kind = "workload:Bowl"`, may lie beside the file
     try:
         app()

@@ -16,7 +16,7 @@ from tuner.recorders.lines import LineProgress
 from tuner.recorders.mlflow import MlflowRecorder
 from tuner.signals import GRACE_SECONDS, handled_by
 from tuner.stores.opening import open_store
-from tuner.worker import Worker, one_thread, this_process
+from tuner.worker import Worker, this_process
 
 if TYPE_CHECKING:
     from tuner.engines.ray import Ray
@@ -35,7 +35,6 @@ def serve(
     Raises:
         StoreError: The store cannot be used, or did not answer for ten minutes.
     """
-    one_thread()
     stop = threading.Event()
     with _stopped_by_signals(stop), closing(open_store(store_url)) as store:
         print(f"worker {this_process()} on {store.url}", flush=True)

@@ -28,13 +28,25 @@ class OptunaSuggestions:
         seed: The study's.
         startup: Results to wait for before the sampler models them; until then points are quasi-random, which cover
             the space better than the sampler's own random ones.
+        memory: Results that the sampler goes on with whenever it has seen twice as many: the best quarter of them and
+            the latest others. By default it sees all.
     """
 
-    def __init__(self, space: SearchSpace, sampler: Callable[[int], BaseSampler], *, seed: int, startup: int) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        sampler: Callable[[int], BaseSampler],
+        *,
+        seed: int,
+        startup: int,
+        memory: int | None = None,
+    ) -> None:
         self._space = space
         self._sampler = sampler
         self._seed = seed
         self._awaited = startup
+        self._memory = memory
+        self._seen = 0
         self._distributions = distributions_of(space)
         self._study = optuna.create_study()
         self._pending: dict[int, int] = {}
@@ -60,3 +72,22 @@ class OptunaSuggestions:
     def tell(self, number: int, loss: float) -> None:
         self._study.tell(self._pending.pop(number), loss)
         self._awaited -= 1
+        self._seen += 1
+        if self._memory is not None and self._seen == 2 * self._memory:
+            self._forget(self._memory)
+
+    def _forget(self, kept: int) -> None:
+        """Go on in a study with so many of the results, and all that is pending."""
+        trials = self._study.get_trials(deepcopy=False)
+        best = kept // 4
+        ended = sorted(
+            (each for each in trials if each.state.is_finished()), key=lambda each: (each.value, each.number)
+        )
+        latest = sorted(ended[best:], key=lambda each: each.number)[best - kept :]
+        pending = {trial: point for point, trial in self._pending.items()}
+        known = sorted([*ended[:best], *latest, *(trials[each] for each in pending)], key=lambda each: each.number)
+        self._study = optuna.create_study()
+        self._study.add_trials(known)
+        places = {each.number: place for place, each in enumerate(known)}
+        self._pending = {point: places[trial] for trial, point in pending.items()}
+        self._seen = kept

@@ -128,37 +128,38 @@ def test_a_claim_dies_with_its_process(store: Store, store_url: str) -> None:
         assert ends(claim_when_free(store)) == [(TrialState.FAILED, ORPHANED)]
 
 
-@pytest.mark.parametrize(
-    ("killed_at", "found"),
-    [
-        ("tuner.stores.claims._show", (TrialState.FAILED, ORPHANED)),
-        ("claim.storage.set_trial_state_values", (TrialState.FINISHED, "")),
-    ],
-    ids=["before its result is committed", "between its result and Optuna"],
-)
-def test_a_worker_killed_while_it_finishes_a_trial_loses_all_of_it_or_nothing(
-    store: Store, store_url: str, killed_at: str, found: tuple[TrialState, str]
+@pytest.mark.parametrize("killed_at", ["write_measurements", "insert_curve", "end_trial"])
+def test_a_worker_killed_while_it_finishes_a_trial_leaves_nothing_of_it(
+    store: Store, store_url: str, killed_at: str
 ) -> None:
-    die = f"{killed_at} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
+    place = f"{'type(claim.database)' if killed_at == 'write_measurements' else 'tuner.stores.claims'}.{killed_at}"
+    die = f"{place} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
     code = f"number = claim.start(plan(0)); {die}; claim.finish(number, achieved(), loss=1.5)"
     with worker(store_url, code) as process:
         assert process.wait() == -9
 
     record = claim_when_free(store)
 
-    assert ends(record) == [found]
-    finished = found[0] is TrialState.FINISHED
-    assert store.curves("small", 64) == ({0: achieved().curve} if finished else {})
-    assert told_to_optuna(store) == [("COMPLETE", 1.5) if finished else ("FAIL", None)]
-
-
-def test_a_worker_killed_between_a_failure_and_optuna_keeps_its_reason(store: Store, store_url: str) -> None:
-    die = "claim.storage.set_trial_state_values = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
-    with worker(store_url, f"number = claim.start(plan(0)); {die}; claim.fail(number, reason='bad luck')") as process:
-        assert process.wait() == -9
-
-    assert ends(claim_when_free(store)) == [(TrialState.FAILED, "bad luck")]
+    assert ends(record) == [(TrialState.FAILED, ORPHANED)]
+    assert store.curves("small", 64) == {}
     assert told_to_optuna(store) == [("FAIL", None)]
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_trial_that_an_earlier_version_had_not_told_optuna_of_is_told(
+    store: Store, store_url: str, failed: bool
+) -> None:
+    with store.claim("small", 64) as claim:
+        assert claim is not None
+        number = claim.start(plan(0))
+        claim.fail(number, reason="bad luck") if failed else claim.finish(number, achieved(), loss=1.5)
+    run_sql(store_url, "DELETE FROM trial_values")
+    run_sql(store_url, "UPDATE trials SET state = 'RUNNING'")
+
+    record = claim_when_free(store)
+
+    assert ends(record) == [(TrialState.FAILED, "bad luck") if failed else (TrialState.FINISHED, "")]
+    assert told_to_optuna(store) == [("FAIL", None) if failed else ("COMPLETE", 1.5)]
 
 
 def test_a_claim_that_was_taken_over_cannot_write(store: Store, store_url: str) -> None:

@@ -41,10 +41,12 @@ def test_measurements_are_timed_in_proportion_to_their_steps() -> None:
     assert times == [(10, 333), (20, 666), (30, 1000)]
 
 
-def test_a_curve_of_the_digits_preset_is_whole() -> None:
+def test_a_curve_of_as_many_measurements_is_whole() -> None:
     curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, MEASUREMENTS + 1))
 
-    assert history(content(ended(MEASUREMENTS), curve), "train/loss") == [(step, 1 / step) for step in range(1, 201)]
+    assert history(content(ended(MEASUREMENTS), curve), "train/loss") == [
+        (step, 1 / step) for step in range(1, MEASUREMENTS + 1)
+    ]
 
 
 def test_a_longer_curve_is_thinned_evenly_and_keeps_its_ends() -> None:

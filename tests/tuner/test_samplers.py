@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from optuna.samplers import TPESampler
 from scipy.stats import qmc
 
 from tuner.samplers import Sampler
@@ -13,6 +14,7 @@ from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
 from tuner.samplers.tpe import Tpe
 from tuner.space import Range, Scale, SearchSpace
+from tuner.suggestions import OptunaSuggestions
 
 SQUARE = SearchSpace({"x": Range(0.0, 1.0), "y": Range(0.0, 1.0)})
 
@@ -44,6 +46,19 @@ def test_tpe_learns_where_a_bowl_is_lowest() -> None:
         suggestions.tell(number, distances[-1])
 
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 2
+
+
+def test_a_sampler_that_forgets_still_knows_where_a_bowl_is_lowest() -> None:
+    """It has forgotten three times, each time with points in flight."""
+    suggestions = OptunaSuggestions(SQUARE, lambda seed: TPESampler(seed=seed), seed=1, startup=10, memory=50)
+    distances, flying = [], 5
+    for number in range(240):
+        point = suggestions.ask(number)
+        distances.append(float(np.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8)))
+        if number >= flying:
+            suggestions.tell(number - flying, distances[number - flying])
+
+    assert np.median(distances[-20:]) < np.median(distances[:10]) / 3
 
 
 VALLEY = SearchSpace(

@@ -18,7 +18,7 @@ from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.signals import SIGNALS, handled_by
 from tuner.stores.opening import open_store
-from tuner.worker import Worker, one_thread, this_process
+from tuner.worker import Worker, this_process
 
 
 def default_workers() -> int:
@@ -36,7 +36,6 @@ class Local:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
         context = multiprocessing.get_context("spawn")
         stop = context.Event()
-        one_thread()
         processes: dict[Connection, SpawnProcess] = {}
         with _signals(stop, processes, tell):
             for _ in range(min(self.workers, len(job.experiment.batch_sizes))):

@@ -22,9 +22,10 @@ DIGEST_TAG = "tuner.experiment"
 REPORT_TAG = "tuner.report"
 """The tag of the run that holds an experiment's report: the digest of what it holds."""
 
-MEASUREMENTS = 200
-"""Measurements of a trial that are sent; the 3 % grid has about as many after 4,000 steps. MLflow takes 60 microseconds
-of processor time for each value, on the machine that trains. Longer curves are thinned here, and whole in the store."""
+MEASUREMENTS = 40
+"""Measurements of a trial that are sent: enough to see its curve. MLflow takes 60 microseconds and more of processor
+time for each value, on the machine that trains: more than training a small network from one measurement to the next.
+Longer curves are thinned here, and whole in the store."""
 
 
 class RunStatus(StrEnum):

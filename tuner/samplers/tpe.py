@@ -12,6 +12,9 @@ from tuner.suggestions import OptunaSuggestions
 
 __all__ = ["Tpe"]
 
+MEMORY = 250
+"""Results to go on with whenever there are twice as many: TPE's time grows with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tpe:
@@ -24,7 +27,7 @@ class Tpe:
     startup: Annotated[int, Ge(1)] = 10
 
     def start(self, space: SearchSpace, *, seed: int) -> Suggestions:
-        return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup)
+        return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup, memory=MEMORY)
 
     def _sampler(self, seed: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=1)

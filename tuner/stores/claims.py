@@ -1,41 +1,30 @@
 """A claim of one study: the writing side of the store.
 
-Optuna's transactions are its own. A trial's result is therefore stored in two steps: first everything we keep, in one
-transaction; then Optuna is told. Whoever dies in between leaves a trial that Optuna believes running, and whose result
-is there: `settle_orphans` tells it.
+Each write is one transaction, in which nobody else can claim the study; what Optuna has of a trial is part of it.
 """
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
-from optuna.trial import create_trial
 from sqlalchemy import Column, Connection, insert, select, update
 
-from tuner.distributions import distributions_of, encode
 from tuner.errors import ClaimLost, StoreError, StoreUnreachable
 from tuner.experiment import Experiment, space_table
 from tuner.records import StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
 from tuner.space import SearchSpace
 from tuner.stores.database import Database, Lock, store_errors
-from tuner.stores.reading import PLAN, StoredExperiment, StoredStudy, read_studies
+from tuner.stores.reading import StoredExperiment, StoredStudy, read_studies
 from tuner.stores.retries import patient
 from tuner.stores.rounds import open_optuna_study, optuna_errors
-from tuner.stores.rows import end_of, end_values, intermediate_values, measurement_rows, plan_table
-from tuner.stores.tables import (
-    optuna_intermediate_value,
-    optuna_trial,
-    optuna_user_attribute,
-    study,
-    trial_end,
-    trial_failure,
-)
+from tuner.stores.rows import end_of, end_values, measurement_rows
+from tuner.stores.tables import optuna_trial, study, trial_end, trial_failure
+from tuner.stores.trials import end_trial, insert_attributes, insert_curve, insert_trial
 from tuner.stores.urls import visible
 from tuner.trial import TrialResult
 
@@ -103,27 +92,14 @@ class StudyClaim:
 
     @patient
     def start(self, plan: TrialPlan) -> int:
-        # Optuna's transaction is its own: should the claim be lost just now, the next owner fails the trial. So does
-        # whoever leaves the claim with one that was made twice, when an answer was lost.
-        self.check()
+        # Whoever leaves the claim fails a trial that was made twice, because the answer to a commit was lost.
         space = (self.current.space or self.found.settings.space).around(plan.hyperparameters)  # a probe lies outside
-        template = create_trial(
-            state=OptunaState.RUNNING,
-            params=encode(space, plan.hyperparameters),
-            distributions=distributions_of(space),
-            user_attrs={PLAN: plan_table(plan)},
-        )
-        template.datetime_start = started = datetime.now(UTC)  # Optuna's own is local time, which may jump
-        began = time.monotonic()
-        with self._errors():
-            # What Study.add_trial does, which keeps to itself which trial it made.
-            try:
-                trial_id = self.storage.create_new_trial(self.current.study_id, template_trial=template)
-            except KeyError as error:
-                raise StoreError(f"{self.name} is gone from Optuna's tables: was it deleted in a dashboard?") from error
-            query = select(optuna_trial.c.number).where(optuna_trial.c.trial_id == trial_id)
-            with self.storage.engine.connect() as connection:
-                number = int(connection.execute(query).scalar_one())
+        started, began = datetime.now(UTC), time.monotonic()
+        with self._writing() as connection:
+            made = insert_trial(connection, self.current.study_id, plan, space=space, started=started)
+        if made is None:
+            raise StoreError(f"{self.name} is gone from Optuna's tables: was it deleted in a dashboard?")
+        trial_id, number = made
         self._running[number] = RunningTrial(trial_id, plan, started, began)
         return number
 
@@ -131,20 +107,25 @@ class StudyClaim:
     def finish(self, number: int, result: TrialResult, *, loss: float) -> TrialRecord:
         trial = self._find_running(number)
         end, ended = end_of(result, loss=loss), trial.stamp()
+        shown = {"role": trial.plan.role.value, "outcome": result.outcome.value, "steps": result.steps}
+        if trial.plan.origin is not None:
+            shown["origin"] = trial.plan.origin.phrase
         with self._writing() as connection:
             # It is there if this is tried again because the answer to the commit was lost.
             if not _has(connection, trial_end.c.trial_id, trial.trial_id):
                 self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
                 where = {"trial_id": trial.trial_id, "study_id": self.current.study_id, "role": trial.plan.role.value}
                 connection.execute(insert(trial_end).values(where | end_values(end) | {"ended": ended}))
-                _show(connection, trial, result, metric=self.found.settings.goal.metric)
+                insert_curve(connection, trial.trial_id, result, metric=self.found.settings.goal.metric)
+                insert_attributes(connection, trial.trial_id, shown)
+                end_trial(connection, trial.trial_id, OptunaState.COMPLETE, ended=ended, loss=loss)
                 connection.execute(update(study).where(study.c.study_id == self.first_id).values(deaths=0))
-        self._tell(trial.trial_id, OptunaState.COMPLETE, [loss])
         del self._running[number]
         return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)
 
     def fail(self, number: int, *, reason: str) -> None:
-        self._fail(self._find_running(number).trial_id, reason)
+        with self._writing() as connection:
+            _fail(connection, self._find_running(number).trial_id, reason)
         del self._running[number]
 
     @patient
@@ -186,7 +167,10 @@ class StudyClaim:
             connection.execute(update(study).where(study.c.study_id == self.first_id).values(nobody))
 
     def settle_orphans(self, *, reason: str) -> None:
-        """End every trial that Optuna believes running: by its result if that is stored, or as failed."""
+        """End every trial that Optuna believes running: by its result if that is stored, or as failed.
+
+        Earlier versions stored a result first, and told Optuna in another transaction.
+        """
         query = (
             select(optuna_trial.c.trial_id, trial_end.c.loss, trial_failure.c.reason)
             .outerjoin(trial_end, trial_end.c.trial_id == optuna_trial.c.trial_id)
@@ -196,14 +180,13 @@ class StudyClaim:
             .where(optuna_trial.c.state == "RUNNING")
         )
         with self._writing() as connection:
-            orphans = connection.execute(query).all()
-        for trial_id, loss, failed in orphans:
-            if loss is not None:
-                self._tell(trial_id, OptunaState.COMPLETE, [loss])
-            elif failed is not None:
-                self._tell(trial_id, OptunaState.FAIL)
-            else:
-                self._fail(trial_id, reason)
+            for trial_id, loss, failed in connection.execute(query).all():
+                if loss is not None:
+                    end_trial(connection, trial_id, OptunaState.COMPLETE, ended=datetime.now(UTC), loss=loss)
+                elif failed is not None:
+                    end_trial(connection, trial_id, OptunaState.FAIL, ended=datetime.now(UTC))
+                else:
+                    _fail(connection, trial_id, reason)
         self._running.clear()
 
     @contextmanager
@@ -242,18 +225,6 @@ class StudyClaim:
         if not stands:
             raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
 
-    def _fail(self, trial_id: int, reason: str) -> None:
-        with self._writing() as connection:
-            connection.execute(insert(trial_failure).values(trial_id=trial_id, reason=reason, ended=datetime.now(UTC)))
-            _show_attributes(connection, trial_id, {"reason": reason})
-        self._tell(trial_id, OptunaState.FAIL)
-
-    def _tell(self, trial_id: int, state: OptunaState, values: list[float] | None = None) -> None:
-        # What Study.tell does, after it has read the whole trial. A trial may have been ended by hand, in the
-        # dashboard, or by the next owner, who reads from our tables the same as we do.
-        with self._errors(), suppress(UpdateFinishedTrialError):
-            self.storage.set_trial_state_values(trial_id, state, values)
-
     def _find_running(self, number: int) -> RunningTrial:
         if number not in self._running:
             raise StoreError(f"trial {number} of {self.name} is not running under this claim")
@@ -275,19 +246,9 @@ def _complete(connection: Connection, stored: StoredStudy) -> None:
     connection.execute(update(study).where(study.c.study_id == stored.study_id).values(complete=True))
 
 
-def _show(connection: Connection, trial: RunningTrial, result: TrialResult, *, metric: str) -> None:
-    """Let optuna-dashboard see how a trial went: straight into Optuna's tables, in the transaction of the result.
-
-    `Trial.report` and `set_user_attr` would take ten statements and a commit for each value.
-    """
-    values = [each._asdict() for each in intermediate_values(result.curve, metric)]
-    connection.execute(insert(optuna_intermediate_value), [{"trial_id": trial.trial_id, **each} for each in values])
-    shown = {"role": trial.plan.role.value, "outcome": result.outcome.value, "steps": result.steps}
-    if trial.plan.origin is not None:
-        shown["origin"] = trial.plan.origin.phrase
-    _show_attributes(connection, trial.trial_id, shown)
-
-
-def _show_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, str | int]) -> None:
-    rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(each)} for key, each in attributes.items()]
-    connection.execute(insert(optuna_user_attribute), rows)
+def _fail(connection: Connection, trial_id: int, reason: str) -> None:
+    """Store that a trial ended without a result."""
+    ended = datetime.now(UTC)
+    connection.execute(insert(trial_failure).values(trial_id=trial_id, reason=reason, ended=ended))
+    insert_attributes(connection, trial_id, {"reason": reason})
+    end_trial(connection, trial_id, OptunaState.FAIL, ended=ended)

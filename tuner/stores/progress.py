@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, String, and_, case, cast, func, or_, 
 from tuner.progress import ExperimentProgress, StudyProgress
 from tuner.records import Role
 from tuner.stores.database import Database, store_errors
-from tuner.stores.reading import PLAN, StoredExperiment, StoredStudy, claimed_studies, find_experiments, stored_rounds
-from tuner.stores.rows import plan_from
+from tuner.stores.reading import StoredExperiment, StoredStudy, claimed_studies, find_experiments, stored_rounds
+from tuner.stores.rows import PLAN, plan_from
 from tuner.stores.tables import optuna_trial, optuna_user_attribute, trial_end, trial_failure
 from tuner.stores.urls import visible
 from tuner.trial import Outcome

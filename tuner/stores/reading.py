@@ -12,7 +12,7 @@ from tuner.experiment import Experiment, from_table, read_space
 from tuner.records import Curve, ExperimentState, Holder, StudyRecord, TrialRecord, TrialState
 from tuner.space import SearchSpace
 from tuner.stores.database import Database
-from tuner.stores.rows import curves_from, end_from, plan_from
+from tuner.stores.rows import PLAN, curves_from, end_from, plan_from
 from tuner.stores.tables import (
     experiment,
     measurement,
@@ -22,9 +22,6 @@ from tuner.stores.tables import (
     trial_end,
     trial_failure,
 )
-
-PLAN = "plan"
-"""The user attribute that holds a trial's plan: Optuna stores it in the transaction that makes the trial."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from tuner.trial import Measurement, Outcome, TrialResult
 
 DASHBOARD_POINTS = 16
 """Points of a curve that optuna-dashboard gets to draw: it reads them all at once, for all trials."""
+PLAN = "plan"
+"""The user attribute of Optuna's that holds a trial's plan."""
 
 
 class IntermediateValue(NamedTuple):

@@ -116,6 +116,8 @@ measurement = Table(
 optunas = MetaData()
 """Optuna creates these. Columns we do not touch are left out."""
 
+optuna_study = Table("studies", optunas, Column("study_id", Integer, primary_key=True))
+
 optuna_trial = Table(
     "trials",
     optunas,
@@ -124,6 +126,25 @@ optuna_trial = Table(
     Column("number", Integer),
     Column("state", Enum("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING", name="trialstate")),
     Column("datetime_start", UtcDateTime),
+    Column("datetime_complete", UtcDateTime),
+)
+
+optuna_param = Table(
+    "trial_params",
+    optunas,
+    Column("trial_id", Integer),
+    Column("param_name", String),
+    Column("param_value", Double),
+    Column("distribution_json", Text),
+)
+
+optuna_value = Table(
+    "trial_values",
+    optunas,
+    Column("trial_id", Integer),
+    Column("objective", Integer),
+    Column("value", Double),
+    Column("value_type", Enum("FINITE", "INF_POS", "INF_NEG", name="trialvaluetype")),
 )
 
 optuna_user_attribute = Table(
