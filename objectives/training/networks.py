@@ -1,5 +1,6 @@
 """The network of an experiment: from its model, for its data, as it should compute."""
 
+import math
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,7 +121,8 @@ def _of_a_module(
 
 def _divisors(number: int) -> Sequence[int]:
     """Largest first."""
-    return [each for each in range(number, 0, -1) if number % each == 0]
+    small = [each for each in range(1, math.isqrt(number) + 1) if number % each == 0]
+    return sorted({*small, *(number // each for each in small)}, reverse=True)
 
 
 def _processor() -> str:

@@ -26,6 +26,15 @@ activation = { options = ["relu", "tanh"] }
 decay = { value = 0.1 }
 """
 
+TO_VERSION_1 = (
+    *(f"ALTER TABLE study DROP COLUMN {each}" for each in ("space", "worker", "device", "claimed", "deaths", "error")),
+    "DROP INDEX trial_end_study",
+    *(f"ALTER TABLE trial_end DROP COLUMN {each}" for each in ("study_id", "role")),
+    "ALTER TABLE experiment DROP COLUMN state",
+    "UPDATE tuner_schema SET version = 1",
+)
+"""What takes a store back to how version 1 left it."""
+
 POINT: dict[str, Value] = {"learning_rate": 0.1 / 3, "momentum": 1 - 0.1 / 7, "activation": "tanh", "decay": 0.1}
 
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.contracts.stored import achieved, plan, small
+from tests.contracts.stored import TO_VERSION_1, achieved, plan, small
 from tuner.errors import StoreError
 from tuner.records import TrialState
 from tuner.space import Range, Scale, SearchSpace
@@ -137,14 +137,7 @@ def version_1(store: Store, store_url: str) -> str:
     settings["search"] = {"sampler": {"kind": "random"}, "points": 5, "width": 8, "ask_ahead": 4, "slack": 2.0}
     change(
         store_url,
-        *(
-            f"ALTER TABLE study DROP COLUMN {each}"
-            for each in ("space", "worker", "device", "claimed", "deaths", "error")
-        ),
-        "DROP INDEX trial_end_study",
-        *(f"ALTER TABLE trial_end DROP COLUMN {each}" for each in ("study_id", "role")),
-        "ALTER TABLE experiment DROP COLUMN state",
-        "UPDATE tuner_schema SET version = 1",
+        *TO_VERSION_1,
         "UPDATE experiment SET settings = :settings",
         settings=json.dumps(settings),
     )

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, OperationalError
 
+from tests.contracts.stored import TO_VERSION_1
 from tests.deploy.conftest import ROLES_SQL, TELLTALE, Cluster
 from tests.toy import SMALL
 from tests.working import work_through
@@ -93,10 +94,8 @@ def test_a_store_without_tables_says_who_has_to_make_them(cluster: Cluster, role
 
 def test_only_the_owner_upgrades_a_store(searched: Cluster) -> None:
     with psycopg.connect(searched.url("tuner_owner"), autocommit=True) as owner:
-        owner.execute("UPDATE tuner_schema SET version = 1")
-        owner.execute("ALTER TABLE study DROP COLUMN space, DROP worker, DROP device, DROP claimed, DROP deaths")
-        owner.execute("ALTER TABLE study DROP COLUMN error")
-        owner.execute("ALTER TABLE experiment DROP COLUMN state")
+        for statement in TO_VERSION_1:
+            owner.execute(statement)
 
         with pytest.raises(StoreError, match=r"must be owner of table study.*let it run"):
             open_store(searched.url("tuner_worker"))

@@ -22,7 +22,7 @@ DIGEST_TAG = "tuner.experiment"
 REPORT_TAG = "tuner.report"
 """The tag of the run that holds an experiment's report: the digest of what it holds."""
 
-MEASUREMENTS = 40
+MEASUREMENTS = 100
 """Measurements of a trial that are sent: enough to see its curve. MLflow takes 60 microseconds and more of processor
 time for each value, on the machine that trains: more than training a small network from one measurement to the next.
 Longer curves are thinned here, and whole in the store."""
