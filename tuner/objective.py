@@ -64,6 +64,8 @@ class Trainer(Protocol):
     def advance(self) -> Mapping[int, Sequence[Measurement]]:
         """Train every loaded lane for a chunk of steps; what each measured on the way, oldest first.
 
+        Lanes come in an order that depends on nothing but what was loaded and unloaded: a search is the same again.
+
         Raises:
             OutOfMemory: The device is full. The trainer is then unusable; its trials start again in a smaller one.
         """

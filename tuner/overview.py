@@ -80,7 +80,7 @@ def standing(found: ExperimentProgress, study: StudyProgress) -> Standing:
     if study.complete:
         stands.state, stands.planned = StudyState.DONE, study.done
     elif study.holder is not None:
-        stands.state = StudyState.SEARCHING if study.searched < stands.points else StudyState.CONFIRMING
+        stands.state = StudyState.CONFIRMING if study.confirmed else StudyState.SEARCHING
     elif study.error or found.state is not ExperimentState.OPEN:
         stands.state = StudyState.STOPPED
     return stands

@@ -80,7 +80,11 @@ def test_rows_that_tell_least_make_room() -> None:
     [
         (DONE, ExperimentState.CANCELLED, "done"),
         (SEARCHED, ExperimentState.OPEN, "searching"),
-        (StudyProgress(8, 1, complete=False, searched=50, holder=HOLDER), ExperimentState.OPEN, "confirming"),
+        (
+            StudyProgress(8, 1, complete=False, searched=50, confirmed=1, holder=HOLDER),
+            ExperimentState.OPEN,
+            "confirming",
+        ),
         (StudyProgress(8, 2, complete=False, searched=50, holder=HOLDER), ExperimentState.OPEN, "searching"),
         (StudyProgress(8, 1, complete=False, error="broken"), ExperimentState.OPEN, "set aside"),
         (StudyProgress(8, 1, complete=False, searched=3), ExperimentState.OPEN, "stopped"),

@@ -46,7 +46,7 @@ class TestStandings:
 
         standing = standings.studies[64]
         assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 223, 40)
-        assert standing.state is StudyState.SEARCHING
+        assert standing.state is StudyState.CONFIRMING
 
     def test_a_round_adds_its_points_to_what_is_planned(self) -> None:
         standings = Standings(digits(batch_sizes=[64]), now=0.0)
@@ -66,15 +66,17 @@ class TestStandings:
         standing = standings.studies[64]
         assert (standing.done, standing.steps, standing.best) == (2, 70, 30)
 
-    def test_a_study_confirms_when_all_points_are_searched_and_is_done_with_the_trials_it_needed(self) -> None:
+    def test_a_study_confirms_from_the_first_trial_of_that_and_is_done_with_the_trials_it_needed(self) -> None:
         standings = Standings(digits(batch_sizes=[64]), now=0.0)
         searched = [at_second(number, ended(40)) for number in range(50)]
         standings.apply(started(64, *searched), now=0.0)
-        state = standings.studies[64].state
+        before = standings.studies[64].state  # sides may still be probed
+        standings.apply(TrialFinished(64, 1, chosen(50), ()), now=0.0)
+        after = standings.studies[64].state
         standings.apply(StudyFinished(finished_study(64, [*searched, chosen(50)])), now=0.0)
 
         standing = standings.studies[64]
-        assert state is StudyState.CONFIRMING
+        assert (before, after) == (StudyState.SEARCHING, StudyState.CONFIRMING)
         assert standing.state is StudyState.DONE
         assert (standing.done, standing.planned, standing.left) == (51, 51, 0)
 

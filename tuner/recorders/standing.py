@@ -145,7 +145,7 @@ class Standings:
             standing.searched += 1
             if trial.end.outcome is Outcome.ACHIEVED:
                 standing.best = min(trial.end.steps, standing.best or trial.end.steps)
-        if standing.searched >= standing.points:
+        if trial.plan.role in (Role.CHOOSE, Role.REPORT):
             standing.state = StudyState.CONFIRMING
 
     def _measure_pace(self, standing: Standing, *, now: float) -> None:
