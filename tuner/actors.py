@@ -13,6 +13,7 @@ import ray
 
 from tuner.checkpoints import CheckpointFolder
 from tuner.cluster import Remote, own_url, password_advice
+from tuner.cores import one_thread
 from tuner.errors import StoreError, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
@@ -20,7 +21,7 @@ from tuner.recorders import Event, Notice
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 from tuner.trainer_actors import SpreadObjective, trainers
-from tuner.worker import Worker, one_thread, this_process
+from tuner.worker import Worker, this_process
 
 LISTEN_SECONDS = 0.5
 """How long a worker with nothing to say lets its driver wait; how soon it hears that it is to stop."""

@@ -10,10 +10,10 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tuner.cluster import Remote, fetch
+from tuner.cores import one_thread
 from tuner.errors import TrainerLost
 from tuner.objective import Objective, Trainer
 from tuner.trainers import Change, Measured, SpreadTrainer, apply, dealt
-from tuner.worker import one_thread
 
 
 class TrainerHandle(Protocol):

@@ -28,15 +28,6 @@ def this_process() -> str:
     return f"{os.uname().nodename}/{os.getpid()}"
 
 
-def one_thread() -> None:
-    """Give numerical libraries that are loaded later one thread, unless `OMP_NUM_THREADS` says otherwise.
-
-    More threads than cores make small networks several times slower, so parallelism is left to workers and lanes.
-    """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-
-
 @dataclass(slots=True)
 class Worker:
     """Searches open studies, one at a time.

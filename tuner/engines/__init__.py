@@ -6,7 +6,10 @@ from typing import Protocol
 
 from tuner.checkpoints import CheckpointFolder
 from tuner.experiment import Experiment
-from tuner.recorders import Event
+from tuner.recorders import Event, Notice
+
+STOPPING = Notice("stopping: finished trials are stored, the others will be trained again; once more to hurry")
+"""What whoever asked the workers to stop is told."""
 
 
 @dataclass(frozen=True, slots=True)

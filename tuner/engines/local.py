@@ -13,7 +13,7 @@ from multiprocessing.synchronize import Event as Flag
 from types import FrameType
 from typing import cast
 
-from tuner.engines import Job
+from tuner.engines import STOPPING, Job
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.signals import SIGNALS, handled_by
@@ -82,7 +82,7 @@ def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callab
     def handle(_number: int, _frame: FrameType | None) -> None:
         if not stop.is_set():
             stop.set()
-            tell(Notice("stopping: finished trials are stored, the others will be trained again; once more to hurry"))
+            tell(STOPPING)
         else:
             for process in processes.values():
                 process.kill()

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from tuner.actors import Closed, Heard, Message, Opened, Orders, WorkerActor, WorkerHandle
 from tuner.checkpoints import CheckpointFolder
 from tuner.cluster import connected, has_gpus, hosts, one_line, room, sent_url
-from tuner.engines import Job
+from tuner.engines import STOPPING, Job
 from tuner.errors import TunerError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
@@ -198,9 +198,7 @@ class _Driver:
         """Whether to wait for the workers no longer."""
         if self._stop.is_set() and self._deadline is None:
             self._deadline = time.monotonic() + GRACE_SECONDS
-            self.tell(
-                Notice("stopping: finished trials are stored, the others will be trained again; once more to hurry")
-            )
+            self.tell(STOPPING)
         return self._hurry.is_set() or (self._deadline is not None and time.monotonic() > self._deadline)
 
     def _miss(self, listeners: list[_Listener]) -> None:
