@@ -77,11 +77,7 @@ class StudyClaim:
         return self.found.settings
 
     def check(self) -> None:
-        try:
-            self.lock.check()
-        except StoreUnreachable:
-            self._check_epoch()  # says for sure if it is another worker who has the lock
-            raise
+        self._check_lock()
         self._check_epoch()
 
     @patient
@@ -197,11 +193,7 @@ class StudyClaim:
             ClaimLost: Somebody has claimed the study since.
             StoreUnreachable: The lock is gone, and cannot be taken again now.
         """
-        try:
-            self.lock.check()
-        except StoreUnreachable:
-            self._check_epoch()
-            raise
+        self._check_lock()
         with self._standing() as connection:
             yield connection
 
@@ -213,6 +205,13 @@ class StudyClaim:
         with self._errors(), self.storage.engine.begin() as connection:
             self._refuse_lost(connection.execute(stand.values(epoch=self.epoch)).rowcount == 1)
             yield connection
+
+    def _check_lock(self) -> None:
+        try:
+            self.lock.check()
+        except StoreUnreachable:
+            self._check_epoch()  # says for sure if it is another worker who has the lock
+            raise
 
     def _check_epoch(self) -> None:
         """Raise `ClaimLost` if somebody has claimed the study since. Locks no row: another thread may be writing."""
