@@ -1,7 +1,7 @@
 """What the store holds, as frozen values. Analysis and reports read these and nothing else."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -248,3 +248,12 @@ class ExperimentRecord:
 
 
 Curve = tuple[Measurement, ...]
+"""What a trial measured, oldest first."""
+
+
+def thinned(curve: Sequence[Measurement], most: int) -> Curve:
+    """At most so many of a curve, two or more, evenly spread over its measurements; the first and the last are kept."""
+    last = len(curve) - 1
+    if last < most:
+        return tuple(curve)
+    return tuple(curve[round(last * index / (most - 1))] for index in range(most))

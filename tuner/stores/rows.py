@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import NamedTuple
 
-from tuner.records import Curve, LearningRateRule, Origin, Role, TrialEnd, TrialPlan
+from tuner.records import Curve, LearningRateRule, Origin, Role, TrialEnd, TrialPlan, thinned
 from tuner.stores.database import MeasurementRow
 from tuner.trial import Measurement, Outcome, TrialResult
 
@@ -92,10 +92,8 @@ def curves_from(rows: Iterable[tuple[int, int, str, float | None]]) -> Iterator[
 
 
 def intermediate_values(curve: Sequence[Measurement], metric: str) -> list[IntermediateValue]:
-    """At most 16 points of a curve, evenly spread over its measurements, the first and the last among them."""
-    last = len(curve) - 1
-    places = sorted({round(last * index / (DASHBOARD_POINTS - 1)) for index in range(DASHBOARD_POINTS)})
-    return [_intermediate_value(curve[place].step, curve[place].metrics[metric]) for place in places]
+    """A metric at a few points of a curve."""
+    return [_intermediate_value(each.step, each.metrics[metric]) for each in thinned(curve, DASHBOARD_POINTS)]
 
 
 def _intermediate_value(step: int, value: float) -> IntermediateValue:
