@@ -24,27 +24,34 @@ class Evaluation:
     def measure(self, network: Network, parameters: Tensor) -> Sequence[Tensor]:
         """Validation loss, validation error and test error of some lanes, each `[lane]`.
 
-        The error is the fraction of examples whose largest output is not that of their label. An example counts as an
-        error if any output is not finite.
+        The error is the fraction of examples whose label's output is not the single largest one, or of which an output
+        is not finite.
 
         Args:
             network: What makes outputs of inputs.
             parameters: `[lane, parameter]`.
         """
-        logits = network.logits(parameters, self._inputs)
-        # Networks may lay out the classes last or first; argmax is seven times slower if they are not last.
-        wrong = (logits.contiguous().argmax(-1) != self._labels) | ~logits.sum(-1).isfinite()
-        validation_wrong, test_wrong = wrong.split_with_sizes(self._sizes, dim=1)
+        # Reductions over classes are several times faster if the classes are not what lies side by side.
+        logits = network.logits(parameters, self._inputs).transpose(1, 2).contiguous()
+        labelled = logits.gather(1, self._labels.expand(len(logits), 1, -1))
+        as_large = torch.ge(logits, labelled, out=torch.empty_like(logits)).sum(1)
+        right = (as_large == 1) & logits.sum(1).isfinite()
+        validation_right, test_right = right.split_with_sizes(self._sizes, dim=1)
         validation = self._sizes[0]
-        loss = cross_entropy(logits[:, :validation], self._labels[:validation])
-        return loss, _fraction(validation_wrong), _fraction(test_wrong)
+        loss = cross_entropy(logits[..., :validation], labelled[..., :validation])
+        return loss, _wrong(validation_right), _wrong(test_right)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The mean of `-log p(label)` for each lane, `[lane]`, from `[lane, example, class]`."""
-    picked = logits.gather(-1, labels.expand(logits.shape[:-1]).unsqueeze(-1)).squeeze(-1)
-    return (logits.logsumexp(-1) - picked).mean(-1)
+def cross_entropy(logits: Tensor, labelled: Tensor) -> Tensor:
+    """The mean of `-log p(label)` for each lane, `[lane]`.
+
+    Args:
+        logits: `[lane, class, example]`.
+        labelled: Those of the labels, `[lane, 1, example]`.
+    """
+    return (logits.logsumexp(1, keepdim=True) - labelled).mean((1, 2))
 
 
-def _fraction(wrong: Tensor) -> Tensor:
-    return wrong.sum(-1, dtype=torch.float64) / wrong.shape[-1]
+def _wrong(right: Tensor) -> Tensor:
+    """The fraction that is not right; the division comes last, so that it is rounded once."""
+    return (right.shape[-1] - right.sum(-1)).double() / right.shape[-1]

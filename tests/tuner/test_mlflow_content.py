@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from tests.tuner.recorded import at_second, curve_to, finished_study
 from tests.tuner.synthetic import STARTED, digits, ended, study
-from tuner.recorders.run_content import MEASUREMENTS, RunContent, RunStatus, study_run, trial_key, trial_run
-from tuner.records import Curve, LearningRateRule, Origin, TrialEnd
+from tuner.recorders.run_content import RunContent, RunStatus, study_run, trial_key, trial_run
+from tuner.records import SHOWN, Curve, LearningRateRule, Origin, TrialEnd
 from tuner.trial import Measurement, Outcome
 
 STARTED_MILLISECONDS = 1_767_225_600_000
@@ -42,20 +42,18 @@ def test_measurements_are_timed_in_proportion_to_their_steps() -> None:
 
 
 def test_a_curve_of_as_many_measurements_is_whole() -> None:
-    curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, MEASUREMENTS + 1))
+    curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, SHOWN + 1))
 
-    assert history(content(ended(MEASUREMENTS), curve), "train/loss") == [
-        (step, 1 / step) for step in range(1, MEASUREMENTS + 1)
-    ]
+    assert history(content(ended(SHOWN), curve), "train/loss") == [(step, 1 / step) for step in range(1, SHOWN + 1)]
 
 
 def test_a_longer_curve_is_thinned_evenly_and_keeps_its_ends() -> None:
     curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, 1001))
     steps = [step for step, _ in history(content(ended(1000), curve), "train/loss")]
 
-    assert len(steps) == MEASUREMENTS
+    assert len(steps) == SHOWN
     assert (steps[0], steps[-1]) == (1, 1000)
-    assert {later - earlier for earlier, later in pairwise(steps)} == {41, 42}
+    assert {later - earlier for earlier, later in pairwise(steps)} == {66, 67}
 
 
 def test_a_trial_without_a_curve_has_its_final_metrics() -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tuner.experiment import Experiment
-from tuner.records import Curve, Role, StudyRecord, TrialEnd, TrialRecord, study_name, thinned
+from tuner.records import Curve, Role, StudyRecord, TrialEnd, TrialRecord, shown, study_name
 from tuner.trial import Measurement, Outcome
 
 TRIAL_TAG = "tuner.trial"
@@ -21,11 +21,6 @@ DIGEST_TAG = "tuner.experiment"
 """The tag that tells apart experiments of one name in different stores: their settings' digest."""
 REPORT_TAG = "tuner.report"
 """The tag of the run that holds an experiment's report: the digest of what it holds."""
-
-MEASUREMENTS = 25
-"""Measurements of a trial that are sent: enough to see its curve. MLflow takes 80 microseconds of processor time for
-each value, on the machine that trains: four times as long as measuring a small network. Longer curves are thinned here,
-and whole in the store."""
 
 
 class RunStatus(StrEnum):
@@ -96,7 +91,7 @@ def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
 def trial_run(
     experiment: Experiment, trial: TrialRecord, end: TrialEnd, curve: Curve, *, batch_size: int, round: int
 ) -> RunContent:
-    """A finished trial as a run, with its curve, whole unless it has more than `MEASUREMENTS`.
+    """A finished trial as a run, with its curve; a long one is thinned here, and whole in the store.
 
     A measurement's time is placed between start and end in proportion to its step. Values that are not finite are left
     out: MLflow would store infinity as 1.8e308 and draw it; that the trial diverged is in its `outcome`.
@@ -120,7 +115,7 @@ def trial_run(
         },
         parameters={"batch_size": str(batch_size)} | {key: str(value) for key, value in plan.hyperparameters.items()},
         metrics=(
-            *_curve_metrics(thinned(curve, MEASUREMENTS) or (Measurement(end.spent, end.final),), started=started, ended=ended),
+            *_curve_metrics(shown(curve) or (Measurement(end.spent, end.final),), started=started, ended=ended),
             *(MetricValue(name, value, end.spent, ended) for name, value in _end_metrics(end, batch_size).items()),
         ),
         status=RunStatus.FINISHED,

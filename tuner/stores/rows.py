@@ -7,12 +7,10 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import NamedTuple
 
-from tuner.records import Curve, LearningRateRule, Origin, Role, TrialEnd, TrialPlan, thinned
+from tuner.records import Curve, LearningRateRule, Origin, Role, TrialEnd, TrialPlan, shown
 from tuner.stores.database import MeasurementRow
 from tuner.trial import Measurement, Outcome, TrialResult
 
-DASHBOARD_POINTS = 16
-"""Points of a curve that optuna-dashboard gets to draw: it reads them all at once, for all trials."""
 PLAN = "plan"
 """The user attribute of Optuna's that holds a trial's plan."""
 
@@ -92,8 +90,8 @@ def curves_from(rows: Iterable[tuple[int, int, str, float | None]]) -> Iterator[
 
 
 def intermediate_values(curve: Sequence[Measurement], metric: str) -> list[IntermediateValue]:
-    """A metric at a few points of a curve."""
-    return [_intermediate_value(each.step, each.metrics[metric]) for each in thinned(curve, DASHBOARD_POINTS)]
+    """A metric along a curve, as optuna-dashboard draws it."""
+    return [_intermediate_value(each.step, each.metrics[metric]) for each in shown(curve)]
 
 
 def _intermediate_value(step: int, value: float) -> IntermediateValue:

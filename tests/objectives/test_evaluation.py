@@ -1,0 +1,58 @@
+"""Examples whose outputs are written down: the error and the loss of each can be seen."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from objectives.data import Split, Splits
+from objectives.models.mlp import MlpNetwork
+from objectives.training.evaluation import Evaluation
+
+CPU = torch.device("cpu")
+
+
+def measured(outputs: list[list[float]], *, label: int = 0) -> tuple[float, float, float]:
+    """Validation loss, validation error and test error, of a network whose outputs are these for both."""
+    split = Split(torch.tensor(outputs), torch.full((len(outputs),), label))
+    splits = Splits(train=split, validation=split, test=split, classes=2, shape=(2,))
+    network = MlpNetwork((2, 2), lanes=1, batch_size=1, device=CPU, dtype=torch.float32)
+    evaluation = Evaluation(splits, device=CPU, dtype=torch.float32)
+    loss, validation, test = evaluation.measure(network, identity(network))
+    return loss.item(), validation.item(), test.item()
+
+
+def identity(network: MlpNetwork) -> Tensor:
+    """Parameters with which the outputs are the inputs."""
+    parameters = torch.zeros(1, network.parameters)
+    ((weights, _),) = network.layers(parameters)
+    weights.copy_(torch.eye(2))
+    return parameters
+
+
+def test_the_loss_is_the_mean_of_the_labels_negative_log_probability() -> None:
+    loss, _, _ = measured([[0.0, math.log(3)], [math.log(3), 0.0]])
+
+    assert loss == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
+
+
+def test_the_error_is_the_fraction_whose_largest_output_is_anothers() -> None:
+    _, validation, test = measured([[1.0, 2.0], [2.0, 1.0], [3.0, -1.0], [0.5, 0.0]])
+
+    assert (validation, test) == (0.25, 0.25)
+
+
+def test_outputs_that_are_all_equal_decide_nothing() -> None:
+    """A network that has died would otherwise get right whatever class comes first."""
+    _, validation, _ = measured([[1.0, 1.0], [2.0, 1.0]])
+
+    assert validation == 0.5
+
+
+@pytest.mark.parametrize("output", [math.inf, -math.inf, math.nan])
+def test_an_output_that_is_not_finite_is_an_error(output: float) -> None:
+    for outputs in ([output, 0.0], [0.0, output]):
+        _, validation, _ = measured([outputs, [1.0, 0.0]])
+
+        assert validation == 0.5
