@@ -78,8 +78,9 @@ def searched(trials: list[Trial]) -> Counter[tuple[object, object]]:
 
 
 def workers_of(run: "subprocess.Popen[str]") -> list[int]:
-    """The worker processes of a run."""
-    return [each for each in processes_below(run.pid) if b"spawn_main" in arguments(each)]
+    """The worker processes of a run: forked from one that it starts for that."""
+    servers = [each for each in processes_below(run.pid) if b"forkserver" in arguments(each)]
+    return [each for server in servers for each in processes_below(server)]
 
 
 def everything_in(database: str) -> str:
@@ -188,7 +189,7 @@ def test_no_password_is_left_anywhere(locked_url: str, mlflow_url: str, tmp_path
     said += "".join(tuner(tmp_path, command, **urls).stdout for command in ("status", "doctor"))
 
     assert run.returncode == 0, said
-    assert any(b"spawn_main" in each for each in seen)
+    assert any(b"forkserver" in each for each in seen)
     assert hides_the_password(b"".join(seen))
     assert hides_the_password(said.encode())
     for rows in map(everything_in, (store, mlflow)):

@@ -70,11 +70,14 @@ def run(
         store.reopen(experiment.name)  # what kept failing may have been repaired
         for recorder in recorders:
             recorder.open(experiment)
-        for study in store.record(experiment.name).studies:
+        studies = store.record(experiment.name).studies
+        for study in studies:
             if study.complete:  # no worker will claim it, so nobody else tells of it
                 telling(StudyFinished(study))
+        to_the_end = all(each.complete for each in studies)
         try:
-            to_the_end = engine.run(Job(experiment, store_url, device, checkpoints), telling)
+            if not to_the_end:
+                to_the_end = engine.run(Job(experiment, store_url, device, checkpoints), telling)
         finally:
             for recorder in reversed(recorders):
                 recorder.close()

@@ -4,15 +4,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event as Flag
 from types import FrameType
 from typing import cast
 
+from tuner.cores import processes
 from tuner.engines import STOPPING, Job
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
@@ -34,30 +35,30 @@ class Local:
 
     def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
-        context = multiprocessing.get_context("spawn")
-        stop = context.Event()
-        processes: dict[Connection, SpawnProcess] = {}
-        with _signals(stop, processes, tell):
+        stop = processes().Event()
+        workers: dict[Connection, BaseProcess] = {}
+        with _signals(stop, workers, tell):
             for _ in range(min(self.workers, len(job.experiment.batch_sizes))):
-                reader, process = _start(context, job, stop)
-                processes[reader] = process
-            while processes:
-                for reader in cast(list[Connection], wait(list(processes))):
+                reader, process = _start(job, stop)
+                workers[reader] = process
+            while workers:
+                for reader in cast(list[Connection], wait(list(workers))):
                     try:
                         tell(reader.recv())
                     except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
-                        _bury(processes.pop(reader), tell, expected=stop.is_set())
+                        _bury(workers.pop(reader), tell, expected=stop.is_set())
                         reader.close()
         return not stop.is_set()
 
 
-def _start(context: SpawnContext, job: Job, stop: Flag) -> tuple[Connection, SpawnProcess]:
+def _start(job: Job, stop: Flag) -> tuple[Connection, BaseProcess]:
     """A worker process, and where its events come from.
 
     Each has a pipe of its own: one that dies in the middle of an event cannot hold up the others.
     """
+    context = processes()
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, writer, stop))
+    process = context.Process(target=_work, args=(job, dict(os.environ), writer, stop))
     # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -68,7 +69,7 @@ def _start(context: SpawnContext, job: Job, stop: Flag) -> tuple[Connection, Spa
     return reader, process
 
 
-def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
+def _bury(process: BaseProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
     """Say so if a worker did not end by itself."""
     process.join()
     if process.exitcode and not expected:
@@ -76,7 +77,7 @@ def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: boo
 
 
 @contextmanager
-def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callable[[Event], None]) -> Iterator[None]:
+def _signals(stop: Flag, workers: dict[Connection, BaseProcess], tell: Callable[[Event], None]) -> Iterator[None]:
     """Within it, SIGINT and SIGTERM ask the workers to stop; the second time they kill them."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -84,18 +85,20 @@ def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callab
             stop.set()
             tell(STOPPING)
         else:
-            for process in processes.values():
+            for process in workers.values():
                 process.kill()
 
     with handled_by(handle):
         yield
 
 
-def _work(job: Job, events: Connection, stop: Flag) -> None:
-    """The life of a worker process."""
+def _work(job: Job, environment: Mapping[str, str], events: Connection, stop: Flag) -> None:
+    """The life of a worker process, in the environment of the one that wants it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    os.environ.clear()
+    os.environ.update(environment)
     one_at_a_time = threading.Lock()
 
     def emit(event: Event) -> None:
