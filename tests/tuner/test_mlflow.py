@@ -1,5 +1,7 @@
 """The MLflow recorder on a real SQLite tracking database, read back with MLflow's own client."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -48,6 +50,13 @@ class TestMlflowRecorder:
 
         expected = [(each.step, each.metrics["validation/error"]) for each in what.curves(128)[0]]
         assert [(each.step, each.value) for each in history] == expected
+
+    def test_a_database_can_be_read_while_it_is_written(self, uri: str) -> None:
+        send(recorded(), uri)
+
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as writer:
+            writer.execute("BEGIN EXCLUSIVE")
+            assert runs(uri, "tags.`tuner.trial` LIKE '%'")
 
     def test_nests_trials_under_the_run_of_their_study(self, uri: str) -> None:
         send(recorded(), uri)

@@ -6,8 +6,9 @@
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,8 @@ class Tracking:
         with self._explained():
             self._client = _connect(tracking_uri)
             self._experiment_id = self._open(experiment_name)
+        if (database := local_database(tracking_uri)) is not None:
+            _let_read_while_written(database)
 
     def runs(self, tag: str) -> Iterator[StoredRun]:
         """The runs with this tag, oldest first."""
@@ -203,6 +206,15 @@ def _connect(tracking_uri: str) -> "MlflowClient":
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return MlflowClient(tracking_uri=with_driver(tracking_uri))
+
+
+def _let_read_while_written(database: Path) -> None:
+    """Have a SQLite database keep a write-ahead log: whoever reads need not wait, and a commit waits for the disk less.
+
+    The file remembers it. Where it cannot be, all works as before.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _artifact_location(tracking_uri: str, experiment_name: str) -> str | None:
