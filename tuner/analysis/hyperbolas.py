@@ -1,7 +1,7 @@
 """The curve `S = Smin (1 + Bcrit / B)` fitted to many samples at once, in log2 steps.
 
-Levenberg and Marquardt's method (Nocedal and Wright 2006, section 10.3), a step of every sample at a time: a bootstrap's
-hundreds of fits take as long as a few.
+Levenberg and Marquardt's method (Nocedal and Wright 2006, section 10.3), a step of every sample at a time: hundreds of
+fits, a bootstrap's, take as long as a few.
 """
 
 from typing import NamedTuple

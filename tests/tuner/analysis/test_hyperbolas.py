@@ -6,7 +6,7 @@ from scipy.optimize import least_squares
 
 from tuner.analysis.hyperbolas import SEARCHED, TYPICAL_RESIDUAL, Array, fit
 
-BATCH_SIZES = 2.0 ** np.arange(1, 11)
+BATCH_SIZES: Array = np.geomspace(2.0, 1024.0, 10)
 
 
 def curves(least: Array, critical: Array) -> Array:
