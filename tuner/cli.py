@@ -165,10 +165,9 @@ def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOpti
     """Say how far each hyperparameter may be off, what share of the space trains, and which parameters matter."""
     from tuner import places, printing, tables
     from tuner.analysis import sensitivity as analysis
-    from tuner.importances import importances
 
     with places.records_in(store) as opened:
-        found = analysis.sensitivity(opened.record(name), importances=importances)
+        found = analysis.sensitivity(opened.record(name))
     printing.show_either(tables.sensitivity_table(found), found.to_json(), as_json=as_json)
 
 

@@ -10,7 +10,6 @@ from tuner.analysis.searches import SearchView, search_views
 from tuner.analysis.sensitivity import Sensitivity, sensitivity
 from tuner.analysis.summary import Results, results
 from tuner.experiment import Experiment
-from tuner.importances import importances
 from tuner.records import ExperimentRecord
 
 
@@ -46,7 +45,7 @@ def findings(record: ExperimentRecord, *, explanation: Explanation | None = None
         fit=fit(curve),
         optima=optima(curve),
         searches=search_views(record),
-        sensitivity=sensitivity(record, importances=importances),
+        sensitivity=sensitivity(record),
         scatters=scatters(record),
         explanation=explanation,
     )
