@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
@@ -148,12 +150,16 @@ def drawings(found: Findings) -> Iterator[Drawing]:
 
 
 def _picture(drawing: Drawing) -> Picture:
-    """A figure in both formats, the same bytes each time."""
-    svg, png = BytesIO(), BytesIO()
+    """A figure in both formats, the same bytes each time.
+
+    Each is drawn once: `savefig` would draw both twice, to learn first what the layout is, which drawing settles too.
+    """
+    svg, png, figure = BytesIO(), BytesIO(), drawing.figure
     with house_style():
-        drawing.figure.savefig(svg, format="svg", metadata={"Date": None})
-        drawing.figure.set_layout_engine("none")  # the layout just found will do, and takes as long as drawing
-        drawing.figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})
+        figure.set_layout_engine("none")  # the layout just found will do, and takes as long as drawing
+        figure.set_dpi(DOTS_PER_INCH)
+        FigureCanvasAgg(figure).print_png(png)
     return Picture(drawing.name, drawing.alternative, drawing.caption, svg.getvalue(), png.getvalue())
 
 

@@ -27,6 +27,7 @@ SETTINGS = {
     "axes.titlecolor": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "grid.color": FAINT,
     "grid.linewidth": 0.8,
     "legend.frameon": False,
