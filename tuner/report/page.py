@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
 from tuner.errors import ReportError
 from tuner.records import ExperimentRecord
@@ -22,6 +22,9 @@ from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling,
 from tuner.report.findings import Findings, findings
 from tuner.report.landscape import draw_scatters, draw_tolerances
 from tuner.report.style import house_style
+
+if TYPE_CHECKING:
+    from tuner.analysis.explanation import Explanation
 
 DOTS_PER_INCH = 200
 
@@ -49,7 +52,7 @@ class Picture:
 
 
 def write_report(
-    record: ExperimentRecord, folder: Path, *, store: str = "", explanation: Explanation | None = None
+    record: ExperimentRecord, folder: Path, *, store: str = "", explanation: "Explanation | None" = None
 ) -> Path:
     """Write `report.html` and its figures; the page's path.
 
