@@ -159,10 +159,10 @@ def _picture(drawing: Drawing) -> Picture:
     """
     svg, png, figure = BytesIO(), BytesIO(), drawing.figure
     with house_style():
-        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})  # type: ignore[no-untyped-call]
         figure.set_layout_engine("none")  # the layout just found will do, and takes as long as drawing
         figure.set_dpi(DOTS_PER_INCH)
-        FigureCanvasAgg(figure).print_png(png)
+        FigureCanvasAgg(figure).print_png(png)  # type: ignore[no-untyped-call]
     return Picture(drawing.name, drawing.alternative, drawing.caption, svg.getvalue(), png.getvalue())
 
 
