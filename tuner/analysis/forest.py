@@ -60,7 +60,7 @@ class _Splits(NamedTuple):
     threshold: Array
 
 
-def grow(positions: Array, losses: Array, bounds: Array, *, trees: int, seed: int) -> Boxes:
+def grow(positions: Array, losses: Array, *, bounds: Array, trees: int, seed: int) -> Boxes:
     """The leaves of a forest, which fill the space of each tree.
 
     Args:
@@ -70,10 +70,12 @@ def grow(positions: Array, losses: Array, bounds: Array, *, trees: int, seed: in
         trees: How many.
         seed: Of the bootstraps, and of the choice between splits that are as good.
     """
-    return Boxes(*map(np.concatenate, zip(*_levels(positions, losses, bounds, trees, seed), strict=True)))
+    return Boxes(
+        *map(np.concatenate, zip(*_levels(positions, losses, bounds=bounds, trees=trees, seed=seed), strict=True))
+    )
 
 
-def _levels(positions: Array, losses: Array, bounds: Array, trees: int, seed: int) -> Iterator[Boxes]:
+def _levels(positions: Array, losses: Array, *, bounds: Array, trees: int, seed: int) -> Iterator[Boxes]:
     """The leaves of each level, roots first."""
     generator = np.random.default_rng(seed)
     trials = len(positions)
@@ -88,14 +90,14 @@ def _levels(positions: Array, losses: Array, bounds: Array, trees: int, seed: in
         starts = np.flatnonzero(np.diff(node, prepend=-1))
         loss, weight = losses[rows.trial[0]], rows.weight[0]
         boxes = Boxes(tree, np.add.reduceat(weight * loss, starts) / np.add.reduceat(weight, starts), low, high)
-        splits = _best_splits(rows, starts, positions.T, losses, generator)
+        splits = _best_splits(rows, starts, columns=positions.T, losses=losses, generator=generator)
         yield boxes.where(~splits.exists)
         tree, low, high = _halves(boxes.where(splits.exists), splits)
         draws, node = _handed_down(rows, splits, positions)
 
 
 def _best_splits(
-    rows: _Rows, starts: Indices, columns: Array, losses: Array, generator: np.random.Generator
+    rows: _Rows, starts: Indices, *, columns: Array, losses: Array, generator: np.random.Generator
 ) -> _Splits:
     """The splits of nodes that lessen the variance within most.
 

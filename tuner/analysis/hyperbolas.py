@@ -52,12 +52,12 @@ def fit(batch_sizes: Array, steps: Array) -> Fitted:
     lowest, highest = log_sizes.min() - np.log2(SEARCHED), log_sizes.max() + np.log2(SEARCHED)
     floor, critical = log_steps.min(axis=1) - 0.5, log_sizes.mean(axis=1, where=np.isfinite(steps))
     damping = np.full(len(steps), DAMPING)
-    found = _misfit(floor, critical, log_sizes, log_steps)
+    found = _misfit(floor, critical, log_sizes=log_sizes, log_steps=log_steps)
     for _ in range(ITERATIONS):
         is_held = np.where(found.critical_slope > 0, critical <= lowest, critical >= highest)
-        down, across = _step(found, damping, is_held)
+        down, across = _step(found, damping, is_held=is_held)
         across = np.clip(critical + across, lowest, highest) - critical
-        tried = _misfit(floor + down, critical + across, log_sizes, log_steps)
+        tried = _misfit(floor + down, critical + across, log_sizes=log_sizes, log_steps=log_steps)
         is_better = tried.loss <= found.loss
         floor, critical = floor + is_better * down, critical + is_better * across
         found = _Misfit(*(np.where(is_better, *each) for each in zip(tried, found, strict=True)))
@@ -67,7 +67,7 @@ def fit(batch_sizes: Array, steps: Array) -> Fitted:
     return Fitted(np.exp2(floor), np.exp2(critical))
 
 
-def _misfit(floor: Array, critical: Array, log_sizes: Array, log_steps: Array) -> _Misfit:
+def _misfit(floor: Array, critical: Array, *, log_sizes: Array, log_steps: Array) -> _Misfit:
     """What the curves of these parameters, as log2, miss."""
     known = np.isfinite(log_steps)
     ratio = np.exp2(critical[:, None] - log_sizes)  # [sample, point], as all below
@@ -79,7 +79,7 @@ def _misfit(floor: Array, critical: Array, log_sizes: Array, log_steps: Array) -
     return _Misfit(*(each.sum(axis=1) for each in terms))
 
 
-def _step(found: _Misfit, damping: Array, is_held: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _step(found: _Misfit, damping: Array, *, is_held: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Where to go next, as a change of both parameters; the critical batch size stays where it is held."""
     slope, mixed, curvature = (np.where(is_held, 0.0, each) for each in (found[2], found[4], found[5]))
     determinant = (found.floor_curvature + damping) * (curvature + damping) - mixed**2

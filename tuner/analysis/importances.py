@@ -37,7 +37,7 @@ def importances(study: StudyRecord) -> Mapping[str, float]:
         return {}
     bounds = [_bounds(each) for each in searched.values()]
     positions = [[x for name, each in searched.items() for x in _position(each, point[name])] for point, _ in ended]
-    leaves = grow(np.array(positions), losses, np.concatenate(bounds), trees=TREES, seed=0)
+    leaves = grow(np.array(positions), losses, bounds=np.concatenate(bounds), trees=TREES, seed=0)
     shares = _shares([leaves.where(leaves.tree == each) for each in range(TREES)], list(map(len, bounds)))
     return dict(zip(searched, (shares / shares.sum()).tolist(), strict=True))
 
