@@ -46,10 +46,11 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {"torch", "mlflow", "optuna", "sqlalchemy", "matplotlib", "numpy", "ray"} & set(loaded)
 
 
-def test_reading_the_record_does_not_load_training_code() -> None:
-    loaded = python("import sys, tuner.tables, tuner.stores, tuner.report.page; print(*sys.modules)").split()
+def test_a_report_is_made_without_what_only_searches_need() -> None:
+    loaded = python("import sys, tuner.tables, tuner.places, tuner.report.page; print(*sys.modules)").split()
 
-    assert not {"torch", "mlflow"} & set(loaded)
+    assert not {"torch", "mlflow", "optuna", "alembic", "sklearn", "pandas", "scipy.stats"} & set(loaded)
+    assert "tuner.analysis.nqm" not in loaded
 
 
 def test_reading_an_experiment_runs_no_code_but_the_component_it_names() -> None:
@@ -68,7 +69,7 @@ def test_status_loads_no_more_than_it_needs() -> None:
 def test_a_worker_loads_what_it_trains_with_and_nothing_to_draw() -> None:
     loaded = python("import sys, tuner.service; print(*sys.modules)").split()
 
-    assert not {"torch", "mlflow", "matplotlib", "sklearn", "pandas"} & set(loaded)
+    assert not {"torch", "mlflow", "matplotlib", "sklearn", "pandas", "scipy"} & set(loaded)
 
 
 def test_modules_stay_short() -> None:

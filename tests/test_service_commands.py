@@ -1,5 +1,6 @@
 """The service as people use it: submitted, searched by workers, paused, resumed, cancelled, and looked at."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_pause_hands_back_resume_goes_on_and_status_tells(submitted: Path) -> No
         running = tuner(submitted, "status").stdout
         paused = tuner(submitted, "pause", "toy")
         said = worker.communicate(timeout=60)[0]
-    assert ", cpu, since " in running
+    assert re.search(r"^\S+/\d+ +cpu +\d\d:\d\d +16$", running, re.MULTILINE)
     assert "left, at the pace since each study was claimed" in running
     assert paused.stdout.startswith("toy is paused")
     assert "handed back" in said

@@ -3,6 +3,7 @@
 Commands import what they call when they are called: `tuner --help` answers without loading optuna, mlflow or torch.
 """
 
+import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -143,7 +144,7 @@ def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption =
     from tuner import places, printing, tables
     from tuner.analysis import summary
 
-    with places.existing_store(store) as opened:
+    with places.records_in(store) as opened:
         found = summary.results(opened.record(name))
     printing.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
 
@@ -154,7 +155,7 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
     from tuner import places, printing, tables
     from tuner.analysis import summary
 
-    with places.existing_store(store) as opened:
+    with places.records_in(store) as opened:
         found = summary.edges(opened.record(name))
     printing.show_either(tables.edges_table(found), found.to_json(), as_json=as_json)
     raise typer.Exit(3 if found.at_box_edge else 0)
@@ -165,10 +166,9 @@ def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOpti
     """Say how far each hyperparameter may be off, what share of the space trains, and which parameters matter."""
     from tuner import places, printing, tables
     from tuner.analysis import sensitivity as analysis
-    from tuner.importances import importances
 
-    with places.existing_store(store) as opened:
-        found = analysis.sensitivity(opened.record(name), importances=importances)
+    with places.records_in(store) as opened:
+        found = analysis.sensitivity(opened.record(name))
     printing.show_either(tables.sensitivity_table(found), found.to_json(), as_json=as_json)
 
 
@@ -194,7 +194,7 @@ def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fal
     from tuner.analysis.scaling import NotFitted
     from tuner.report.page import write_report
 
-    with places.existing_store(store) as opened, cores.all_cores() as pool:
+    with places.records_in(store) as opened, cores.all_cores() as pool:
         record = opened.record(name)
         found = explain(record, apply=pool.map)
         if isinstance(found, NotFitted):
@@ -214,10 +214,11 @@ def report(
     folder: Annotated[Path | None, typer.Option("--output", help="Where to. Default: runs/EXPERIMENT.")] = None,
 ) -> None:
     """Write the report: one self-contained page, and its figures as PNG and SVG."""
+    gc.disable()  # the process ends with the page, and a tenth of its time would go to looking for garbage
     from tuner import places
     from tuner.report.page import write_report
 
-    with places.existing_store(store) as opened:
+    with places.records_in(store) as opened:
         print(write_report(opened.record(name), folder or places.report_folder(name), store=opened.url))
 
 
@@ -233,7 +234,7 @@ def replay(
     from tuner import places
     from tuner.replay import replay as train_again
 
-    with places.existing_store(store) as opened:
+    with places.records_in(store) as opened:
         outcome = train_again(opened.record(name), batch_size=batch_size, number=trial, round=round)
     print(outcome.sentence)
     raise typer.Exit(0 if outcome.same else 4)
@@ -244,7 +245,7 @@ def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = N
     """Fill in what MLflow lacks. Running it twice changes nothing."""
     from tuner import places, runs
 
-    with places.existing_store(store) as opened:
+    with places.records_in(store) as opened:
         folder = places.report_folder(name)
         print(runs.sync_experiment(opened, name, tracking_uri=places.tracking_uri(mlflow), folder=folder).sentence)
 
@@ -259,7 +260,7 @@ def export(
     from tuner import export as exporting
     from tuner import places
 
-    with places.existing_store(store) as opened:
+    with places.records_in(store) as opened:
         write = exporting.write_csv if format is Format.CSV else exporting.write_json
         write(opened, name, sys.stdout)
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from tuner.records import Curve, Role, StudyRecord, TrialRecord
-from tuner.stores import Store
+from tuner.stores import Records
 
 IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed", "origin")
 TRIAL_COLUMNS = (*IDENTITY, "state", "outcome", "steps", "limit")
 
 
-def write_csv(store: Store, name: str, out: TextIO) -> None:
+def write_csv(store: Records, name: str, out: TextIO) -> None:
     """One row a measurement, with its trial's columns repeated; a trial without measurements has one row.
 
     Raises:
@@ -35,7 +35,7 @@ def write_csv(store: Store, name: str, out: TextIO) -> None:
             table.writerow([*cells, *[None] * (1 + len(metrics))])
 
 
-def write_json(store: Store, name: str, out: TextIO) -> None:
+def write_json(store: Records, name: str, out: TextIO) -> None:
     """The settings, and one object a trial with its curve: `{metric: [values]}` at `step: [steps]`.
 
     Values that are not finite become null: JSON has no word for them.
@@ -57,7 +57,7 @@ def write_json(store: Store, name: str, out: TextIO) -> None:
 
 
 def _trials(
-    store: Store, name: str, studies: tuple[StudyRecord, ...]
+    store: Records, name: str, studies: tuple[StudyRecord, ...]
 ) -> Iterator[tuple[StudyRecord, TrialRecord, Curve]]:
     """Every trial with its round and its curve, one round's curves in memory at a time."""
     for study in studies:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from tuner.printing import new_table, steps_phrase
@@ -13,11 +14,16 @@ from tuner.progress import ExperimentProgress, StudyProgress
 from tuner.recorders.standing import Standing, StudyState, begun, pace, remaining, time_left
 from tuner.records import ExperimentState, Holder
 
-COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed", "worker")
-SHORTENED = {"experiment": 10, "worker": 12}
-"""Columns that are shortened if they must be, and what is left of them at least."""
+COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed")
+WORKER_COLUMNS = ("worker", "device", "since", "batch size", "experiment")
+SHORTENED = "experiment"
+"""The column whose words are shortened where a terminal is narrow."""
+LEAST_WIDTH = 10
+"""What is left of them at least."""
 FRAME = 2
 """Lines that a table needs beside its rows and the lines below it."""
+WORKERS_SHARE = 1 / 3
+"""Share of the lines that workers get where studies alone would fill them."""
 STYLES = {
     "done": "green",
     "searching": "cyan",
@@ -34,15 +40,23 @@ PAST = ("done", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A study, or an experiment that is done, and what is said of it in each column."""
+    """A study, or an experiment that is done.
+
+    Attributes:
+        cells: What is said of it in each column after the experiment's name.
+        holder: Who searches it.
+    """
 
     experiment: str
     state: str
     cells: tuple[str, ...]
+    holder: Holder | None = None
 
 
 def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = None) -> RenderableType:
     """A row for each study; but for one alone, an experiment that is done has one row for all of its studies.
+
+    Workers have a table of their own below: a terminal of 80 columns has no room for both side by side.
 
     Args:
         found: The experiments to show.
@@ -52,31 +66,59 @@ def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = Non
         return Text("no experiments yet; `tuner run digits` makes one")
     rows = [row for each in found for row in _rows(each, alone=len(found) == 1)]
     below = [line for each in found for line in _below(each)]
-    shown = rows if lines is None else _most_telling(rows, room=max(1, lines - FRAME - len(below)))
+    shown, held = rows, [each for each in rows if each.holder is not None]
+    if lines is not None:
+        room = lines - FRAME - len(below)
+        held = held[: max(0, max(room - len(rows), int(room * WORKERS_SHARE)) - FRAME)]
+        shown = _most_telling(rows, room=max(1, room - len(held) - (FRAME if held else 0)))
     if hidden := len(rows) - len(shown):
         below.insert(0, Text(f"and {hidden} more", "dim"))
-    filled = [index for index in range(len(COLUMNS)) if index == 0 or any(each.cells[index - 1] for each in shown)]
-    table = new_table(*(COLUMNS[index] for index in filled))
-    table.box, table.padding = None, (0, 2, 0, 0)  # a terminal of 80 columns has no room to spare
+    workers = (Text(), _workers_table(held, with_names=len(found) > 1)) if held else ()
+    return Group(_studies_table(shown), *workers, *below)
+
+
+def _studies_table(rows: Sequence[Row]) -> Table:
+    """How far each is; the name of an experiment once."""
+    cells = []
+    for above, row in zip([None, *rows], rows, strict=False):
+        name = "" if above is not None and above.experiment == row.experiment else row.experiment
+        cells.append([Text(name, "bold"), *map(Text, row.cells)])
+        cells[-1][COLUMNS.index("state")].stylize(STYLES[row.state])
+    return _table(COLUMNS, cells)
+
+
+def _workers_table(rows: Sequence[Row], *, with_names: bool) -> Table:
+    """Who searches what, where and since when; the experiment if there are several."""
+    cells = [
+        (holder.worker, holder.device, _since(holder), each.cells[0], each.experiment if with_names else "")
+        for each in rows
+        if (holder := each.holder) is not None
+    ]
+    return _table(WORKER_COLUMNS, [list(map(Text, each)) for each in cells])
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    """A table as narrow as can be, without the columns that would be empty."""
+    filled = [index for index in range(len(columns)) if index == 0 or any(row[index] for row in rows)]
+    table = new_table(*(columns[index] for index in filled))
+    table.box, table.padding = None, (0, 2, 0, 0)
     table.header_style = "dim"
     for column in table.columns:
-        column.no_wrap = column.header not in SHORTENED
-        column.min_width = SHORTENED.get(str(column.header))
-    for above, row in zip([None, *shown], shown, strict=False):
-        name = "" if above is not None and above.experiment == row.experiment else row.experiment
-        cells = (
-            Text(name, "bold", no_wrap=True, overflow="ellipsis"),
-            *(Text(each, no_wrap=True, overflow="ellipsis") for each in row.cells),
-        )
-        cells[COLUMNS.index("state")].stylize(STYLES[row.state])
-        table.add_row(*(cells[index] for index in filled))
-    return Group(table, *below)
+        column.overflow = "ellipsis"
+        column.no_wrap = column.header != SHORTENED
+        column.min_width = None if column.no_wrap else LEAST_WIDTH
+    for row in rows:
+        for cell in row:
+            cell.no_wrap = True
+        table.add_row(*(row[index] for index in filled))
+    return table
 
 
 def standing(found: ExperimentProgress, study: StudyProgress) -> Standing:
     """Where a study stands, as a display would know it that had watched it from its beginning."""
     stands = begun(found.experiment, study.batch_size, round=study.round)
     stands.done, stands.searched, stands.best = study.done, study.searched, study.best
+    stands.planned += study.probed
     if study.complete:
         stands.state, stands.planned = StudyState.DONE, study.done
     elif study.holder is not None:
@@ -86,9 +128,8 @@ def standing(found: ExperimentProgress, study: StudyProgress) -> Standing:
     return stands
 
 
-def study_state(found: ExperimentProgress, study: StudyProgress) -> str:
-    """What happens to a study, in a word or two."""
-    stands = standing(found, study)
+def study_state(found: ExperimentProgress, study: StudyProgress, stands: Standing) -> str:
+    """What happens to a study that stands so, in a word or two."""
     if study.complete or stands.is_active:
         return str(stands.state)
     if study.error:
@@ -117,10 +158,11 @@ def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
         sizes = f"{first} - {last}" if last > first else str(first)
         failed = sum(each.failed for each in found.studies)
         trials = sum(each.done for each in found.studies)
-        yield Row(name, "done", (sizes, "done", f"{trials}/{trials}", str(failed or ""), "", "", ""))
+        yield Row(name, "done", (sizes, "done", f"{trials}/{trials}", str(failed or ""), "", ""))
         return
     for study in found.studies:
-        stands, state = standing(found, study), study_state(found, study)
+        stands = standing(found, study)
+        state = study_state(found, study, stands)
         cells = (
             str(study.batch_size),
             f"{state}, round {study.round}" if study.round > 1 else state,
@@ -128,9 +170,8 @@ def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
             str(study.failed or ""),
             "" if study.best is None else steps_phrase(study.best),
             steps_phrase(median(study.reported)) if study.reported else "",
-            "" if study.holder is None else _worker(study.holder),
         )
-        yield Row(name, state, cells)
+        yield Row(name, state, cells, study.holder)
 
 
 def _most_telling(rows: Sequence[Row], *, room: int) -> list[Row]:
@@ -152,8 +193,7 @@ def _below(found: ExperimentProgress) -> Iterable[Text]:
             yield Text(f"{name}, batch size {each.batch_size} was set aside: {each.error}{advice}", "red")
 
 
-def _worker(holder: Holder) -> str:
-    """Who searches a study: host and process, device, since when."""
+def _since(holder: Holder) -> str:
+    """The time of a claim; of one that is older than today, the day."""
     since = holder.since.astimezone()
-    day = "" if since.date() == datetime.now(UTC).astimezone().date() else f"{since:%Y-%m-%d} "
-    return f"{holder.worker}, {holder.device}, since {day}{since:%H:%M}"
+    return f"{since:%H:%M}" if since.date() == datetime.now(UTC).astimezone().date() else f"{since:%Y-%m-%d}"

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from tuner.checkpoints import CheckpointFolder
 from tuner.errors import TunerError
-from tuner.stores import Store
-from tuner.stores.opening import open_progress, open_store
+from tuner.stores import Records, Store
+from tuner.stores.opening import open_progress, open_records, open_store
 from tuner.stores.progress import ProgressReader
 from tuner.stores.urls import reject_password_in
 
@@ -46,6 +46,16 @@ def existing_store(option: str | None) -> AbstractContextManager[Store]:
         StoreError: There is none, or it cannot be used.
     """
     return closing(open_store(store_url(option), create=False))
+
+
+def records_in(option: str | None) -> AbstractContextManager[Records]:
+    """What the store holds that `store_url` names; for commands that only read it.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: There is none, or it cannot be used.
+    """
+    return closing(open_records(store_url(option)))
 
 
 def progress_in(option: str | None) -> AbstractContextManager[ProgressReader]:

@@ -13,7 +13,19 @@ from rich.table import Table
 WATCH_SECONDS = 2.0
 WATCH_SHARE = 0.1
 """How much of the time watching may keep the store busy."""
-WORDS = {"experiment", "state", "parameter", "verdict", "at an edge", "worker", "found", "what to do", ""}
+WORDS = {
+    "experiment",
+    "state",
+    "parameter",
+    "verdict",
+    "at an edge",
+    "worker",
+    "device",
+    "since",
+    "found",
+    "what to do",
+    "",
+}
 """Columns that hold words, which are set left; numbers and names are set right."""
 
 

@@ -15,7 +15,7 @@ class StudyProgress:
     Attributes:
         complete: Whether search and confirmation are done.
         error: Why it was set aside; empty if it was not.
-        searched, confirmed: Search and confirmation trials with a result.
+        searched, probed, confirmed: Search trials, probes and confirmation trials with a result.
         running, failed: Trials of any role that run, and that ended without a result.
         best: Fewest steps to target of a search trial; None if none reached it.
         reported: Steps to target of the seeds that report, infinite if one did not reach it; of complete studies only.
@@ -29,6 +29,7 @@ class StudyProgress:
     complete: bool
     error: str = ""
     searched: int = 0
+    probed: int = 0
     confirmed: int = 0
     running: int = 0
     failed: int = 0
@@ -41,7 +42,7 @@ class StudyProgress:
     @property
     def done(self) -> int:
         """Trials with a result."""
-        return self.searched + self.confirmed
+        return self.searched + self.probed + self.confirmed
 
 
 @dataclass(frozen=True, slots=True)

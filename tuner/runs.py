@@ -15,7 +15,7 @@ from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.sync import SyncCounts, log_report, sync
 from tuner.records import ExperimentRecord, ExperimentState
 from tuner.report.page import prepare_folder, write_report
-from tuner.stores import Store
+from tuner.stores import Records
 from tuner.stores.opening import open_store
 
 
@@ -94,7 +94,7 @@ def _try_to_write(record: ExperimentRecord, folder: Path, store: str) -> Path | 
         return error
 
 
-def sync_experiment(store: Store, name: str, *, tracking_uri: str, folder: Path) -> SyncCounts:
+def sync_experiment(store: Records, name: str, *, tracking_uri: str, folder: Path) -> SyncCounts:
     """Bring MLflow up to date with an experiment, and with its report if there is one.
 
     Raises:

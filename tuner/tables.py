@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tuner.analysis.edges import EdgeVerdict, Verdict
-from tuner.analysis.explanation import Explanation
 from tuner.analysis.profiles import FACTORS, Tolerance
 from tuner.analysis.scaling import ScalingCurve
 from tuner.analysis.sensitivity import Sensitivity
@@ -22,6 +21,7 @@ from tuner.records import ExperimentState
 from tuner.trial import Value
 
 if TYPE_CHECKING:
+    from tuner.analysis.explanation import Explanation
     from tuner.runs import RunOutcome
 
 ADVICE = {
@@ -158,7 +158,7 @@ def predictions_table(experiment: Experiment, curve: ScalingCurve) -> Renderable
     )
 
 
-def explanation_table(experiment: str, found: Explanation, report: Path) -> RenderableType:
+def explanation_table(experiment: str, found: "Explanation", report: Path) -> RenderableType:
     """Measured steps beside those of the noisy quadratic model fitted to them."""
     names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
     table = new_table("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))

@@ -43,6 +43,7 @@ width = {width}
 slack = 1e9
 optimism = 1e9
 max_rounds = 1
+probes = 0
 """
 CONFIRMED = 3 * 5 + 5
 """Trials of a study that confirm its winner."""

@@ -44,10 +44,12 @@ def test_trials_are_counted_by_role_and_end_over_all_rounds(store: Store, progre
         claim.open_round(small().space)
         claim.finish(claim.start(plan(2)), achieved(5), loss=1.0)
         claim.finish(claim.start(plan(2, repeat=1, role=Role.CHOOSE)), achieved(4), loss=1.0)
+        claim.finish(claim.start(plan(3, role=Role.PROBE)), achieved(4), loss=1.0)
         claim.start(plan(2, repeat=2, role=Role.CHOOSE))
         found = study(progress)
 
     assert (found.round, found.searched, found.confirmed, found.running, found.failed) == (2, 3, 1, 1, 1)
+    assert (found.probed, found.done) == (1, 5)
     assert (found.best, found.reported) == (5, ())
     assert study(progress).running == 0
 

@@ -1,13 +1,14 @@
 """`tuner status`: what is said of every study, and how long an experiment will take."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
 from tests.tuner.synthetic import digits
-from tuner.overview import seconds_left, status_table, study_state
+from tuner.overview import seconds_left, standing, status_table, study_state
 from tuner.progress import ExperimentProgress, StudyProgress
 from tuner.records import ExperimentState, Holder
 
@@ -37,19 +38,54 @@ def shown(*found: ExperimentProgress, lines: int | None = None, width: int = 100
 
 
 def test_every_study_of_an_experiment_has_a_row() -> None:
-    done, searched, waiting = shown(progress(DONE, SEARCHED, WAITING), width=120).splitlines()[1:4]
+    done, searched, waiting = shown(progress(DONE, SEARCHED, WAITING)).splitlines()[1:4]
 
     assert done.split() == ["digits", "8", "done", "70/70", "264", "567"]
-    assert searched.split()[:4] == ["16", "searching", "12/70", "91"]
-    assert "host/17, cuda:0, since 2026-01-01" in searched
+    assert searched.split() == ["16", "searching", "12/70", "91"]
     assert waiting.split() == ["32", "waiting", "0/70"]
 
 
-def test_it_fits_a_narrow_terminal() -> None:
-    lines = shown(progress(DONE, SEARCHED, WAITING), width=80).splitlines()
+def test_workers_are_listed_below_with_host_device_and_since_when() -> None:
+    lines = shown(progress(DONE, SEARCHED, WAITING)).splitlines()
 
-    assert all(len(each) <= 80 for each in lines)
-    assert [each.split()[0] for each in lines[1:3]] == ["digits", "16"]
+    assert lines[4] == ""
+    assert lines[5].split() == ["worker", "device", "since", "batch", "size"]
+    assert lines[6].split() == ["host/17", "cuda:0", "2026-01-01", "16"]
+    assert "worker" not in shown(progress(DONE, WAITING))
+
+
+def test_a_worker_of_today_is_listed_with_the_time() -> None:
+    now = datetime.now(UTC)
+    text = shown(progress(StudyProgress(8, 1, complete=False, holder=Holder("host/17", "cpu", now))))
+
+    assert f"host/17  cpu     {now.astimezone():%H:%M}" in text
+
+
+def test_among_several_experiments_a_workers_is_named() -> None:
+    text = shown(progress(SEARCHED, WAITING, name="one"), progress(WAITING, name="other"))
+
+    assert "cuda:0  2026-01-01          16  one" in text
+
+
+def test_a_terminal_of_80_columns_has_room_for_long_names() -> None:
+    worker = "gpu-node-17.cluster.example.org/123456"
+    held = replace(SEARCHED, round=2, failed=10, holder=replace(HOLDER, worker=worker))
+    both = [progress(DONE, held, WAITING, name=name) for name in ("digits", "digits-without-any-momentum")]
+
+    for text in (shown(both[0], width=80), shown(*both, width=80)):
+        table = text.partition("left, at")[0].splitlines()
+        assert all(len(each) <= 80 for each in table)
+        assert "searching, round 2  12/100" in " ".join(table).replace("   ", "  ")
+        assert worker in text
+
+
+def test_probes_count_as_in_the_display_of_a_run() -> None:
+    study = replace(SEARCHED, probed=4)
+    stands = standing(progress(study), study)
+
+    assert (stands.done, stands.planned, stands.left) == (16, 74, 58)
+    assert "16/74" in shown(progress(study))
+    assert "74/74" in shown(progress(replace(DONE, probed=4)))
 
 
 def test_what_is_over_has_one_row_among_others_and_all_its_rows_alone() -> None:
@@ -72,7 +108,16 @@ def test_rows_that_tell_least_make_room() -> None:
     assert len(text.splitlines()) <= 12
     assert "searching" in text
     assert "waiting" in text
-    assert "and 33 more" in text
+    assert "and 36 more" in text
+    assert "host/17" in text
+
+
+def test_workers_leave_room_for_studies() -> None:
+    held = [replace(SEARCHED, batch_size=2**power) for power in range(1, 21)]
+
+    text = shown(progress(*held), lines=24)
+    assert len(text.splitlines()) <= 24
+    assert text.count("searching") > text.count("host/17") > 3
 
 
 @pytest.mark.parametrize(
@@ -94,7 +139,9 @@ def test_rows_that_tell_least_make_room() -> None:
     ],
 )
 def test_a_word_says_what_happens_to_a_study(study: StudyProgress, state: ExperimentState, word: str) -> None:
-    assert study_state(progress(study, state=state), study) == word
+    found = progress(study, state=state)
+
+    assert study_state(found, study, standing(found, study)) == word
 
 
 def test_time_left_is_what_is_left_at_the_pace_since_the_claim() -> None:

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from tuner.analysis import gaussian_process
 from tuner.analysis.columns import Columns
 from tuner.analysis.confirmation import candidates
+from tuner.halton import halton
 from tuner.records import Role, StudyRecord, TrialRecord
 from tuner.space import Range
 from tuner.trial import Outcome, Value
@@ -40,6 +40,8 @@ WORST = 3.0
 """Trials that diverged, or were worse than the best by more log2 steps than this, count as this much worse: how much
 worse does not matter, and would bend the process where it does."""
 GRID = np.linspace(0.0, 1.0, 41)
+COVER = 128
+"""Places all over the space that are looked at first, and around the best ones at each distance."""
 ZOOMS = (0.15, 0.04)
 """How far around the best places the next ones lie, in shares of a range."""
 
@@ -153,7 +155,7 @@ def _least(expected: Callable[[Array], Array], places: Array, column: int, range
 
     Choices stay as they are in some trial.
     """
-    cover = qmc.Sobol(ranges, scramble=False).random_base2(7)
+    cover = halton(range(COVER), ranges, seed=0)
     spread = np.resize(places, (len(cover), places.shape[1]))
     spread[:, :ranges] = cover
     around = np.zeros(spread.shape)

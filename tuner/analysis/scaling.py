@@ -7,12 +7,11 @@ Shallue et al. 2019 (arXiv 1811.03600) for the three regions; McCandlish et al. 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
+from tuner.analysis import hyperbolas
 from tuner.analysis.confirmation import confirm
 from tuner.records import ExperimentRecord
 from tuner.trial import Value
@@ -23,12 +22,8 @@ LEAST_POINTS = 3
 """Fewer say nothing about a curve of two parameters."""
 STILL_PERFECT = math.sqrt(2)
 """Scaling counts as perfect while it takes at most this many times the steps: half a doubling lost."""
-TYPICAL_RESIDUAL = 0.2
-"""In log2 steps: residuals well above it are outliers, and pull in proportion and not in square."""
 RESAMPLES = 400
 CONFIDENCE = 0.95
-SEARCHED = 1e4
-"""The critical batch size is looked for up to this factor outside the batch sizes measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +153,12 @@ def fit(curve: ScalingCurve, *, seed: int = 0) -> ScalingFit | NotFitted:
         return NotFitted(f"A curve needs {LEAST_POINTS} batch sizes that reached the target; {have} did.")
     batch_sizes = np.array([each.batch_size for each in points], dtype=np.float64)
     steps = np.array([each.steps for each in points])
-    least_steps, critical = _fit(batch_sizes, steps)
+    ((least_steps,), (critical,)) = hyperbolas.fit(batch_sizes, steps[None])
     residuals = np.log2(steps) - np.log2(least_steps * (1 + critical / batch_sizes))
-    low, high = _interval(points, seed=seed)
+    low, high = _interval(points, batch_sizes, seed=seed)
     return ScalingFit(
-        least_steps=least_steps,
-        critical_batch_size=critical,
+        least_steps=float(least_steps),
+        critical_batch_size=float(critical),
         low=low,
         high=high,
         residual=float(np.sqrt(np.mean(residuals**2))),
@@ -171,46 +166,26 @@ def fit(curve: ScalingCurve, *, seed: int = 0) -> ScalingFit | NotFitted:
     )
 
 
-def _fit(batch_sizes: Array, steps: Array, *, tolerance: float = 1e-12) -> tuple[float, float]:
-    """`Smin` and `Bcrit`, in log space and robust to single bad points."""
-    log_steps = np.log2(steps)
-
-    def residuals(parameters: Array) -> Array:
-        return np.asarray(parameters[0] + np.log2(1 + np.exp2(parameters[1]) / batch_sizes) - log_steps)
-
-    def jacobian(parameters: Array) -> Array:
-        ratio = np.exp2(parameters[1]) / batch_sizes
-        return np.column_stack([np.ones_like(batch_sizes), ratio / (1 + ratio)])
-
-    start = [log_steps.min() - 0.5, np.log2(batch_sizes).mean()]
-    limits = np.log2([batch_sizes.min() / SEARCHED, batch_sizes.max() * SEARCHED])
-    found = least_squares(
-        residuals,
-        start,
-        jacobian,
-        bounds=([-np.inf, limits[0]], [np.inf, limits[1]]),
-        loss="soft_l1",
-        f_scale=TYPICAL_RESIDUAL,
-        xtol=tolerance,
-        ftol=tolerance,
-        gtol=tolerance,
-    )
-    return float(np.exp2(found.x[0])), float(np.exp2(found.x[1]))
-
-
-def _interval(points: Sequence[ScalingPoint], *, seed: int) -> tuple[float | None, float | None]:
+def _interval(
+    points: Sequence[ScalingPoint], batch_sizes: Array, *, seed: int
+) -> tuple[float, float] | tuple[None, None]:
     """Percentiles of `Bcrit` over curves whose seeds are drawn again, with replacement, at every batch size."""
     if not all(each.per_seed for each in points):
         return None, None
-    generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(RESAMPLES):
-        drawn = [(each.batch_size, median(generator.choice(each.per_seed, len(each.per_seed)))) for each in points]
-        reached = np.array([pair for pair in drawn if math.isfinite(pair[1])])  # [point, (batch size, steps)]
-        if len(reached) >= LEAST_POINTS:
-            found.append(_fit(reached[:, 0], reached[:, 1], tolerance=1e-5)[1])
-    if not found:
+    steps = _redrawn(points, np.random.default_rng(seed))
+    enough = steps[np.isfinite(steps).sum(axis=1) >= LEAST_POINTS]
+    if not len(enough):
         return None, None
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(found, [tail, 100 - tail])
+    low, high = np.percentile(hyperbolas.fit(batch_sizes, enough).critical_batch_size, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def _redrawn(points: Sequence[ScalingPoint], generator: np.random.Generator) -> Array:
+    """Medians over seeds that were drawn again, [resample, point]; infinite where most of them missed the target."""
+    counts = [len(each.per_seed) for each in points]
+    drawn = generator.integers(0, np.repeat(counts, counts), size=(RESAMPLES, sum(counts)))
+    own = np.split(drawn, np.cumsum(counts)[:-1], axis=1)
+    return np.column_stack(
+        [np.median(np.array(each.per_seed)[chosen], axis=1) for each, chosen in zip(points, own, strict=True)]
+    )

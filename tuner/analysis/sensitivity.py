@@ -1,14 +1,14 @@
 """How sensitive training is to its hyperparameters at each batch size, and as the JSON that the command line prints.
 
 Three questions: within which values of a parameter can the rest be tuned to come close to the optimum (`profiles`);
-what share of the space trains, and how well (`shares`); and which parameters make the difference (importances, which
-Optuna computes, so they are handed in).
+what share of the space trains, and how well (`shares`); and which parameters make the difference (`importances`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuner.analysis.confirmation import optimum
+from tuner.analysis.importances import importances
 from tuner.analysis.profiles import Profile, Tolerance, profiles
 from tuner.analysis.shares import Share, Shares, shares
 from tuner.experiment import Experiment
@@ -16,7 +16,6 @@ from tuner.records import ExperimentRecord, Role, StudyRecord
 from tuner.trial import Value
 
 Json = dict[str, object]
-Weigh = Callable[[StudyRecord], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +57,13 @@ class Sensitivity:
         return {"experiment": self.experiment.name, "studies": [each.to_json() for each in self.studies]}
 
 
-def sensitivity(record: ExperimentRecord, *, importances: Weigh) -> Sensitivity:
-    """How sensitive training is at every batch size with a search result.
-
-    Args:
-        record: The experiment, complete or not.
-        importances: Says how important each searched parameter of a study is.
-    """
+def sensitivity(record: ExperimentRecord) -> Sensitivity:
+    """How sensitive training is at every batch size with a search result, of an experiment complete or not."""
     searched = (each for each in record.studies if each.finished(Role.SEARCH))
-    return Sensitivity(record.experiment, tuple(_of_study(each, record.experiment, importances) for each in searched))
+    return Sensitivity(record.experiment, tuple(_of_study(each, record.experiment) for each in searched))
 
 
-def _of_study(study: StudyRecord, experiment: Experiment, importances: Weigh) -> StudySensitivity:
+def _of_study(study: StudyRecord, experiment: Experiment) -> StudySensitivity:
     """How sensitive training is at one batch size."""
     best = optimum(study, experiment.confirmation) or {}
     return StudySensitivity(

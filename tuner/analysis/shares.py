@@ -11,8 +11,7 @@ ways, and the interval holds both. That it is not near the best it has shown, if
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy.stats import norm
+from statistics import NormalDist
 
 from tuner.analysis.confirmation import candidates
 from tuner.records import Role, StudyRecord, TrialEnd
@@ -117,7 +116,7 @@ def wilson(count: int, points: int, *, confidence: float = CONFIDENCE) -> tuple[
     """
     if points == 0:
         return 0.0, 1.0
-    z = float(norm.isf((1 - confidence) / 2))
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     share, shrunk = count / points, 1 + z**2 / points
     centre = (share + z**2 / (2 * points)) / shrunk
     half = z * math.sqrt(share * (1 - share) / points + z**2 / (4 * points**2)) / shrunk

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM, Optima
 from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, perfect_scaling
@@ -23,6 +24,7 @@ from tuner.report.style import (
     log_axis,
     new_figure,
     plain,
+    plain_ticks,
 )
 from tuner.trial import Outcome
 
@@ -188,9 +190,10 @@ def draw_searches(views: Sequence[SearchView]) -> Figure:
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         steps = [each.steps for view in views for each in view.trials]
         for axes, view in zip(grid.flat, views, strict=False):
-            _draw_search(axes, view)
-            log_axis(axes, "", _limits(steps))
             axes.set_xscale("log")
+            log_axis(axes, "", _limits(steps))
+            _draw_search(axes, view)
+        plain_ticks(grid.flat[0].xaxis, LogLocator(numticks=5))  # of all panels, as they share it
         for axes in grid.flat[len(views) :]:
             axes.set_visible(False)
         figure.supxlabel(NAMES[views[0].parameter], fontsize=9.5)

@@ -1,8 +1,8 @@
 """Everything that a report is made from, computed once."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import Optima, optima
 from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
 from tuner.analysis.scatters import Scatter, scatters
@@ -10,8 +10,10 @@ from tuner.analysis.searches import SearchView, search_views
 from tuner.analysis.sensitivity import Sensitivity, sensitivity
 from tuner.analysis.summary import Results, results
 from tuner.experiment import Experiment
-from tuner.importances import importances
 from tuner.records import ExperimentRecord
+
+if TYPE_CHECKING:
+    from tuner.analysis.explanation import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Findings:
     searches: tuple[SearchView, ...]
     sensitivity: Sensitivity
     scatters: tuple[Scatter, ...]
-    explanation: Explanation | None = None
+    explanation: "Explanation | None" = None
 
     @property
     def experiment(self) -> Experiment:
@@ -37,7 +39,7 @@ class Findings:
         return self.results.experiment
 
 
-def findings(record: ExperimentRecord, *, explanation: Explanation | None = None) -> Findings:
+def findings(record: ExperimentRecord, *, explanation: "Explanation | None" = None) -> Findings:
     """What analysis makes of an experiment, complete or not."""
     curve = scaling_curve(record)
     return Findings(
@@ -46,7 +48,7 @@ def findings(record: ExperimentRecord, *, explanation: Explanation | None = None
         fit=fit(curve),
         optima=optima(curve),
         searches=search_views(record),
-        sensitivity=sensitivity(record, importances=importances),
+        sensitivity=sensitivity(record),
         scatters=scatters(record),
         explanation=explanation,
     )

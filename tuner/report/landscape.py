@@ -96,9 +96,18 @@ def _draw_scatter(axes: Axes, scatter: Scatter) -> None:
     across, up = scatter.learning_rates.scale.forward, scatter.momenta.scale.forward
     least, most = scatter.effective_learning_rates
     momenta = [scatter.momenta.at(each / 50) for each in range(51)]
-    for decade in range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1):
-        rates = [across(10.0**decade * (1 - each)) for each in momenta]
-        axes.plot(rates, [up(each) for each in momenta], color=MUTED, lw=0.7, ls=":", gid="contour", zorder=1)
+    decades = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    contours = [[across(10.0**decade * (1 - each)) for each in momenta] for decade in decades]
+    heights = [up(each) for each in momenta]
+    axes.plot(
+        [x for contour in contours for x in (*contour, math.nan)],  # one line with gaps: lines are slow to draw
+        [*heights, math.nan] * len(contours),
+        color=MUTED,
+        lw=0.7,
+        ls=":",
+        gid="contours",
+        zorder=1,
+    )
     for outcome, (mark, color, _) in OUTCOME_MARKS.items():
         rates = [across(each.learning_rate) for each in scatter.places[outcome]]
         heights = [up(each.momentum) for each in scatter.places[outcome]]

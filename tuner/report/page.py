@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from tuner.analysis.explanation import Explanation
 from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
 from tuner.errors import ReportError
 from tuner.records import ExperimentRecord
@@ -21,7 +23,12 @@ from tuner.report.findings import Findings, findings
 from tuner.report.landscape import draw_scatters, draw_tolerances
 from tuner.report.style import house_style
 
+if TYPE_CHECKING:
+    from tuner.analysis.explanation import Explanation
+
 DOTS_PER_INCH = 200
+COMPRESSION = 3
+"""Of PNGs: a seventh larger than by default, and compressed in two thirds of the time."""
 
 OPTIMA_CAPTIONS = {
     LEARNING_RATE: "Learning rate at the optimum. The rules start from the smallest batch size.",
@@ -47,7 +54,7 @@ class Picture:
 
 
 def write_report(
-    record: ExperimentRecord, folder: Path, *, store: str = "", explanation: Explanation | None = None
+    record: ExperimentRecord, folder: Path, *, store: str = "", explanation: "Explanation | None" = None
 ) -> Path:
     """Write `report.html` and its figures; the page's path.
 
@@ -148,12 +155,16 @@ def drawings(found: Findings) -> Iterator[Drawing]:
 
 
 def _picture(drawing: Drawing) -> Picture:
-    """A figure in both formats, the same bytes each time."""
-    svg, png = BytesIO(), BytesIO()
+    """A figure in both formats, the same bytes each time.
+
+    Each is drawn once: `savefig` would draw both twice, to learn first what the layout is, which drawing settles too.
+    """
+    svg, png, figure = BytesIO(), BytesIO(), drawing.figure
     with house_style():
-        drawing.figure.savefig(svg, format="svg", metadata={"Date": None})
-        drawing.figure.set_layout_engine("none")  # the layout just found will do, and takes as long as drawing
-        drawing.figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})  # type: ignore[no-untyped-call]
+        figure.set_layout_engine("none")  # the layout just found will do, and takes as long as drawing
+        figure.set_dpi(DOTS_PER_INCH)
+        FigureCanvasAgg(figure).print_png(png, pil_kwargs={"compress_level": COMPRESSION})  # type: ignore[no-untyped-call]
     return Picture(drawing.name, drawing.alternative, drawing.caption, svg.getvalue(), png.getvalue())
 
 

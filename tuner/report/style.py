@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, NullLocator
 
 INK = "#1d2733"
 MUTED = "#75818f"
@@ -27,6 +28,7 @@ SETTINGS = {
     "axes.titlecolor": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "grid.color": FAINT,
     "grid.linewidth": 0.8,
     "legend.frameon": False,
@@ -59,9 +61,7 @@ def batch_size_axis(axes: Axes, batch_sizes: Sequence[int], *, label: bool = Tru
     """A base-2 logarithmic x axis with a tick at each batch size."""
     axes.set_xscale("log", base=2)
     axes.set_xlim(min(batch_sizes) / 1.5, max(batch_sizes) * 1.5)
-    axes.xaxis.set_major_locator(FixedLocator(list(batch_sizes)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(plain))
+    plain_ticks(axes.xaxis, FixedLocator(list(batch_sizes)))
     if label:
         axes.set_xlabel("batch size")
 
@@ -71,12 +71,17 @@ def log_axis(axes: Axes, label: str, limits: tuple[float, float]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(*limits)
     decades_only = limits[1] / limits[0] > 3e3
-    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if decades_only else (1.0, 2.0, 5.0), numticks=20))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(plain))
+    plain_ticks(axes.yaxis, LogLocator(base=10, subs=(1.0,) if decades_only else (1.0, 2.0, 5.0), numticks=20))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.set_ylabel(label)
+
+
+def plain_ticks(axis: Axis, locator: Locator) -> None:
+    """Plain numbers on an axis, and nothing between them."""
+    axis.set_major_locator(locator)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(plain))
 
 
 def plain(value: float, _position: float | None = None) -> str:

@@ -92,13 +92,33 @@ class Claim(Protocol):
         ...
 
 
-class Store(Protocol):
-    """A database of experiments. Safe to open from several processes at once."""
+class Records(Protocol):
+    """What a store holds, for those who only read it."""
 
     @property
     def url(self) -> str:
         """Where it is, without the password."""
         ...
+
+    def record(self, name: str) -> ExperimentRecord:
+        """Everything known of an experiment, but for the curves.
+
+        Raises:
+            StoreError: There is none of this name; says which there are.
+        """
+        ...
+
+    def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
+        """The curves of a study's trials in one of its rounds, by trial number."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Store(Records, Protocol):
+    """A database of experiments. Safe to open from several processes at once."""
 
     @property
     def optuna_url(self) -> str:
@@ -115,18 +135,6 @@ class Store(Protocol):
 
     def names(self) -> Sequence[str]:
         """The experiments stored, oldest first."""
-        ...
-
-    def record(self, name: str) -> ExperimentRecord:
-        """Everything known of an experiment, but for the curves.
-
-        Raises:
-            StoreError: There is none of this name; says which there are.
-        """
-        ...
-
-    def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
-        """The curves of a study's trials in one of its rounds, by trial number."""
         ...
 
     def set_state(self, name: str, state: ExperimentState) -> None:
@@ -167,8 +175,4 @@ class Store(Protocol):
         On taking and on leaving, trials left `RUNNING` are orphans: one whose result was stored is finished with it,
         the others fail with a reason.
         """
-        ...
-
-    def close(self) -> None:
-        """Let go of connections."""
         ...

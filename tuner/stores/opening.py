@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from tuner.errors import StoreError
-from tuner.stores import Store
+from tuner.stores import Records, Store
 from tuner.stores.database import Database, store_errors
 from tuner.stores.postgresql import PostgresqlServer
 from tuner.stores.progress import ProgressReader
+from tuner.stores.records import RecordReader
 from tuner.stores.sqlite import SqliteFile
 from tuner.stores.tables import SCHEMA_VERSION
 from tuner.stores.upgrades import refuse_newer, stored_version
@@ -24,7 +25,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Raises:
         StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
     """
-    from tuner.stores.relational import RelationalStore  # imports Optuna, which `open_progress` does without
+    from tuner.stores.relational import RelationalStore  # imports Optuna, which readers do without
 
     database = database_at(url)
     if not create:
@@ -38,6 +39,28 @@ def open_progress(url: str) -> ProgressReader:
     Raises:
         StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
     """
+    return ProgressReader(*_existing(url))
+
+
+def open_records(url: str) -> Records:
+    """What a store holds that is there; one of an older version is upgraded.
+
+    Raises:
+        StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
+    """
+    return RecordReader(*_existing(url))
+
+
+def database_at(url: str) -> Database:
+    """The database of a URL, not yet opened. Raises `StoreError` if it cannot be read."""
+    location = parse(url)
+    if location.get_backend_name() == "sqlite":
+        return SqliteFile(Path(location.database or "").absolute())  # even if the process changes its folder later
+    return PostgresqlServer(location)
+
+
+def _existing(url: str) -> tuple[Database, Engine]:
+    """The database of a store that is there, in this version. Raises `StoreError`."""
     database = database_at(url)
     _refuse_missing(database)
     shown = visible(database.location)
@@ -47,15 +70,7 @@ def open_progress(url: str) -> ProgressReader:
     refuse_newer(version, url=shown)
     if version != SCHEMA_VERSION:
         open_store(url).close()
-    return ProgressReader(database, engine)
-
-
-def database_at(url: str) -> Database:
-    """The database of a URL, not yet opened. Raises `StoreError` if it cannot be read."""
-    location = parse(url)
-    if location.get_backend_name() == "sqlite":
-        return SqliteFile(Path(location.database or "").absolute())  # even if the process changes its folder later
-    return PostgresqlServer(location)
+    return database, engine
 
 
 def _refuse_missing(database: Database) -> None:

@@ -168,6 +168,7 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
         complete=last.complete,
         error=first.error,
         searched=sum(each.trials for each in ended[Role.SEARCH]),
+        probed=sum(each.trials for each in ended[Role.PROBE]),
         confirmed=sum(each.trials for role in (Role.CHOOSE, Role.REPORT) for each in ended[role]),
         running=sum(each.running for each in unfinished),
         failed=sum(each.failed for each in unfinished),

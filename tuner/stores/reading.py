@@ -82,6 +82,18 @@ def find_experiments(connection: Connection, name: str | None, *, url: str) -> l
     return [found]
 
 
+def find_rounds(
+    connection: Connection, name: str, batch_size: int, *, url: str
+) -> tuple[StoredExperiment, list[StoredStudy]]:
+    """An experiment and the rounds of one of its studies, oldest first. Raises `StoreError` if it is not there."""
+    (found,) = find_experiments(connection, name, url=url)
+    studies = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
+    if batch_size not in studies:
+        known = ", ".join(map(str, studies))
+        raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")
+    return found, studies[batch_size]
+
+
 def lock_name(name: str, batch_size: int) -> str:
     """The lock of a study."""
     return f"{name}/batch_size={batch_size}"

@@ -19,17 +19,15 @@ from tuner.stores.database import Database, store_errors
 from tuner.stores.differences import differences
 from tuner.stores.reading import (
     StoredExperiment,
-    StoredStudy,
     claimed_studies,
     experiment_names,
     find_experiment,
     find_experiments,
+    find_rounds,
     lock_name,
     open_studies,
-    read_curves,
-    read_studies,
-    stored_rounds,
 )
+from tuner.stores.records import RecordReader
 from tuner.stores.rounds import open_optuna_study, optuna_errors
 from tuner.stores.tables import experiment, ours, study
 from tuner.stores.upgrades import refuse_newer, stored_version, upgrade
@@ -60,6 +58,7 @@ class RelationalStore:
             self._storage = _open_optuna(database)
             # Optuna's engine is ours too: a worker holds two connections, this engine's and its claim's.
             self._engine = self._storage.engine
+            self._reader = RecordReader(database, self._engine)
             with self._engine.begin() as connection:
                 ours.create_all(connection)
                 upgrade(connection)
@@ -87,17 +86,10 @@ class RelationalStore:
             return experiment_names(connection)
 
     def record(self, name: str) -> ExperimentRecord:
-        with self._errors(), self._engine.connect() as connection:
-            found = self._find(connection, name)
-            return ExperimentRecord(found.settings, read_studies(connection, found), found.state)
+        return self._reader.record(name)
 
     def curves(self, name: str, batch_size: int, *, round: int = FIRST_ROUND) -> Mapping[int, Curve]:
-        with self._errors(), self._engine.connect() as connection:
-            _, rounds = self._find_rounds(connection, name, batch_size)
-            if not 1 <= round <= len(rounds):
-                known = f"it has {len(rounds)}, from 1"
-                raise StoreError(f"batch size {batch_size} of {name} has no round {round}; {known}")
-            return read_curves(connection, rounds[round - 1].study_id)
+        return self._reader.curves(name, batch_size, round=round)
 
     def set_state(self, name: str, state: ExperimentState) -> None:
         with self._errors(), self._engine.begin() as connection:
@@ -171,14 +163,14 @@ class RelationalStore:
     def _take(self, held: ExitStack, name: str, batch_size: int, holder: Holder) -> StudyClaim | None:
         """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
         with self._engine.connect() as connection:
-            self._find_rounds(connection, name, batch_size)
+            find_rounds(connection, name, batch_size, url=self.url)
             if self._database.taken(connection, [lock_name(name, batch_size)]):
                 return None  # and saves a connection that a lock would need
         lock = held.enter_context(self._database.lock(lock_name(name, batch_size)))
         if lock is None:
             return None
         with self._engine.begin() as connection:
-            found, rounds = self._find_rounds(connection, name, batch_size)
+            found, rounds = find_rounds(connection, name, batch_size, url=self.url)
             first = rounds[0]
             deaths = first.deaths if first.holder is not None else 0
             counted = study.c.study_id == first.study_id
@@ -187,7 +179,7 @@ class RelationalStore:
             # One more until it has finished a trial.
             connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1, deaths=deaths + 1, **named))
             epoch = connection.execute(select(study.c.epoch).where(counted)).scalar_one()
-            _, (*_, current) = self._find_rounds(connection, name, batch_size)
+            _, (*_, current) = find_rounds(connection, name, batch_size, url=self.url)
         claim = StudyClaim(
             found=found,
             current=current,
@@ -205,17 +197,6 @@ class RelationalStore:
     def _find(self, connection: Connection, name: str) -> StoredExperiment:
         (found,) = find_experiments(connection, name, url=self.url)
         return found
-
-    def _find_rounds(
-        self, connection: Connection, name: str, batch_size: int
-    ) -> tuple[StoredExperiment, list[StoredStudy]]:
-        """An experiment and the rounds of one of its studies, oldest first. Raises `StoreError`."""
-        found = self._find(connection, name)
-        studies = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
-        if batch_size not in studies:
-            known = ", ".join(map(str, studies))
-            raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")
-        return found, studies[batch_size]
 
     def _announce(self) -> None:
         """Tell of a study that is free again. Whoever does not hear it looks now and then."""

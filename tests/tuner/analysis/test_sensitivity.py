@@ -1,5 +1,4 @@
 import json
-from collections.abc import Mapping
 
 import pytest
 
@@ -8,15 +7,9 @@ from tuner.analysis.confirmation import confirm
 from tuner.analysis.scatters import scatters
 from tuner.analysis.sensitivity import Sensitivity, sensitivity
 from tuner.experiment import Experiment
-from tuner.records import ExperimentRecord, PointRun, Role, StudyRecord
+from tuner.records import ExperimentRecord, PointRun, Role
 from tuner.space import Fixed, Range, SearchSpace
 from tuner.trial import Outcome
-
-
-def alike(record: StudyRecord) -> Mapping[str, float]:
-    """Every parameter matters the same."""
-    names = record.space.searched()
-    return {name: 1 / len(names) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +19,7 @@ def record() -> ExperimentRecord:
 
 @pytest.fixture(scope="module")
 def found(record: ExperimentRecord) -> Sensitivity:
-    return sensitivity(record, importances=alike)
+    return sensitivity(record)
 
 
 def unreached(experiment: Experiment) -> ExperimentRecord:
@@ -73,20 +66,20 @@ def test_it_prints_as_plain_json(found: Sensitivity) -> None:
     ]
     assert list(entry["shares"]) == ["points", "cut", "reaching", "within_2x", "diverging"]
     assert entry["shares"]["reaching"] == {"certain": 0, "possible": 0, "low": 0.0, "high": 1.0}
-    assert sum(entry["importances"].values()) == 1
+    assert sum(entry["importances"].values()) == pytest.approx(1)
 
 
 def test_before_confirmation_the_best_trial_is_the_optimum() -> None:
     experiment = digits(batch_sizes=[64])
     searched = Workload().search(experiment, 64)
 
-    (each,) = sensitivity(ExperimentRecord(experiment, (searched,)), importances=alike).studies
+    (each,) = sensitivity(ExperimentRecord(experiment, (searched,))).studies
 
     assert each.optimum in [one.plan.hyperparameters for one in searched.trials]
 
 
 def test_a_study_that_nothing_reached_has_shares_and_no_profile() -> None:
-    (each,) = sensitivity(unreached(digits(batch_sizes=[64])), importances=alike).studies
+    (each,) = sensitivity(unreached(digits(batch_sizes=[64]))).studies
 
     assert (each.optimum, each.profiles) == ({}, ())
     assert each.to_json()["shares"]["within_2x"] is None  # type: ignore[index]
@@ -95,7 +88,7 @@ def test_a_study_that_nothing_reached_has_shares_and_no_profile() -> None:
 def test_a_study_without_results_is_not_there() -> None:
     empty = ExperimentRecord(digits(batch_sizes=[64]), (study(),))
 
-    assert sensitivity(empty, importances=alike).studies == ()
+    assert sensitivity(empty).studies == ()
     assert scatters(empty) == ()
 
 
