@@ -75,7 +75,8 @@ def run(
     store: StoreOption = None,
     mlflow: MlflowOption = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Workers. Default: one a core, or as many as fit into the Ray cluster.")
+        int | None,
+        typer.Option(min=1, help="Workers. Default: one a GPU, else one a core; with Ray, as many as fit."),
     ] = None,
     device: DeviceOption = "auto",
     engine: EngineOption = EngineName.LOCAL,
@@ -92,7 +93,7 @@ def run(
     from rich.console import Console
 
     from tuner import experiment, places, printing, runs, tables
-    from tuner.engines.local import Local, default_workers
+    from tuner.engines.local import Local
     from tuner.recorders.mlflow import MlflowRecorder
     from tuner.recorders.progress import progress
 
@@ -104,7 +105,7 @@ def run(
     logger = MlflowRecorder(tracking, tell=display.record)
     outcome = runs.run(
         settings,
-        cluster or Local(workers or default_workers()),
+        cluster or Local(workers),
         [display, logger],
         store_url=url,
         device=device,

@@ -1,12 +1,13 @@
-"""How the machine's cores are shared: one thread a process, processes that start cheaply, calls spread over them."""
+"""How the machine's cores and accelerators are shared: one thread a process, processes that start cheaply."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle, islice
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, SpawnContext
 
@@ -21,6 +22,32 @@ def one_thread() -> None:
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def accelerators() -> int:
+    """How many there are to train on: none for a workload that has not loaded torch, which is not loaded to look."""
+    torch = sys.modules.get("torch")
+    return 0 if torch is None else int(torch.cuda.device_count())
+
+
+def devices(device: str, *, workers: int | None, accelerators: int) -> Sequence[str]:
+    """Where each worker trains.
+
+    Args:
+        device: As torch names it; `auto` and `cuda` stand for every accelerator.
+        workers: How many there are; by default one an accelerator, or one a core.
+        accelerators: How many there are.
+    """
+    if device in ("auto", "cuda") and accelerators:
+        names = [f"cuda:{index}" for index in range(accelerators)]
+    else:
+        names = [device] * (cores() if device in ("auto", "cpu") else 1)
+    return list(islice(cycle(names), workers or len(names)))
 
 
 def processes() -> ForkServerContext | SpawnContext:

@@ -6,14 +6,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event as Flag
 from types import FrameType
 from typing import cast
 
-from tuner.cores import processes
+from tuner.cores import accelerators, devices, processes
 from tuner.engines import STOPPING, Job
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
@@ -22,24 +22,24 @@ from tuner.stores.opening import open_store
 from tuner.worker import Worker, this_process
 
 
-def default_workers() -> int:
-    """As many as this process may use cores."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Worker processes on this machine, each with one torch thread."""
+    """Worker processes on this machine, each with one torch thread.
 
-    workers: int
+    Attributes:
+        workers: How many; by default one an accelerator, or one a core if there is none or another device is wanted.
+    """
+
+    workers: int | None = None
 
     def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
         stop = processes().Event()
         workers: dict[Connection, BaseProcess] = {}
         with _signals(stop, workers, tell):
-            for _ in range(min(self.workers, len(job.experiment.batch_sizes))):
-                reader, process = _start(job, stop)
+            everywhere = devices(job.device, workers=self.workers, accelerators=accelerators())
+            for device in everywhere[: len(job.experiment.batch_sizes)]:
+                reader, process = _start(replace(job, device=device), stop)
                 workers[reader] = process
             while workers:
                 for reader in cast(list[Connection], wait(list(workers))):
