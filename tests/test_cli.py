@@ -214,6 +214,7 @@ def test_every_problem_of_a_file_is_a_line(tmp_path: Path) -> None:
 def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
     assert tuner(tmp_path, "results").returncode == 2
     assert tuner(tmp_path, "run", "digits", "--workers", "0").returncode == 2
+    assert "none of auto, cpu, cuda" in tuner(tmp_path, "run", "digits", "--device", "gpu").stderr
 
 
 def test_a_password_in_the_environment_is_never_shown(tmp_path: Path) -> None:

@@ -78,9 +78,8 @@ def searched(trials: list[Trial]) -> Counter[tuple[object, object]]:
 
 
 def workers_of(run: "subprocess.Popen[str]") -> list[int]:
-    """The worker processes of a run: forked from one that it starts for that."""
-    servers = [each for each in processes_below(run.pid) if b"forkserver" in arguments(each)]
-    return [each for server in servers for each in processes_below(server)]
+    """The worker processes of a run."""
+    return [each for each in processes_below(run.pid) if b"spawn_main" in arguments(each)]
 
 
 def everything_in(database: str) -> str:
@@ -138,6 +137,20 @@ def test_the_study_of_a_killed_worker_is_finished_by_another(postgres_url: str, 
     assert {each["state"] for each in trials} <= {"finished", "failed"}
 
 
+def test_the_workers_of_a_run_that_was_killed_end_without_a_word(postgres_url: str, tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(SLOW)
+    with started(tmp_path, "run", "toy.toml", "--workers", "2", TUNER_STORE=postgres_url) as run:
+        for moment in ("starts", "starts", "searching"):
+            read_until(run, moment)
+        assert len(workers_of(run)) == 2
+        os.kill(run.pid, signal.SIGKILL)
+        assert run.stdout is not None
+        said = run.stdout.read()  # until the last of them has ended
+
+    assert "Traceback" not in said
+    assert "trying again" not in said
+
+
 def test_a_run_that_was_killed_goes_on_and_repeats_and_loses_nothing(postgres_url: str, tmp_path: Path) -> None:
     (tmp_path / "toy.toml").write_text(SLOW)
     with started(tmp_path, "run", "toy.toml", "--workers", "1", TUNER_STORE=postgres_url) as run:
@@ -189,7 +202,7 @@ def test_no_password_is_left_anywhere(locked_url: str, mlflow_url: str, tmp_path
     said += "".join(tuner(tmp_path, command, **urls).stdout for command in ("status", "doctor"))
 
     assert run.returncode == 0, said
-    assert any(b"forkserver" in each for each in seen)
+    assert any(b"spawn_main" in each for each in seen)
     assert hides_the_password(b"".join(seen))
     assert hides_the_password(said.encode())
     for rows in map(everything_in, (store, mlflow)):

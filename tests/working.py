@@ -18,12 +18,13 @@ def work_through(
     stopping: Callable[[], bool] = lambda: False,
     build: Callable[[Experiment], Objective] = Experiment.build_objective,
     checkpoints: CheckpointFolder | None = None,
+    device: str = "cpu",
 ) -> None:
     """Search everything in a store that is open."""
     Worker(
         name="worker",
         store=store,
-        device="cpu",
+        device=device,
         recording=lambda _: nullcontext(emit),
         tell=emit,
         stopping=stopping,

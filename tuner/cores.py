@@ -1,4 +1,4 @@
-"""How the machine's cores and accelerators are shared: one thread a process, processes that start cheaply."""
+"""How the machine's cores and accelerators are shared: one thread a process, one worker a device."""
 
 import os
 import signal
@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import cycle, islice
 from multiprocessing import get_context
-from multiprocessing.context import ForkServerContext, SpawnContext
 
-PRELOADED = ("torch", "objectives.classification", "tuner.worker", "tuner.stores.opening")
-"""What processes need that is slow to import, and harmless: none of it starts a thread or touches an accelerator."""
+from tuner.errors import TunerError
 
 
 def one_thread() -> None:
@@ -29,38 +27,41 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def accelerators() -> int:
-    """How many there are to train on: none for a workload that has not loaded torch, which is not loaded to look."""
+def accelerators() -> int | None:
+    """How many there are to train on; None if the workload has not loaded torch, which is not loaded to look."""
     torch = sys.modules.get("torch")
-    return 0 if torch is None else int(torch.cuda.device_count())
+    return None if torch is None else int(torch.cuda.device_count())
 
 
-def devices(device: str, *, workers: int | None, accelerators: int) -> Sequence[str]:
-    """Where each worker trains.
+def check_device(device: str) -> None:
+    """See whether the workload can train there, as far as this process can tell.
+
+    Raises:
+        TunerError: There is no such accelerator.
+    """
+    kind, _, index = device.partition(":")
+    found = accelerators()
+    if kind == "cuda" and found is not None and int(index or 0) >= found:
+        raise TunerError(f"device {device}: torch sees {found} GPUs here; --device auto or cpu does without")
+
+
+def devices_of_workers(device: str, *, workers: int | None) -> Sequence[str]:
+    """Where each worker of this machine trains.
 
     Args:
         device: As torch names it; `auto` and `cuda` stand for every accelerator.
         workers: How many there are; by default one an accelerator, or one a core.
-        accelerators: How many there are.
+
+    Raises:
+        TunerError: There is no such accelerator.
     """
-    if device in ("auto", "cuda") and accelerators:
-        names = [f"cuda:{index}" for index in range(accelerators)]
+    check_device(device)
+    found = accelerators()
+    if device in ("auto", "cuda") and found:
+        names = [f"cuda:{each}" for each in range(found)]
     else:
         names = [device] * (cores() if device in ("auto", "cpu") else 1)
     return list(islice(cycle(names), workers or len(names)))
-
-
-def processes() -> ForkServerContext | SpawnContext:
-    """How processes are started: on Linux by forking one that has imported what this process has of `PRELOADED`.
-
-    A further one then takes a quarter of the processor time. Its environment is that of the first; where that matters,
-    hand it over.
-    """
-    if sys.platform != "linux":
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload([each for each in PRELOADED if each in sys.modules])
-    return context
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def all_cores() -> Iterator[Executor]:
     Ctrl-C is left to the parent, which would otherwise be interrupted in several voices.
     """
     quiet = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    pool = ProcessPoolExecutor(mp_context=processes(), initializer=quiet)
+    pool = ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=quiet)
     try:
         yield pool
     finally:

@@ -97,12 +97,12 @@ class SearchSettings:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationSettings:
-    """How the winner is confirmed, uncapped and over fresh seeds.
+    """How the winner is confirmed over fresh seeds.
 
     Attributes:
         candidates: How many of the best points are run again.
         choose_seeds: Seeds for each, which choose the winner by its median.
-        report_seeds: Other seeds for the winner, which give the reported number.
+        report_seeds: Other seeds for the winner, which give the reported number, uncapped.
     """
 
     candidates: Count = 3

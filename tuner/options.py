@@ -1,6 +1,7 @@
 """The arguments and options that several commands share."""
 
 import importlib.util
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,12 @@ class EngineName(StrEnum):
 
     LOCAL = "local"
     RAY = "ray"
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|(cuda|mps|xpu)(:\d+)?", value):
+        raise typer.BadParameter(f"{value} is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
+    return value
 
 
 StoreOption = Annotated[
@@ -38,7 +45,9 @@ CheckpointsOption = Annotated[
                  "are saved. Default: TUNER_CHECKPOINTS, else they are not."),
 ]  # fmt: skip
 CheckpointEveryOption = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How often, with --checkpoints.")]
-DeviceOption = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, cuda:1, ...")]
+DeviceOption = Annotated[
+    str, typer.Option(callback=_device, help="Where to train: auto, cpu, cuda (every GPU), cuda:1, ...")
+]
 EngineOption = Annotated[EngineName, typer.Option(help="Where workers live: on this machine, or on a Ray cluster.")]
 AddressOption = Annotated[
     str,

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 
-from tuner.analysis.confirmation import pending
+from tuner.analysis.confirmation import CHOICE_SLACK, pending
 from tuner.analysis.probes import pending_probes
 from tuner.analysis.rounds import wider_space
 from tuner.analysis.warm_start import warm_points
@@ -70,7 +70,8 @@ class Session:
             self.emit(StudyStarted(self.claim.record(), self.worker))
             record = self._search(lanes)
         while runs := pending(self.claim.record(), self.experiment.confirmation):
-            self._train(record, GivenPoints(runs), lanes)
+            slack = CHOICE_SLACK if runs[0].role is Role.CHOOSE else math.inf
+            self._train(record, GivenPoints(runs), lanes, slack=slack)
 
     def _search(self, lanes: int) -> StudyRecord:
         """Search what is left of the current round, and beyond its sides; the study after it."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from tuner.checkpoints import CheckpointFolder, checkpoints_of
+from tuner.cores import check_device
 from tuner.errors import ClaimLost, OutOfMemory, StoreError, StoreUnreachable, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
@@ -168,14 +169,16 @@ class Worker:
         emit(StudyFinished(session.claim.record()))
 
     def _objective(self, experiment: Experiment) -> Objective | None:
-        """The experiment's workload; None if it cannot be made here, where something may be missing."""
+        """The experiment's workload; None if it cannot be trained here, where something may be missing."""
         if experiment.digest not in self._objectives:
             try:
-                self._objectives[experiment.digest] = self.build(experiment)
+                objective = self.build(experiment)
+                check_device(self.device)
             except Exception as error:
                 self._given_up |= {(experiment.name, each) for each in experiment.batch_sizes}
                 self.tell(Notice(f"{experiment.name} is left to other workers: {_reason(error)}"))
                 return None
+            self._objectives[experiment.digest] = objective
         return self._objectives[experiment.digest]
 
 
@@ -186,4 +189,4 @@ def _finished(study: StudyRecord) -> int:
 
 def _reason(error: Exception) -> str:
     """What went wrong, in a line."""
-    return str(error) if isinstance(error, TunerError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, TunerError) else f"{type(error).__name__}: {error}".partition("\n")[0]

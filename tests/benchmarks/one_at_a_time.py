@@ -10,7 +10,6 @@ take: medians over 64 fresh seeds, trained alike.
 """
 
 import argparse
-import ctypes
 import json
 import os
 import resource
@@ -20,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,7 +35,6 @@ from tuner.records import Role
 from tuner.trial import Value
 
 SEEDS = 64
-PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,6 @@ def timed(command: Sequence[str], folder: Path, *, core: int) -> Cost:
         CalledProcessError: It failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _adopt_orphans()
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with (folder / "output.txt").open("w") as output:
         subprocess.run(
@@ -76,19 +72,9 @@ def timed(command: Sequence[str], folder: Path, *, core: int) -> Cost:
             stderr=output,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
-    wall_seconds = time.monotonic() - began
-    with suppress(ChildProcessError):
-        while os.wait():  # workers outlive their parent by a moment, and only who waits for them is told what they used
-            pass
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(round(wall_seconds, 1), round(used, 1))
-
-
-def _adopt_orphans() -> None:
-    """Have Linux make processes whose parent ends children of this one, as `man 2 PR_SET_CHILD_SUBREAPER` says."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1):
-        raise OSError(ctypes.get_errno(), "prctl")
+    return Cost(round(time.monotonic() - began, 1), round(used, 1))
 
 
 def cost(command: Sequence[str], folder: Path, *, core: int) -> Cost:

@@ -5,33 +5,52 @@ from types import SimpleNamespace
 
 import pytest
 
-from tuner.cores import accelerators, cores, devices
+from tuner.cores import cores, devices_of_workers
+from tuner.errors import TunerError
 
 
-def test_every_accelerator_has_a_worker() -> None:
-    assert devices("auto", workers=None, accelerators=2) == ["cuda:0", "cuda:1"]
-    assert devices("cuda", workers=None, accelerators=1) == ["cuda:0"]
+@pytest.fixture
+def accelerators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torch that sees so many."""
+    cuda = SimpleNamespace(device_count=lambda: request.param)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
 
 
-def test_more_workers_than_accelerators_share_them() -> None:
-    assert devices("auto", workers=3, accelerators=2) == ["cuda:0", "cuda:1", "cuda:0"]
+@pytest.mark.parametrize("accelerators", [2], indirect=True)
+@pytest.mark.usefixtures("accelerators")
+class TestWithAccelerators:
+    def test_every_one_has_a_worker(self) -> None:
+        assert devices_of_workers("auto", workers=None) == ["cuda:0", "cuda:1"]
+        assert devices_of_workers("cuda", workers=None) == ["cuda:0", "cuda:1"]
+
+    def test_more_workers_share_them(self) -> None:
+        assert devices_of_workers("auto", workers=3) == ["cuda:0", "cuda:1", "cuda:0"]
+
+    def test_one_that_is_named_has_one_worker_unless_told(self) -> None:
+        assert devices_of_workers("cuda:1", workers=None) == ["cuda:1"]
+        assert devices_of_workers("cuda:1", workers=2) == ["cuda:1", "cuda:1"]
+
+    def test_the_processor_can_be_asked_for(self) -> None:
+        assert devices_of_workers("cpu", workers=None) == ["cpu"] * cores()
+
+    def test_one_that_is_not_there_is_refused(self) -> None:
+        with pytest.raises(TunerError, match="device cuda:2: torch sees 2 GPUs here; --device auto or cpu"):
+            devices_of_workers("cuda:2", workers=None)
 
 
-def test_without_an_accelerator_every_core_has_a_worker() -> None:
-    assert devices("auto", workers=None, accelerators=0) == ["auto"] * cores()
-    assert devices("cpu", workers=None, accelerators=2) == ["cpu"] * cores()
+@pytest.mark.parametrize("accelerators", [0], indirect=True)
+@pytest.mark.usefixtures("accelerators")
+class TestWithoutAccelerators:
+    def test_every_core_has_a_worker(self) -> None:
+        assert devices_of_workers("auto", workers=None) == ["auto"] * cores()
+
+    def test_asking_for_one_is_refused(self) -> None:
+        with pytest.raises(TunerError, match="device cuda: torch sees 0 GPUs here"):
+            devices_of_workers("cuda", workers=None)
 
 
-def test_a_device_that_is_named_has_one_worker_unless_told() -> None:
-    assert devices("cuda:1", workers=None, accelerators=2) == ["cuda:1"]
-    assert devices("cuda:1", workers=2, accelerators=2) == ["cuda:1", "cuda:1"]
+def test_a_workload_that_has_not_loaded_torch_is_left_to_find_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
 
-
-def test_accelerators_are_those_of_the_torch_that_a_workload_has_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 3)))
-
-    assert accelerators() == 3
-
-    monkeypatch.delitem(sys.modules, "torch")
-
-    assert accelerators() == 0
+    assert devices_of_workers("auto", workers=2) == ["auto", "auto"]
+    assert devices_of_workers("cuda", workers=None) == ["cuda"]

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +21,9 @@ from tuner.stores.opening import open_store
 SLOW = parse(TOY.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.005'), source="toy.toml")
 
 
-def run(folder: Path, *, workers: int, hear: Callable[[Event], None] = lambda event: None) -> tuple[bool, list[Event]]:
+def run(
+    folder: Path, *, workers: int | None, hear: Callable[[Event], None] = lambda event: None, device: str = "cpu"
+) -> tuple[bool, list[Event]]:
     """A run of the toy, and everything that was said."""
     url = f"sqlite:///{folder / 'tuner.db'}"
     with closing(open_store(url)) as store:
@@ -30,7 +34,7 @@ def run(folder: Path, *, workers: int, hear: Callable[[Event], None] = lambda ev
         said.append(event)
         hear(event)
 
-    return Local(workers).run(Job(SLOW, url, "cpu"), tell), said
+    return Local(workers).run(Job(SLOW, url, device), tell), said
 
 
 def test_workers_share_the_studies_and_everything_they_say_arrives(tmp_path: Path) -> None:
@@ -80,3 +84,13 @@ def test_a_signal_stops_the_workers_and_a_later_run_goes_on(tmp_path: Path, sign
         for study in store.record("toy").studies:
             assert study.complete
             assert len(study.finished(Role.SEARCH)) == 12
+
+
+def test_every_worker_has_an_accelerator_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 2)))
+
+    run(tmp_path, workers=None, device="auto")
+
+    with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as store:
+        devices = [{each.plan.device for each in study.trials} for study in store.record("toy").studies]
+    assert sorted(map(sorted, devices)) == [["cuda:0"], ["cuda:1"]]

@@ -1,10 +1,12 @@
 """A worker of the service: any experiment, handed back when asked, failures bounded, the dead replaced."""
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from threading import Timer
+from types import SimpleNamespace
 
 import optuna
 import psycopg
@@ -119,6 +121,20 @@ def test_a_study_that_keeps_failing_is_set_aside_until_it_is_reopened(store: Sto
     store.reopen("other")
     work(store)
     assert store.record("other").studies[0].complete
+
+
+def test_a_worker_without_the_device_it_is_told_to_use_leaves_the_studies_to_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 0)))
+    store.submit(ONE)
+
+    events: list[Event] = []
+    work_through(store, emit=events.append, device="cuda")
+
+    sentence = "toy is left to other workers: device cuda: torch sees 0 GPUs here; --device auto or cpu does without"
+    assert notices(events) == [sentence]
+    assert not any(each.error for each in store.record("toy").studies)
 
 
 def test_a_workload_that_cannot_be_made_here_is_left_to_others(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy import TOY, Toy, steps_to
+from tests.toy import TOY, Toy, ToyTrainer, steps_to
 from tests.working import work_through
 from tuner.experiment import ConfirmationSettings, Experiment, parse
 from tuner.objective import Objective
@@ -15,6 +15,7 @@ from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStar
 from tuner.records import Role, StudyRecord, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_store
+from tuner.trial import Measurement
 
 EXPERIMENT = dataclasses.replace(
     parse(TOY.replace('"random"', '"tpe"'), source="toy.toml"),
@@ -172,3 +173,40 @@ def test_a_study_in_which_nothing_reaches_the_target_has_nothing_to_confirm(stor
     work(store, experiment=dataclasses.replace(EXPERIMENT, goal=goal))
 
     assert all(each.complete and not each.finished(Role.CHOOSE) for each in studies(store).values())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lucky(Toy):
+    """The toy, but a learning rate works only the first time it is tried."""
+
+    tried: dict[float, int] = dataclasses.field(default_factory=dict)
+
+    def trainer(self, batch_size: int, *, lanes: int, device: str) -> ToyTrainer:
+        return LuckyTrainer(self, batch_size, lanes, "cpu", tried=self.tried)
+
+
+@dataclasses.dataclass(slots=True)
+class LuckyTrainer(ToyTrainer):
+    """Lanes whose first seed is the lucky one."""
+
+    tried: dict[float, int] = dataclasses.field(default_factory=dict)
+
+    def _step(self, lane: int) -> Measurement:
+        measured = ToyTrainer._step(self, lane)
+        trial, _ = self.running[lane]
+        if self.tried.setdefault(float(trial.hyperparameters["learning_rate"]), trial.seed) == trial.seed:
+            return measured
+        return Measurement(measured.step, dict.fromkeys(measured.metrics, 0.5))
+
+
+def test_a_run_that_chooses_is_stopped_where_it_has_told_all_and_one_that_reports_is_not(store: Store) -> None:
+    goal = dataclasses.replace(EXPERIMENT.goal, within_steps=1000)
+    experiment = dataclasses.replace(EXPERIMENT, goal=goal, batch_sizes=(8,))
+    work(store, objective=Lucky(), experiment=experiment)
+
+    (study,) = studies(store).values()
+    assert study.incumbent is not None
+    limits = {
+        role: {each.end.limit for each in study.finished(role) if each.end} for role in (Role.CHOOSE, Role.REPORT)
+    }
+    assert limits == {Role.CHOOSE: {8 * study.incumbent}, Role.REPORT: {1000}}

@@ -15,6 +15,9 @@ from tuner.experiment import ConfirmationSettings
 from tuner.records import PointRun, Role, StudyRecord, TrialRecord
 from tuner.trial import Outcome, Value
 
+CHOICE_SLACK = 8.0
+"""A choosing trial is cut at so many times the search's fewest steps: its candidate is not the one to choose, and it
+would be trained to the end of its budget, often for longer than the whole search. Reporting trials are never cut."""
 CONFIDENCE = 0.95
 """What the coverage of a median's interval should come near."""
 

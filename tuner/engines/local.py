@@ -1,25 +1,29 @@
 """Workers as processes on this machine, one study each at a time."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event as Flag
+from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
 from typing import cast
 
-from tuner.cores import accelerators, devices, processes
+from tuner.cores import devices_of_workers
 from tuner.engines import STOPPING, Job
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.signals import SIGNALS, handled_by
 from tuner.stores.opening import open_store
 from tuner.worker import Worker, this_process
+
+Flag = ctypes.c_bool
+"""In memory that processes share, without a lock: one that is killed while it looks must not keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +37,36 @@ class Local:
     workers: int | None = None
 
     def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
-        """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same."""
-        stop = processes().Event()
-        workers: dict[Connection, BaseProcess] = {}
-        with _signals(stop, workers, tell):
-            everywhere = devices(job.device, workers=self.workers, accelerators=accelerators())
-            for device in everywhere[: len(job.experiment.batch_sizes)]:
-                reader, process = _start(replace(job, device=device), stop)
-                workers[reader] = process
-            while workers:
-                for reader in cast(list[Connection], wait(list(workers))):
+        """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same.
+
+        Raises:
+            TunerError: There is no such device.
+        """
+        devices = devices_of_workers(job.device, workers=self.workers)[: len(job.experiment.batch_sizes)]
+        context = multiprocessing.get_context("spawn")
+        stop = context.RawValue(Flag, False)
+        processes: dict[Connection, SpawnProcess] = {}
+        with _signals(stop, processes, tell):
+            for number, device in enumerate(devices, start=1):
+                reader, process = _start(context, replace(job, device=device), stop, name=f"worker {number}")
+                processes[reader] = process
+            while processes:
+                for reader in cast(list[Connection], wait(list(processes))):
                     try:
                         tell(reader.recv())
                     except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
-                        _bury(workers.pop(reader), tell, expected=stop.is_set())
+                        _bury(processes.pop(reader), tell, expected=stop.value)
                         reader.close()
-        return not stop.is_set()
+        return not stop.value
 
 
-def _start(job: Job, stop: Flag) -> tuple[Connection, BaseProcess]:
+def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[Connection, SpawnProcess]:
     """A worker process, and where its events come from.
 
     Each has a pipe of its own: one that dies in the middle of an event cannot hold up the others.
     """
-    context = processes()
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, dict(os.environ), writer, stop))
+    process = context.Process(target=_work, name=name, args=(job, writer, stop))
     # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -69,7 +77,7 @@ def _start(job: Job, stop: Flag) -> tuple[Connection, BaseProcess]:
     return reader, process
 
 
-def _bury(process: BaseProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
+def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
     """Say so if a worker did not end by itself."""
     process.join()
     if process.exitcode and not expected:
@@ -77,32 +85,30 @@ def _bury(process: BaseProcess, tell: Callable[[Event], None], *, expected: bool
 
 
 @contextmanager
-def _signals(stop: Flag, workers: dict[Connection, BaseProcess], tell: Callable[[Event], None]) -> Iterator[None]:
+def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callable[[Event], None]) -> Iterator[None]:
     """Within it, SIGINT and SIGTERM ask the workers to stop; the second time they kill them."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if not stop.is_set():
-            stop.set()
+        if not stop.value:
+            stop.value = True
             tell(STOPPING)
         else:
-            for process in workers.values():
+            for process in processes.values():
                 process.kill()
 
     with handled_by(handle):
         yield
 
 
-def _work(job: Job, environment: Mapping[str, str], events: Connection, stop: Flag) -> None:
-    """The life of a worker process, in the environment of the one that wants it."""
+def _work(job: Job, events: Connection, stop: Flag) -> None:
+    """The life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, partial(_set, stop))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    os.environ.clear()
-    os.environ.update(environment)
     one_at_a_time = threading.Lock()
 
     def emit(event: Event) -> None:
-        with one_at_a_time:
+        with one_at_a_time, _nobody_left():
             events.send(event)
 
     try:
@@ -113,7 +119,7 @@ def _work(job: Job, environment: Mapping[str, str], events: Connection, stop: Fl
                 device=job.device,
                 recording=lambda _: nullcontext(emit),
                 tell=emit,
-                stopping=lambda: stop.is_set() or _orphaned(),
+                stopping=lambda: stop.value or _orphaned(),
                 only=job.experiment.name,
                 once=True,
                 checkpoints=job.checkpoints,
@@ -121,6 +127,19 @@ def _work(job: Job, environment: Mapping[str, str], events: Connection, stop: Fl
     except TunerError as error:
         emit(Notice(f"a worker cannot go on: {error}"))
         raise SystemExit(1) from error
+
+
+def _set(flag: Flag, _number: int, _frame: FrameType | None) -> None:
+    flag.value = True
+
+
+@contextmanager
+def _nobody_left() -> Iterator[None]:
+    """Ends the process if nobody hears it any more: its claim ends with it, and what it finished is stored."""
+    try:
+        yield
+    except BrokenPipeError:
+        os._exit(1)
 
 
 def _orphaned() -> bool:
