@@ -8,8 +8,8 @@ from tuner.errors import StoreError
 from tuner.stores import Records, Store
 from tuner.stores.database import Database, store_errors
 from tuner.stores.postgresql import PostgresqlServer
-from tuner.stores.progress import ProgressReader
-from tuner.stores.records import RecordReader
+from tuner.stores.progress_reader import ProgressReader
+from tuner.stores.record_reader import RecordReader
 from tuner.stores.sqlite import SqliteFile
 from tuner.stores.tables import SCHEMA_VERSION
 from tuner.stores.upgrades import refuse_newer, stored_version
