@@ -133,7 +133,10 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
     return Group(
         Text.assemble(name, ": values that allow steps within 1.1x and 2x of the optimum's, the rest tuned to them"),
         values,
-        Text("importance: the share of all variation over the space, diverged trials included (fANOVA)", "dim"),
+        Text(
+            "importance: the share of all variation over the space, on its scales, diverged trials included (fANOVA)",
+            "dim",
+        ),
         Text.assemble("\n", name, ": what share of the space does so, from points that no result led to"),
         spaces,
         Text("95 % intervals; a point that was cut before it showed what it does counts both ways", "dim"),
