@@ -41,6 +41,15 @@ def test_what_is_submitted_is_searched_by_a_worker_as_a_run_would(submitted: Pat
     assert tuner(submitted, "sync", "toy").stdout.startswith("0 runs created, 0 completed")
 
 
+def test_tables_are_made_by_migrate_and_not_by_looking(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    url = "sqlite:///empty.db"
+
+    assert "there is no store in" in tuner(tmp_path, "status", "--store", url).stderr
+    assert tuner(tmp_path, "migrate", "--store", url).stdout == f"sqlite:///{tmp_path}/empty.db is ready\n"
+    assert tuner(tmp_path, "status", "--store", url).returncode == 0
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_worker_hands_back_at_a_signal_and_exits_with_zero(submitted: Path, sign: signal.Signals) -> None:
     with started(submitted, "worker") as worker:

@@ -137,7 +137,7 @@ def judge_store(shown: str, version: int | None, latency: float) -> Finding:
     """What there is to say of a store that answers."""
     found = f"{shown} answers in {1000 * latency:.1f} ms"
     if version is None:
-        return Finding("store", Health.OK, f"{found}; it is empty, `tuner run` or `tuner submit` makes its tables")
+        return Finding("store", Health.OK, f"{found}; no tables of ours yet, `tuner run` or `tuner submit` makes them")
     found = f"{found}; version {version}"
     if version > SCHEMA_VERSION:
         return Finding("store", Health.BROKEN, f"{found}, newer than {SCHEMA_VERSION}", "update batch-tuner")

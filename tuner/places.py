@@ -9,7 +9,7 @@ from tuner.checkpoints import CheckpointFolder
 from tuner.errors import TunerError
 from tuner.stores import Records, Store
 from tuner.stores.opening import open_progress, open_records, open_store
-from tuner.stores.progress import ProgressReader
+from tuner.stores.progress_reader import ProgressReader
 from tuner.stores.urls import reject_password_in
 
 RUNS = Path("runs")

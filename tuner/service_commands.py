@@ -96,6 +96,15 @@ def status(
             printing.show(overview.status_table(progress.read(name)))
 
 
+@service.command(epilog=example("tuner migrate"))
+def migrate(store: StoreOption = None) -> None:
+    """Make the store's tables, or upgrade them: for the role that owns them, where workers may not."""
+    from tuner import places
+
+    with places.new_store(store) as opened:
+        print(f"{opened.url} is ready")
+
+
 @service.command(epilog=example("tuner pause digits"))
 def pause(name: NameArgument, store: StoreOption = None) -> None:
     """Let workers hand an experiment's studies back, and take none until it is resumed."""

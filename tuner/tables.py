@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
+from tuner.analysis.confirmation import Confirmation
 from tuner.analysis.edges import EdgeVerdict, Verdict
 from tuner.analysis.profiles import FACTORS, Tolerance
 from tuner.analysis.scaling import ScalingCurve
@@ -30,31 +32,61 @@ ADVICE = {
     ExperimentState.CANCELLED: "{name} was cancelled",
 }
 """What to do about an experiment that is not complete."""
+CONFIRMED = ("confirmed", "interval", "bias", "reached")
+"""The winner's median over fresh seeds, its interval, how much the search was biased, and how many seeds got there."""
 STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
 
 
 def results_table(found: Results) -> RenderableType:
-    """Steps to target at each batch size, and below them the optimum's hyperparameters."""
-    names = list(found.experiment.space.parameters)
-    steps = new_table("batch size", "searched", "confirmed", "interval", "bias", "reached", "at an edge")
-    optima = new_table("batch size", *names)
-    for study in found.studies:
-        steps.add_row(str(study.batch_size), *steps_of(study), _flags(study.edges))
-        optima.add_row(str(study.batch_size), *_optimum(study, names))
+    """Steps to target at each batch size, and below them the optimum's hyperparameters; as far as there are any."""
     goal = found.experiment.goal
     question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
-    title = Text.assemble((found.experiment.name, "bold"), question)
-    told = [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
-    return Group(title, steps, *(Text(each, "dim") for each in _results_legend(found)), optima, *told)
+    parts: list[RenderableType] = [Text.assemble((found.experiment.name, "bold"), question)]
+    if searched := [each for each in found.studies if each.trials.finished]:
+        parts += [_steps_table(searched), *(Text(each, "dim") for each in _results_legend(found))]
+    if any(each.best is not None for each in searched):
+        parts.append(_optima_table(searched, list(found.experiment.space.parameters)))
+    parts += [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
+    if waiting := [str(each.batch_size) for each in found.studies if not each.trials.finished]:
+        parts.append(Text(f"no results yet: batch size {', '.join(waiting)}"))
+    return Group(*parts)
+
+
+def _steps_table(studies: Sequence[StudyResults]) -> Table:
+    """Steps to target, as searched and, if any study is so far, as confirmed."""
+    confirmed = any(each.confirmed is not None for each in studies)
+    table = new_table("batch size", "searched", *(CONFIRMED if confirmed else ()), "at an edge")
+    for study in studies:
+        searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
+        cells = _confirmed_cells(study.confirmed) if confirmed else ()
+        table.add_row(str(study.batch_size), searched, *cells, _flags(study.edges))
+    return table
+
+
+def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Table:
+    """The hyperparameters of winners, or of the best search trials before there is one."""
+    table = new_table("batch size", *names)
+    for study in studies:
+        if study.confirmed is not None:
+            point = study.confirmed.hyperparameters
+        elif study.best is not None:
+            point = study.best.plan.hyperparameters
+        else:
+            continue
+        table.add_row(str(study.batch_size), *(_value(point[name]) for name in names))
+    return table
 
 
 def _results_legend(found: Results) -> Iterator[str]:
     """What the columns of the results mean, and how much too good the searches looked."""
-    yield "searched: the best trial, too good by its choice; confirmed: the winner's median over fresh seeds"
+    searched = "searched: the best trial, too good by its choice"
     confirmed = next((each.confirmed for each in found.studies if each.confirmed is not None), None)
-    bias = found.selection_bias
     if confirmed is not None:
+        yield f"{searched}; confirmed: the winner's median over fresh seeds"
         yield f"interval: covers the median over all seeds with {confirmed.interval.coverage:.0%} probability"
+    elif any(each.best is not None for each in found.studies):
+        yield searched
+    bias = found.selection_bias
     if bias is not None:
         unreached = f", and without limit in {bias.unreached}" if bias.unreached else ""
         count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
@@ -133,7 +165,10 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
     return Group(
         Text.assemble(name, ": values that allow steps within 1.1x and 2x of the optimum's, the rest tuned to them"),
         values,
-        Text("importance: the share of all variation over the space, diverged trials included (fANOVA)", "dim"),
+        Text(
+            "importance: the share of all variation over the space, on its scales, diverged trials included (fANOVA)",
+            "dim",
+        ),
         Text.assemble("\n", name, ": what share of the space does so, from points that no result led to"),
         spaces,
         Text("95 % intervals; a point that was cut before it showed what it does counts both ways", "dim"),
@@ -182,24 +217,13 @@ def _tolerance(tolerance: Tolerance) -> str:
     return f"{_value(tolerance.low)} to {_value(tolerance.high)}"
 
 
-def steps_of(study: StudyResults) -> tuple[str, str, str, str, str]:
-    """Searched steps, confirmed median, its interval, the selection bias, and how many seeds reached the target."""
-    searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
-    confirmed = study.confirmed
+def _confirmed_cells(confirmed: Confirmation | None) -> tuple[str, ...]:
+    """The columns of `CONFIRMED`."""
     if confirmed is None:
-        return searched, "-", "-", "-", "-"
+        return ("-",) * len(CONFIRMED)
     interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
     bias = f"{confirmed.selection_bias:.2f}x" if math.isfinite(confirmed.steps) else "-"
-    return searched, steps_phrase(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
-
-
-def _optimum(study: StudyResults, names: Sequence[str]) -> list[str]:
-    """The hyperparameters of the winner, or of the best search trial before there is one."""
-    if study.confirmed is not None:
-        return [_value(study.confirmed.hyperparameters[name]) for name in names]
-    if study.best is not None:
-        return [_value(study.best.plan.hyperparameters[name]) for name in names]
-    return ["-"] * len(names)
+    return steps_phrase(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
 
 
 def _value(value: Value) -> str:

@@ -12,7 +12,7 @@ from tuner.progress import StudyProgress
 from tuner.records import Role
 from tuner.stores import Store
 from tuner.stores.opening import open_progress
-from tuner.stores.progress import ProgressReader
+from tuner.stores.progress_reader import ProgressReader
 
 
 @pytest.fixture

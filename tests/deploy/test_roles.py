@@ -87,7 +87,7 @@ def test_a_store_without_tables_says_who_has_to_make_them(cluster: Cluster, role
     with pytest.raises(
         StoreError,
         match=r"cannot be opened: permission denied for schema public; tables are made and upgraded by the role that"
-        r" owns them: let it run `tuner status` once$",
+        r" owns them: let it run `tuner migrate`$",
     ):
         open_store(cluster.url(role))
 

@@ -1,6 +1,9 @@
 """Stores that cannot be opened say why in one line, without passwords; passwords of any letters open them."""
 
+import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -10,7 +13,7 @@ import pytest
 from tests.contracts.stored import achieved, plan, small
 from tests.locked import PASSWORD, ROLE, with_password
 from tuner.errors import ClaimLost, StoreError
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_progress, open_records, open_store
 
 
 def test_a_password_of_any_letters_opens_a_store_and_is_never_shown(locked_url: str) -> None:
@@ -81,6 +84,40 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"notes\.txt cannot be opened: file is not a database; check"):
         open_store(f"sqlite:///{tmp_path}/notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "remember the milk" * 100
+
+
+@pytest.mark.parametrize("opened", [open_progress, open_records, partial(open_store, create=False)])
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        ((), r"nothing; .* names another, and `tuner migrate` makes one there$"),
+        (
+            ("CREATE TABLE runs (a INT)", "CREATE TABLE tags (a INT)"),
+            r"2 other tables, such as runs, tags; .* another$",
+        ),
+    ],
+)
+def test_reading_makes_no_store_of_a_database_that_is_none(
+    tmp_path: Path, opened: Callable[[str], object], statements: Sequence[str], found: str
+) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for each in statements:
+            connection.execute(each)
+    before = path.read_bytes()
+
+    with pytest.raises(StoreError, match=rf"^there is no store in sqlite:.*mlflow\.db, which holds {found}"):
+        opened(f"sqlite:///{path}")
+
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_reading_makes_no_store_on_a_server(postgres_url: str) -> None:
+    with pytest.raises(StoreError, match=r"^there is no store in postgresql:.*, which holds nothing; "):
+        open_records(postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

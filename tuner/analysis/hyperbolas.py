@@ -81,7 +81,8 @@ def _misfit(floor: Array, critical: Array, *, log_sizes: Array, log_steps: Array
 
 def _step(found: _Misfit, damping: Array, *, is_held: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Where to go next, as a change of both parameters; the critical batch size stays where it is held."""
-    slope, mixed, curvature = (np.where(is_held, 0.0, each) for each in (found[2], found[4], found[5]))
+    critical = found.critical_slope, found.mixed_curvature, found.critical_curvature
+    slope, mixed, curvature = (np.where(is_held, 0.0, each) for each in critical)
     determinant = (found.floor_curvature + damping) * (curvature + damping) - mixed**2
     down = (mixed * slope - (curvature + damping) * found.floor_slope) / determinant
     across = (mixed * found.floor_slope - (found.floor_curvature + damping) * slope) / determinant

@@ -211,7 +211,8 @@ def _connect(tracking_uri: str) -> "MlflowClient":
 def _let_read_while_written(database: Path) -> None:
     """Have a SQLite database keep a write-ahead log: whoever reads need not wait, and a commit waits for the disk less.
 
-    The file remembers it. Where it cannot be, all works as before.
+    The file remembers it; one that cannot be changed stays as it is. Whoever uses it then shares memory, so all must be
+    on one machine: SQLite may accept this in a network folder too, where it fails later or damages the file.
     """
     with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")

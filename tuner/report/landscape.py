@@ -20,6 +20,8 @@ BARS = ((3.5, 1.0), (7.0, 0.28))
 """Width in points and opacity of the bar for each of `FACTORS`; the narrower is drawn over the wider."""
 MARGIN = 0.04
 """Beyond the edges of a range, as a share of it."""
+LABELS_ACROSS = 3
+"""Of more ticks below a panel every other one has a label: those at the ends would run into its neighbours'."""
 
 
 def draw_tolerances(found: Sensitivity) -> Figure:
@@ -128,7 +130,10 @@ def _range_axis(axes: Axes, axis: Axis, ranges: Sequence[Range]) -> None:
     set_limits(start - margin, end + margin)
     if scale is not Scale.LINEAR:
         ticks = [each for each in _round_values(scale, start, end) if low * (1 - 1e-9) <= each <= high * (1 + 1e-9)]
-        axis.set_major_locator(FixedLocator([scale.forward(each) for each in ticks]))
+        coordinates = [scale.forward(each) for each in ticks]
+        crowded = axis is axes.xaxis and len(ticks) > LABELS_ACROSS
+        axis.set_major_locator(FixedLocator(coordinates[1::2] if crowded else coordinates))  # off the first end
+        axis.set_minor_locator(FixedLocator(coordinates if crowded else []))
     axis.set_major_formatter(FuncFormatter(lambda coordinate, _: f"{scale.backward(coordinate):.5g}"))
 
 

@@ -14,13 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
 from tuner.errors import ReportError
 from tuner.records import ExperimentRecord
 from tuner.report.content import Content, content
-from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
-from tuner.report.findings import Findings, findings
-from tuner.report.landscape import draw_scatters, draw_tolerances
+from tuner.report.drawings import OPTIMA_CAPTIONS, drawings
+from tuner.report.figures import Drawing
+from tuner.report.findings import findings
 from tuner.report.style import house_style
 
 if TYPE_CHECKING:
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 200
 COMPRESSION = 3
 """Of PNGs: a seventh larger than by default, and compressed in two thirds of the time."""
-
-OPTIMA_CAPTIONS = {
-    LEARNING_RATE: "Learning rate at the optimum. The rules start from the smallest batch size.",
-    MOMENTUM: "Momentum at the optimum, as 1 - m: lower is more momentum.",
-    EFFECTIVE_LEARNING_RATE: "Effective learning rate, lr / (1 - m), at the optimum: better determined than either.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,59 +92,6 @@ def _report_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ReportError(f"the report cannot be written to {folder}: {reason}; choose another folder") from error
-
-
-def drawings(found: Findings) -> Iterator[Drawing]:
-    """Every figure that an experiment has something for."""
-    if found.curve.points or found.curve.unreached:
-        yield Drawing(
-            name="scaling",
-            figure=draw_scaling(
-                found.curve,
-                found.fit,
-                budgets={size: found.experiment.goal.at(size).within_steps for size in found.curve.unreached},
-                model=found.explanation.curve if found.explanation else None,
-            ),
-            alternative="Steps to target against batch size, both logarithmic",
-            caption="Steps to target against batch size: confirmed medians, each reporting seed and their spread.",
-        )
-    for each in found.optima:
-        yield Drawing(
-            name=each.name,
-            figure=draw_optima(each),
-            alternative=f"{each.name.replace('_', ' ')} at the optimum against batch size",
-            caption=OPTIMA_CAPTIONS[each.name],
-        )
-    if any(each.profiles for each in found.sensitivity.studies):
-        yield Drawing(
-            name="tolerances",
-            figure=draw_tolerances(found.sensitivity),
-            alternative="Values of each hyperparameter that come close to the optimum, against batch size",
-            caption="How far each hyperparameter may be off, the others tuned to it: from all trials and a Gaussian "
-            "process through them. A bar that ends with the axis may go on beyond the search space.",
-        )
-    if found.scatters:
-        yield Drawing(
-            name="scatters",
-            figure=draw_scatters(found.scatters),
-            alternative="Search trials by learning rate and momentum, one panel a batch size",
-            caption="Where training works: every search trial by learning rate and momentum. Along a dotted line the "
-            "effective learning rate lr / (1 - m) is a power of ten: the learning rate at which it meets momentum 0.",
-        )
-    if found.searches:
-        yield Drawing(
-            name="searches",
-            figure=draw_searches(found.searches),
-            alternative="Steps of every search trial against its learning rate, one panel a batch size",
-            caption="Every search trial: the steps it took to the target, was cut at, or diverged at.",
-        )
-    if any(each.steps_spent for each in found.results.studies):
-        yield Drawing(
-            name="costs",
-            figure=draw_costs(found.results.studies),
-            alternative="Gradient steps spent at each batch size",
-            caption="Gradient steps spent at each batch size.",
-        )
 
 
 def _picture(drawing: Drawing) -> Picture:

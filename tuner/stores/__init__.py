@@ -109,7 +109,11 @@ class Records(Protocol):
         ...
 
     def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
-        """The curves of a study's trials in one of its rounds, by trial number."""
+        """The curves of a study's trials in one of its rounds, by trial number.
+
+        Raises:
+            StoreError: There is no such experiment, study or round; says which there are.
+        """
         ...
 
     def close(self) -> None:

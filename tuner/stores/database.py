@@ -22,7 +22,7 @@ PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED")
 """SQLite's errors that may be over by themselves."""
 FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 """Those that say that its disk is full: the second comes where a file beside the database finds no place."""
-OWNERS_WORK = "; tables are made and upgraded by the role that owns them: let it run `tuner status` once"
+OWNERS_WORK = "; tables are made and upgraded by the role that owns them: let it run `tuner migrate`"
 
 
 class Lock(Protocol):
@@ -55,8 +55,8 @@ class Database(Protocol):
         """False if it is certain that there is none."""
         ...
 
-    def engine_options(self) -> dict[str, object]:
-        """What `sqlalchemy.create_engine` needs beside the URL."""
+    def engine_options(self, *, reading: bool = False) -> dict[str, object]:
+        """What `sqlalchemy.create_engine` needs beside the URL; with `reading`, nothing is changed by connecting."""
         ...
 
     def lock(self, name: str, *, wait: bool = False) -> AbstractContextManager[Lock | None]:

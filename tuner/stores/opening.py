@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, inspect
 
 from tuner.errors import StoreError
 from tuner.stores import Records, Store
 from tuner.stores.database import Database, store_errors
 from tuner.stores.postgresql import PostgresqlServer
-from tuner.stores.progress import ProgressReader
-from tuner.stores.records import RecordReader
+from tuner.stores.progress_reader import ProgressReader
+from tuner.stores.record_reader import RecordReader
 from tuner.stores.sqlite import SqliteFile
 from tuner.stores.tables import SCHEMA_VERSION
 from tuner.stores.upgrades import refuse_newer, stored_version
 from tuner.stores.urls import parse, visible
+
+TABLES_SHOWN = 3
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -27,10 +29,10 @@ def open_store(url: str, *, create: bool = True) -> Store:
     """
     from tuner.stores.relational import RelationalStore  # imports Optuna, which readers do without
 
-    database = database_at(url)
     if not create:
-        _refuse_missing(database)
-    return RelationalStore(database)
+        _, engine = _existing(url)
+        engine.dispose()
+    return RelationalStore(database_at(url))
 
 
 def open_progress(url: str) -> ProgressReader:
@@ -60,17 +62,31 @@ def database_at(url: str) -> Database:
 
 
 def _existing(url: str) -> tuple[Database, Engine]:
-    """The database of a store that is there, in this version. Raises `StoreError`."""
+    """The database of a store that is there, in this version. Raises `StoreError`, and has then changed nothing."""
     database = database_at(url)
     _refuse_missing(database)
+    engine = create_engine(database.location, **database.engine_options(reading=True))
+    try:
+        if _version(database, engine) < SCHEMA_VERSION:
+            open_store(url).close()
+    except StoreError:
+        engine.dispose()
+        raise
+    return database, engine
+
+
+def _version(database: Database, engine: Engine) -> int:
+    """The version of the store in a database. Raises `StoreError` if it holds none, or one of a newer version."""
     shown = visible(database.location)
-    engine = create_engine(database.location, **database.engine_options())
     with store_errors(f"the store {shown} cannot be opened", advice=database.advice), engine.connect() as connection:
         version = stored_version(connection)
+        tables = sorted(inspect(connection).get_table_names()) if version is None else []
+    if version is None:
+        found = f"{len(tables)} other tables, such as {', '.join(tables[:TABLES_SHOWN])}" if tables else "nothing"
+        advice = f"--store or TUNER_STORE names another{'' if tables else ', and `tuner migrate` makes one there'}"
+        raise StoreError(f"there is no store in {shown}, which holds {found}; {advice}")
     refuse_newer(version, url=shown)
-    if version != SCHEMA_VERSION:
-        open_store(url).close()
-    return database, engine
+    return version
 
 
 def _refuse_missing(database: Database) -> None:

@@ -49,7 +49,7 @@ class PostgresqlServer:
     def exists(self) -> bool:
         return True  # as far as anybody can say without asking it
 
-    def engine_options(self) -> dict[str, object]:
+    def engine_options(self, *, reading: bool = False) -> dict[str, object]:  # noqa: ARG002
         # A connection that was idle for an hour may be dead: ask before use. Servers count connections: keep few.
         return {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 3, "connect_args": self._connection_options()}
 

@@ -37,7 +37,7 @@ def probe(database: Database) -> StoreProbe:
     Raises:
         StoreError: It cannot be reached, or claims would not last.
     """
-    engine = create_engine(database.location, **database.engine_options())
+    engine = create_engine(database.location, **database.engine_options(reading=True))
     doing = f"the store {visible(database.location)} cannot be used"
     try:
         with store_errors(doing, advice=database.advice), engine.connect() as connection:

@@ -27,7 +27,7 @@ from tuner.stores.reading import (
     lock_name,
     open_studies,
 )
-from tuner.stores.records import RecordReader
+from tuner.stores.record_reader import RecordReader
 from tuner.stores.rounds import open_optuna_study, optuna_errors
 from tuner.stores.tables import experiment, ours, study
 from tuner.stores.upgrades import refuse_newer, stored_version, upgrade

@@ -36,8 +36,8 @@ class SqliteFile:
     def exists(self) -> bool:
         return self.path.exists()
 
-    def engine_options(self) -> dict[str, object]:
-        return {"creator": partial(_connect, self.path)}
+    def engine_options(self, *, reading: bool = False) -> dict[str, object]:
+        return {"creator": partial(_connect, self.path, keep_log=not reading)}
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = False) -> Iterator[Lock | None]:
@@ -109,14 +109,15 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that lets others read while it writes, and does not wait for the disk at every commit.
+def _connect(path: Path, *, keep_log: bool) -> sqlite3.Connection:
+    """A connection that does not wait for the disk at every commit, and with `keep_log` lets others read meanwhile.
 
     A killed process loses nothing by that; a power cut may lose the last trials, but not damage the file.
     """
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        if keep_log:
+            connection.execute("PRAGMA journal_mode = WAL")  # which the file remembers
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error:
         connection.close()

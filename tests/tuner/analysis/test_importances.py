@@ -4,12 +4,12 @@ from statistics import fmean
 
 import optuna
 import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 from tests.tuner.synthetic import ended, study, trial
 from tuner.analysis.importances import importances
-from tuner.distributions import distributions_of, encode
 from tuner.halton import halton_point
 from tuner.records import PointRun, Role, StudyRecord
 from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
@@ -23,6 +23,11 @@ SPACE = SearchSpace(
         "decay": Fixed(1),
     }
 )
+POSITIONS: dict[str, BaseDistribution] = {
+    "learning_rate": FloatDistribution(0, 1),
+    "momentum": FloatDistribution(0, 1),
+    "rule": CategoricalDistribution(("sgd", "adam")),
+}
 
 
 def searched(steps: Callable[[Mapping[str, Value]], float], *, count: int = 60) -> StudyRecord:
@@ -62,16 +67,25 @@ def test_equal_parts_have_equal_importance() -> None:
     assert found["momentum"] == pytest.approx(0.5, abs=0.15)
 
 
-def test_they_are_those_that_optuna_computes() -> None:
+def test_every_scale_weighs_evenly() -> None:
+    by_rate = searched(lambda point: 100 * 2 ** ((float(point["learning_rate"]) > 0.1) + (point["rule"] == "sgd")))
+    by_momentum = searched(lambda point: 100 * 2 ** ((float(point["momentum"]) > 0.9) + (point["rule"] == "sgd")))
+
+    assert importances(by_rate) == pytest.approx({"learning_rate": 0.5, "momentum": 0, "rule": 0.5}, abs=0.1)
+    assert importances(by_momentum) == pytest.approx({"learning_rate": 0, "momentum": 0.5, "rule": 0.5}, abs=0.1)
+
+
+def test_they_are_those_that_optuna_computes_of_positions() -> None:
     record = searched(lambda point: 1000 * float(point["learning_rate"]) * (2 if point["rule"] == "sgd" else 1))
-    distributions = distributions_of(record.space)
     theirs = optuna.create_study()
     for each in record.finished(Role.SEARCH):
         assert each.end is not None
-        params = encode(record.space, each.plan.hyperparameters)
-        theirs.add_trial(create_trial(value=each.end.loss, params=params, distributions=distributions))
+        point = each.plan.hyperparameters
+        positions = {name: limits.position(float(point[name])) for name, limits in SPACE.ranges()}
+        params = {**positions, "rule": point["rule"]}
+        theirs.add_trial(create_trial(value=each.end.loss, params=params, distributions=POSITIONS))
     seeds = [get_param_importances(theirs, evaluator=FanovaImportanceEvaluator(seed=seed)) for seed in range(3)]
-    expected = {name.removeprefix("1 - "): fmean(each[name] for each in seeds) for name in seeds[0]}
+    expected = {name: fmean(each[name] for each in seeds) for name in seeds[0]}
 
     found = importances(record)
 

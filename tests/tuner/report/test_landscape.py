@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -71,6 +72,17 @@ def test_more_momentum_is_higher_and_larger_rates_are_to_the_right(found: Findin
 
     assert first.get_xlim()[0] < first.get_xlim()[1]
     assert first.get_ylim()[0] < first.get_ylim()[1]
+
+
+def test_labels_of_neighbouring_panels_do_not_touch(found: Findings) -> None:
+    figure = draw_scatters(found.scatters)
+    figure.canvas.draw()
+
+    for left, right in pairwise(figure.axes):
+        ends = [label.get_window_extent() for axes in (left, right) for label in axes.get_xticklabels()]
+        assert all(b.x0 - a.x1 > a.height for a, b in pairwise(ends))
+    assert [each.get_text() for each in figure.axes[0].get_xticklabels()] == ["0.01", "1"]
+    assert len(figure.axes[0].xaxis.get_minorticklocs()) == 3  # the other decades
 
 
 def test_linear_ranges_have_linear_axes() -> None:

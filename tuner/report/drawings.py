@@ -1,0 +1,87 @@
+"""The figures of a report, with what the page says of each."""
+
+from collections.abc import Iterator
+
+from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
+from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
+from tuner.report.findings import Findings
+from tuner.report.landscape import draw_scatters, draw_tolerances
+
+OPTIMA_CAPTIONS = {
+    LEARNING_RATE: "Learning rate at the optimum. The rules start from the smallest batch size.",
+    MOMENTUM: "Momentum at the optimum, as 1 - m: lower is more momentum.",
+    EFFECTIVE_LEARNING_RATE: "Effective learning rate, lr / (1 - m), at the optimum: better determined than either.",
+}
+
+
+def drawings(found: Findings) -> Iterator[Drawing]:
+    """Every figure that an experiment has something for."""
+    yield from _of_steps(found)
+    yield from _of_optima(found)
+    yield from _of_the_space(found)
+    yield from _of_searches(found)
+
+
+def _of_steps(found: Findings) -> Iterator[Drawing]:
+    """What the experiment is for."""
+    if found.curve.points or found.curve.unreached:
+        yield Drawing(
+            name="scaling",
+            figure=draw_scaling(
+                found.curve,
+                found.fit,
+                budgets={size: found.experiment.goal.at(size).within_steps for size in found.curve.unreached},
+                model=found.explanation.curve if found.explanation else None,
+            ),
+            alternative="Steps to target against batch size, both logarithmic",
+            caption="Steps to target against batch size: confirmed medians, each reporting seed and their spread.",
+        )
+
+
+def _of_optima(found: Findings) -> Iterator[Drawing]:
+    """Hyperparameters at the optimum, beside the rules of thumb."""
+    for each in found.optima:
+        yield Drawing(
+            name=each.name,
+            figure=draw_optima(each),
+            alternative=f"{each.name.replace('_', ' ')} at the optimum against batch size",
+            caption=OPTIMA_CAPTIONS[each.name],
+        )
+
+
+def _of_the_space(found: Findings) -> Iterator[Drawing]:
+    """How careful tuning must be, and where training works."""
+    if any(each.profiles for each in found.sensitivity.studies):
+        yield Drawing(
+            name="tolerances",
+            figure=draw_tolerances(found.sensitivity),
+            alternative="Values of each hyperparameter that come close to the optimum, against batch size",
+            caption="How far each hyperparameter may be off, the others tuned to it: from all trials and a Gaussian "
+            "process through them. A bar that ends with the axis may go on beyond the search space.",
+        )
+    if found.scatters:
+        yield Drawing(
+            name="scatters",
+            figure=draw_scatters(found.scatters),
+            alternative="Search trials by learning rate and momentum, one panel a batch size",
+            caption="Where training works: every search trial by learning rate and momentum. Along a dotted line the "
+            "effective learning rate lr / (1 - m) is a power of ten: the learning rate at which it meets momentum 0.",
+        )
+
+
+def _of_searches(found: Findings) -> Iterator[Drawing]:
+    """How the searches went, and what they cost."""
+    if found.searches:
+        yield Drawing(
+            name="searches",
+            figure=draw_searches(found.searches),
+            alternative="Steps of every search trial against its learning rate, one panel a batch size",
+            caption="Every search trial: the steps it took to the target, was cut at, or diverged at.",
+        )
+    if any(each.steps_spent for each in found.results.studies):
+        yield Drawing(
+            name="costs",
+            figure=draw_costs(found.results.studies),
+            alternative="Gradient steps spent at each batch size",
+            caption="Gradient steps spent at each batch size.",
+        )
