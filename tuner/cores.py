@@ -46,11 +46,12 @@ def check_device(device: str) -> None:
 
 
 def devices_of_workers(device: str, *, workers: int | None) -> Sequence[str]:
-    """Where each worker of this machine trains.
+    """Where each worker of this machine trains: as many as are wanted, unless more would slow one another down.
 
     Args:
         device: As torch names it; `auto` and `cuda` stand for every accelerator.
-        workers: How many there are; by default one an accelerator, or one a core.
+        workers: How many are wanted; by default one an accelerator, or one a core. Of workers that train with torch on
+            the processor there are never more than cores.
 
     Raises:
         TunerError: There is no such accelerator.
@@ -58,10 +59,12 @@ def devices_of_workers(device: str, *, workers: int | None) -> Sequence[str]:
     check_device(device)
     found = accelerators()
     if device in ("auto", "cuda") and found:
-        names = [f"cuda:{each}" for each in range(found)]
-    else:
-        names = [device] * (cores() if device in ("auto", "cpu") else 1)
-    return list(islice(cycle(names), workers or len(names)))
+        everywhere = cycle(f"cuda:{each}" for each in range(found))
+        return list(islice(everywhere, workers or found))
+    if device not in ("auto", "cpu"):
+        return [device] * (workers or 1)
+    most = cores()
+    return [device] * (most if workers is None else workers if found is None else min(workers, most))
 
 
 @contextmanager

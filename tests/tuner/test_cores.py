@@ -44,6 +44,10 @@ class TestWithoutAccelerators:
     def test_every_core_has_a_worker(self) -> None:
         assert devices_of_workers("auto", workers=None) == ["auto"] * cores()
 
+    def test_more_workers_than_cores_would_only_slow_one_another_down(self) -> None:
+        assert devices_of_workers("auto", workers=cores() + 1) == ["auto"] * cores()
+        assert devices_of_workers("cpu", workers=1) == ["cpu"]
+
     def test_asking_for_one_is_refused(self) -> None:
         with pytest.raises(TunerError, match="device cuda: torch sees 0 GPUs here"):
             devices_of_workers("cuda", workers=None)
@@ -52,5 +56,5 @@ class TestWithoutAccelerators:
 def test_a_workload_that_has_not_loaded_torch_is_left_to_find_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch", raising=False)
 
-    assert devices_of_workers("auto", workers=2) == ["auto", "auto"]
+    assert devices_of_workers("auto", workers=cores() + 1) == ["auto"] * (cores() + 1)
     assert devices_of_workers("cuda", workers=None) == ["cuda"]

@@ -31,7 +31,7 @@ class Local:
     """Worker processes on this machine, each with one torch thread.
 
     Attributes:
-        workers: How many; by default one an accelerator, or one a core if there is none or another device is wanted.
+        workers: How many are wanted; by default one an accelerator, or one a core.
     """
 
     workers: int | None = None
@@ -42,7 +42,10 @@ class Local:
         Raises:
             TunerError: There is no such device.
         """
-        devices = devices_of_workers(job.device, workers=self.workers)[: len(job.experiment.batch_sizes)]
+        devices = devices_of_workers(job.device, workers=self.workers)
+        if self.workers is not None and len(devices) < self.workers:
+            tell(Notice(f"{len(devices)} workers are started, one a core: more would slow one another down"))
+        devices = devices[: len(job.experiment.batch_sizes)]
         context = multiprocessing.get_context("spawn")
         stop = context.RawValue(Flag, False)
         processes: dict[Connection, SpawnProcess] = {}
