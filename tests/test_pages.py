@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.commands import free_port, read_until, started, tuner
+from tuner.records import SHOWN
 
 pytestmark = pytest.mark.browser
 
@@ -132,7 +133,7 @@ def test_mlflow_shows_what_a_trial_came_to_and_its_curve(page: Page, mlflow: str
     page.get_by_role("tab", name="Model metrics").click()
 
     drawn = page.locator(".js-plotly-plot").first.locator(".scatterlayer .trace").first.locator(".point")
-    expect(drawn).to_have_count(best.steps)
+    expect(drawn).to_have_count(min(best.steps, SHOWN))
 
 
 def test_mlflow_shows_the_report(page: Page, mlflow: str) -> None:
