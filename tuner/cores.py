@@ -63,8 +63,8 @@ def devices_of_workers(device: str, *, workers: int | None) -> Sequence[str]:
         return list(islice(everywhere, workers or found))
     if device not in ("auto", "cpu"):
         return [device] * (workers or 1)
-    most = cores()
-    return [device] * (most if workers is None else workers if found is None else min(workers, most))
+    wanted = workers or cores()
+    return [device] * (wanted if found is None else min(wanted, cores()))
 
 
 @contextmanager

@@ -23,6 +23,10 @@ class Role(StrEnum):
     REPORT = "report"
 
 
+CONFIRMATION = (Role.CHOOSE, Role.REPORT)
+"""The roles of trials that confirm a search's winner."""
+
+
 class TrialState(StrEnum):
     """Where a trial stands. `FAILED` ended without a result (interrupted or broken); its point is trained again."""
 

@@ -74,10 +74,9 @@ def run(
         for study in studies:
             if study.complete:  # no worker will claim it, so nobody else tells of it
                 telling(StudyFinished(study))
-        to_the_end = all(each.complete for each in studies)
+        job = Job(experiment, store_url, device, checkpoints)
         try:
-            if not to_the_end:
-                to_the_end = engine.run(Job(experiment, store_url, device, checkpoints), telling)
+            to_the_end = all(each.complete for each in studies) or engine.run(job, telling)
         finally:
             for recorder in reversed(recorders):
                 recorder.close()

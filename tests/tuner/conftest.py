@@ -1,8 +1,10 @@
 """What tests of the control plane share."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -30,3 +32,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def uri(empty_database: Path, tmp_path: Path) -> str:
     (tmp_path / "mlflow.db").write_bytes(empty_database.read_bytes())
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.fixture
+def accelerators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workload's torch that sees as many as the test's parameter says."""
+    cuda = SimpleNamespace(device_count=lambda: request.param)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))

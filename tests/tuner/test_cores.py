@@ -1,19 +1,11 @@
 """Who trains where."""
 
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from tuner.cores import cores, devices_of_workers
 from tuner.errors import TunerError
-
-
-@pytest.fixture
-def accelerators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A torch that sees so many."""
-    cuda = SimpleNamespace(device_count=lambda: request.param)
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
 
 
 @pytest.mark.parametrize("accelerators", [2], indirect=True)

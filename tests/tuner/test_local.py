@@ -2,11 +2,9 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -86,9 +84,9 @@ def test_a_signal_stops_the_workers_and_a_later_run_goes_on(tmp_path: Path, sign
             assert len(study.finished(Role.SEARCH)) == 12
 
 
-def test_every_worker_has_an_accelerator_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 2)))
-
+@pytest.mark.parametrize("accelerators", [2], indirect=True)
+@pytest.mark.usefixtures("accelerators")
+def test_every_worker_has_an_accelerator_of_its_own(tmp_path: Path) -> None:
     run(tmp_path, workers=None, device="auto")
 
     with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as store:

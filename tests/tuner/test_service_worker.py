@@ -1,12 +1,10 @@
 """A worker of the service: any experiment, handed back when asked, failures bounded, the dead replaced."""
 
 import dataclasses
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from threading import Timer
-from types import SimpleNamespace
 
 import optuna
 import psycopg
@@ -123,10 +121,9 @@ def test_a_study_that_keeps_failing_is_set_aside_until_it_is_reopened(store: Sto
     assert store.record("other").studies[0].complete
 
 
-def test_a_worker_without_the_device_it_is_told_to_use_leaves_the_studies_to_others(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: 0)))
+@pytest.mark.parametrize("accelerators", [0], indirect=True)
+@pytest.mark.usefixtures("accelerators")
+def test_a_worker_without_the_device_it_is_told_to_use_leaves_the_studies_to_others(store: Store) -> None:
     store.submit(ONE)
 
     events: list[Event] = []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.edges import EdgeVerdict, Verdict, is_natural, sides
 from tuner.analysis.outside import Evidence
-from tuner.records import PointRun, Role, StudyRecord
+from tuner.records import CONFIRMATION, PointRun, Role, StudyRecord
 from tuner.space import Range, Side
 from tuner.trial import Value
 
@@ -35,7 +35,7 @@ def pending_probes(study: StudyRecord, *, per_side: int) -> list[PointRun]:
     What they are depends on what was searched before, so they stay the same while they are run. Their points are
     numbered down from -1: those of the search keep their numbers.
     """
-    if per_side == 0 or study.incumbent is None or study.all_trials(Role.CHOOSE, Role.REPORT):
+    if per_side == 0 or study.incumbent is None or study.all_trials(*CONFIRMATION):
         return []
     done = {each.plan.point for each in study.finished(*Role)}
     searched = replace(study, trials=tuple(each for each in study.trials if each.plan.role is not Role.PROBE))

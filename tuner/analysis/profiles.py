@@ -26,7 +26,7 @@ from tuner.analysis import gaussian_process
 from tuner.analysis.columns import Columns
 from tuner.analysis.confirmation import candidates
 from tuner.halton import halton
-from tuner.records import Role, StudyRecord, TrialRecord
+from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord
 from tuner.space import Range
 from tuner.trial import Outcome, Value
 
@@ -92,7 +92,7 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     """
     ranges = dict(study.space.ranges())
     columns = Columns(study.space)
-    finished = study.finished(Role.SEARCH, Role.CHOOSE, Role.REPORT)
+    finished = study.finished(Role.SEARCH, *CONFIRMATION)
     places = np.array([columns.place(each.plan.hyperparameters) for each in finished])  # [trial, place]
     losses = np.array([_loss(each) for each in finished])
     curves = _curves(columns, places, losses) if ranges and len(finished) >= LEAST_TRIALS else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tuner.analysis.edges import EdgeVerdict, Verdict, check, is_natural
 from tuner.goal import ReachTarget
-from tuner.records import Role, StudyRecord
+from tuner.records import CONFIRMATION, Role, StudyRecord
 from tuner.space import Choice, Fixed, Parameter, Range, SearchSpace, Side
 
 Json = dict[str, object]
@@ -109,7 +109,7 @@ def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
     optimum to lose: there it is enough that the best point lies near an edge. Nothing is widened once confirmation has
     begun: what is confirmed is what was found.
     """
-    if study.round >= max_rounds or study.all_trials(Role.CHOOSE, Role.REPORT):
+    if study.round >= max_rounds or study.all_trials(*CONFIRMATION):
         return None
     parameters, ranges = dict(study.space.parameters), dict(study.space.ranges())
     for edge in check(study):

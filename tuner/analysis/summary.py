@@ -11,7 +11,7 @@ from tuner.analysis.edges import EdgeVerdict, Verdict
 from tuner.analysis.rounds import RoundStory, Unreached, history, unreached
 from tuner.analysis.warm_start import WarmStart, warm_start
 from tuner.experiment import Experiment
-from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
+from tuner.records import CONFIRMATION, ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.trial import Outcome
 
 Json = dict[str, object]
@@ -176,7 +176,7 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
         complete=study.complete,
         trials=_count(study),
         steps_spent=_spent(study.finished(Role.SEARCH, Role.PROBE)),
-        confirmation_steps_spent=_spent(study.finished(Role.CHOOSE, Role.REPORT)),
+        confirmation_steps_spent=_spent(study.finished(*CONFIRMATION)),
         warm_start=warm_start(study),
         history=history(study),
         unreached=unreached(study, experiment.goal.at(study.batch_size)),

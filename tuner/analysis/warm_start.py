@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tuner.analysis.confirmation import candidates, confirm
 from tuner.analysis.optima import LEARNING_RATE
 from tuner.experiment import ConfirmationSettings
-from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialRecord
+from tuner.records import CONFIRMATION, LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialRecord
 from tuner.space import SearchSpace
 from tuner.trial import Value
 
@@ -107,7 +107,7 @@ def _optimum(study: StudyRecord, settings: ConfirmationSettings) -> Iterator[Tri
     """
     if (winner := confirm(study, settings)) is not None:
         yield study.rounds[winner.round - 1].trials[winner.trial]
-    elif study.all_trials(Role.CHOOSE, Role.REPORT):
+    elif study.all_trials(*CONFIRMATION):
         yield from candidates(study, 1)
 
 

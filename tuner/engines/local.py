@@ -111,8 +111,11 @@ def _work(job: Job, events: Connection, stop: Flag) -> None:
     one_at_a_time = threading.Lock()
 
     def emit(event: Event) -> None:
-        with one_at_a_time, _nobody_left():
-            events.send(event)
+        with one_at_a_time:
+            try:
+                events.send(event)
+            except BrokenPipeError:  # nobody hears it: the claim ends with the process, and what finished is stored
+                os._exit(1)
 
     try:
         with closing(open_store(job.store_url)) as store:
@@ -134,15 +137,6 @@ def _work(job: Job, events: Connection, stop: Flag) -> None:
 
 def _set(flag: Flag, _number: int, _frame: FrameType | None) -> None:
     flag.value = True
-
-
-@contextmanager
-def _nobody_left() -> Iterator[None]:
-    """Ends the process if nobody hears it any more: its claim ends with it, and what it finished is stored."""
-    try:
-        yield
-    except BrokenPipeError:
-        os._exit(1)
 
 
 def _orphaned() -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tuner.experiment import Experiment
 from tuner.recorders import Event, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, TrialFinished
-from tuner.records import Role, StudyRecord, TrialRecord
+from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord
 from tuner.trial import Outcome
 
 BASIS = 5
@@ -145,7 +145,7 @@ class Standings:
             standing.searched += 1
             if trial.end.outcome is Outcome.ACHIEVED:
                 standing.best = min(trial.end.steps, standing.best or trial.end.steps)
-        if trial.plan.role in (Role.CHOOSE, Role.REPORT):
+        if trial.plan.role in CONFIRMATION:
             standing.state = StudyState.CONFIRMING
 
     def _measure_pace(self, standing: Standing, *, now: float) -> None:

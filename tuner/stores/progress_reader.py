@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, String, and_, case, cast, func, or_, select
 
 from tuner.progress import ExperimentProgress, StudyProgress
-from tuner.records import Role
+from tuner.records import CONFIRMATION, Role
 from tuner.stores.database import Database, store_errors
 from tuner.stores.reading import StoredExperiment, StoredStudy, claimed_studies, find_experiments, stored_rounds
 from tuner.stores.rows import PLAN, plan_from
@@ -169,7 +169,7 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
         error=first.error,
         searched=sum(each.trials for each in ended[Role.SEARCH]),
         probed=sum(each.trials for each in ended[Role.PROBE]),
-        confirmed=sum(each.trials for role in (Role.CHOOSE, Role.REPORT) for each in ended[role]),
+        confirmed=sum(each.trials for role in CONFIRMATION for each in ended[role]),
         running=sum(each.running for each in unfinished),
         failed=sum(each.failed for each in unfinished),
         best=min((each.best for each in ended[Role.SEARCH] if each.best is not None), default=None),

@@ -72,21 +72,26 @@ def find_experiments(connection: Connection, name: str | None, *, url: str) -> l
         StoreError: There is none of this name; says which there are in the store at `url`. Or the settings of one mean
             nothing to this version.
     """
-    if name is None:
-        query = select(experiment).order_by(experiment.c.experiment_id)
-        return [_stored_experiment(row) for row in connection.execute(query)]
+    if name is not None:
+        return [existing_experiment(connection, name, url=url)]
+    query = select(experiment).order_by(experiment.c.experiment_id)
+    return [_stored_experiment(row) for row in connection.execute(query)]
+
+
+def existing_experiment(connection: Connection, name: str, *, url: str) -> StoredExperiment:
+    """The experiment of a name, which must be there. Raises `StoreError` as `find_experiments` does."""
     found = find_experiment(connection, name)
     if found is None:
         known = ", ".join(experiment_names(connection)) or "none yet"
         raise StoreError(f"there is no experiment {name} in {url}; stored: {known}")
-    return [found]
+    return found
 
 
 def find_rounds(
     connection: Connection, name: str, batch_size: int, *, url: str
 ) -> tuple[StoredExperiment, list[StoredStudy]]:
     """An experiment and the rounds of one of its studies, oldest first. Raises `StoreError` if it is not there."""
-    (found,) = find_experiments(connection, name, url=url)
+    found = existing_experiment(connection, name, url=url)
     studies = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
     if batch_size not in studies:
         known = ", ".join(map(str, studies))

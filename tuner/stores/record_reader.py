@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tuner.errors import StoreError
 from tuner.records import Curve, ExperimentRecord
 from tuner.stores.database import Database, store_errors
-from tuner.stores.reading import find_experiments, find_rounds, read_curves, read_studies
+from tuner.stores.reading import existing_experiment, find_rounds, read_curves, read_studies
 from tuner.stores.urls import visible
 
 
@@ -26,7 +26,7 @@ class RecordReader:
 
     def record(self, name: str) -> ExperimentRecord:
         with self._errors(), self.engine.connect() as connection:
-            (found,) = find_experiments(connection, name, url=self.url)
+            found = existing_experiment(connection, name, url=self.url)
             return ExperimentRecord(found.settings, read_studies(connection, found), found.state)
 
     def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import optuna
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, create_engine, insert, select, update
+from sqlalchemy import create_engine, insert, select, update
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
@@ -20,9 +20,9 @@ from tuner.stores.differences import differences
 from tuner.stores.reading import (
     StoredExperiment,
     claimed_studies,
+    existing_experiment,
     experiment_names,
     find_experiment,
-    find_experiments,
     find_rounds,
     lock_name,
     open_studies,
@@ -93,7 +93,7 @@ class RelationalStore:
 
     def set_state(self, name: str, state: ExperimentState) -> None:
         with self._errors(), self._engine.begin() as connection:
-            found = self._find(connection, name)
+            found = existing_experiment(connection, name, url=self.url)
             if state is not ExperimentState.CANCELLED:
                 _refuse_cancelled(found)
             one = experiment.c.experiment_id == found.experiment_id
@@ -102,7 +102,7 @@ class RelationalStore:
 
     def reopen(self, name: str) -> None:
         with self._errors(), self._engine.begin() as connection:
-            found = self._find(connection, name)
+            found = existing_experiment(connection, name, url=self.url)
             connection.execute(update(study).where(study.c.experiment_id == found.experiment_id).values(error=None))
             self._database.announce(connection)
 
@@ -193,10 +193,6 @@ class RelationalStore:
         if deaths >= DEATHS and not first.error:
             claim.set_aside(error=f"{deaths} workers in a row died before they had finished a trial: out of memory?")
         return claim
-
-    def _find(self, connection: Connection, name: str) -> StoredExperiment:
-        (found,) = find_experiments(connection, name, url=self.url)
-        return found
 
     def _announce(self) -> None:
         """Tell of a study that is free again. Whoever does not hear it looks now and then."""
