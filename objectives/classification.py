@@ -9,13 +9,13 @@ from objectives.data import Dataset
 from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
-from objectives.training.arithmetic import Precision
+from objectives.training.devices.arithmetic import Precision
 from objectives.training.evaluation import METRICS
-from objectives.training.networks import Computation
+from objectives.training.networks.network import Computation
 from objectives.training.shrinking import ShrinkingTrainer
 from objectives.training.trainer import LaneTrainer
+from tuner.experiment.components import component
 from tuner.objective import Trainer
-from tuner.plugins import component
 
 __all__ = ["Classification"]
 

@@ -23,11 +23,11 @@ from pathlib import Path
 from tests.commands import environment
 from tests.servers import MlflowServer, PostgresqlServer
 from tests.toy import SMALL
-from tuner.analysis.confirmation import pending
+from tuner.analysis.optimum.confirmation import pending
 from tuner.experiment import parse
-from tuner.recorders.run_content import TRIAL_TAG, trial_run
-from tuner.recorders.sync import sync
-from tuner.recorders.tracking import Tracking
+from tuner.recorders.mlflow.client import Tracking
+from tuner.recorders.mlflow.run_content import TRIAL_TAG, trial_run
+from tuner.recorders.mlflow.sync import sync
 from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_store

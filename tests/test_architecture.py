@@ -32,6 +32,11 @@ def python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
+def loaded_by(*modules: str) -> list[str]:
+    """The modules that a fresh interpreter has loaded after importing these."""
+    return python(f"import sys, {', '.join(modules)}; print(*sys.modules)").split()
+
+
 def test_imports_point_one_way() -> None:
     program = Path(sys.executable).with_name("lint-imports")
 
@@ -41,13 +46,13 @@ def test_imports_point_one_way() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    loaded = python("import sys, tuner.cli; print(*sys.modules)").split()
+    loaded = loaded_by("tuner.cli.app")
 
     assert not {"torch", "mlflow", "optuna", "sqlalchemy", "matplotlib", "numpy", "ray"} & set(loaded)
 
 
 def test_a_report_is_made_without_what_only_searches_need() -> None:
-    loaded = python("import sys, tuner.tables, tuner.places, tuner.report.page; print(*sys.modules)").split()
+    loaded = loaded_by("tuner.cli.tables", "tuner.service.locations", "tuner.report.page")
 
     assert not {"torch", "mlflow", "optuna", "alembic", "sklearn", "pandas", "scipy.stats"} & set(loaded)
     assert "tuner.analysis.nqm" not in loaded
@@ -61,13 +66,13 @@ def test_reading_an_experiment_runs_no_code_but_the_component_it_names() -> None
 
 
 def test_status_loads_no_more_than_it_needs() -> None:
-    loaded = python("import sys, tuner.overview, tuner.places, tuner.printing; print(*sys.modules)").split()
+    loaded = loaded_by("tuner.cli.status", "tuner.service.locations", "tuner.cli.printing")
 
     assert not {"torch", "mlflow", "optuna", "alembic", "matplotlib", "sklearn", "scipy", "numpy"} & set(loaded)
 
 
 def test_a_worker_loads_what_it_trains_with_and_nothing_to_draw() -> None:
-    loaded = python("import sys, tuner.service; print(*sys.modules)").split()
+    loaded = loaded_by("tuner.service.serve")
 
     assert not {"torch", "mlflow", "matplotlib", "sklearn", "pandas", "scipy"} & set(loaded)
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tests.commands import ROOT, environment, tuner
 from tests.toy import SMALL, steps_to
-from tuner.cli import app
+from tuner.cli.app import app
 from tuner.experiment import preset_text
 
 COMMANDS = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]

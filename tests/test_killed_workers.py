@@ -16,11 +16,11 @@ import torch
 
 from tests.toy import SMALL
 from tests.working import work_through
-from tuner.analysis.confirmation import pending
-from tuner.checkpoints import CheckpointFolder
+from tuner.analysis.optimum.confirmation import pending
 from tuner.experiment import ConfirmationSettings, Experiment, parse, preset_text
 from tuner.records import Role, StudyRecord, TrialState
-from tuner.replay import replay
+from tuner.search.checkpoints import CheckpointFolder
+from tuner.search.replay import replay
 from tuner.stores.opening import open_store
 from tuner.trial import Outcome
 

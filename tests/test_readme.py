@@ -11,10 +11,10 @@ from objectives.data.digits import Digits
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from tuner.experiment import Experiment, parse
-from tuner.goal import ReachTarget
+from tuner.experiment.goals import ReachTarget
 from tuner.objective import Objective
 from tuner.records import Role, TrialPlan
-from tuner.study import Ended, Trial, search
+from tuner.search.loop import Ended, Trial, search
 from tuner.trial import TrialSpec
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

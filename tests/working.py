@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from tuner.checkpoints import CheckpointFolder
 from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event
+from tuner.search.checkpoints import CheckpointFolder
+from tuner.service.worker import Worker
 from tuner.stores import Store
-from tuner.worker import Worker
 
 
 def work_through(

@@ -8,8 +8,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from objectives.training.dense import Dense
-from objectives.training.ghosts import GhostBatchNorm
+from objectives.models.layers.dense import Dense
+from objectives.models.layers.ghosts import GhostBatchNorm
 
 __all__ = ["Cnn"]
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.optimizers import Optimizer, State
 from objectives.schedules import Schedule
-from objectives.training.networks import Networks
-from objectives.training.recording import RecordedStep
+from objectives.training.devices.recording import RecordedStep
+from objectives.training.networks.network import Networks
 
 LEARNING_RATE = "learning_rate"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from objectives.training.memory import sent
+from objectives.training.devices.memory import sent
 
 ROWS_AHEAD = 1024
 """Rows drawn ahead for each lane, at least: about an epoch of a small data set."""

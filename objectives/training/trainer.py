@@ -13,13 +13,13 @@ from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training import checkpoint as checkpoints
-from objectives.training.arithmetic import Precision, tensor_cores
+from objectives.training.devices.arithmetic import Precision, tensor_cores
+from objectives.training.devices.memory import memory_watched, sent
 from objectives.training.evaluation import METRICS, Evaluation
 from objectives.training.grid import Progress
 from objectives.training.lanes import Lanes
-from objectives.training.memory import memory_watched, sent
 from objectives.training.minibatches import Minibatches, Order
-from objectives.training.networks import Computation, networks_for
+from objectives.training.networks.network import Computation, networks_for
 from tuner.trial import Measurement, TrialSpec
 
 ACCELERATOR_CHUNK = 16

@@ -6,7 +6,7 @@ the probes that these lead to; after 50 also without probes. A side is outside i
 optimum by more than 15 %, and inside if by less than 5 %; sides between are not scored, but count for the confidence,
 which is about 10 %.
 
-`--fit` fits the weights of `tuner.analysis.outside` on landscapes that are not those of the study.
+`--fit` fits the weights of `tuner.analysis.edges.outside` on landscapes that are not those of the study.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from scipy.optimize import minimize
 
 from tests.tuner.analysis.landscapes import Landscape, Searchable, probe, search
 from tests.tuner.analysis.quadratic_boxes import QuadraticBox
-from tuner.analysis import edges
-from tuner.analysis.edges import Verdict
-from tuner.analysis.outside import WORTHWHILE, Evidence, reach
+from tuner.analysis.edges import verdicts as edges
+from tuner.analysis.edges.outside import WORTHWHILE, Evidence, reach
+from tuner.analysis.edges.verdicts import Verdict
 from tuner.records import Role, StudyRecord
 from tuner.trial import Outcome
 
@@ -201,7 +201,7 @@ def calibration(sides: Sequence[Side], *, points: int = 50) -> list[Bin]:
 
 
 def fitted_weights(count: int) -> list[float]:
-    """The weights of `tuner.analysis.outside`: the likeliest for `count` landscapes."""
+    """The weights of `tuner.analysis.edges.outside`: the likeliest for `count` landscapes."""
     signs, helps = [], []
     for seed, landscape in landscapes(count, seed=TRAINING_SEED):
         whole = search(landscape, seed=seed, points=max(POINTS))

@@ -21,7 +21,7 @@ from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.lanes import Lanes
 from objectives.training.minibatches import STEPS_AHEAD, Minibatches, Order
-from objectives.training.networks import Computation, networks_for
+from objectives.training.networks.network import Computation, networks_for
 from tests.benchmarks.workloads import WORKLOADS, Workload
 from tests.objectives.reference import EASY, shuffled
 

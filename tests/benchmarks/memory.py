@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuner.experiment import Experiment
+from tuner.experiment.space import SearchSpace
 from tuner.records import StudyRecord, TrialEnd, TrialPlan, TrialRecord, TrialState
-from tuner.session import Session
-from tuner.space import SearchSpace
+from tuner.search.protocol import Session
 from tuner.trial import TrialResult
 
 CLOCK = datetime(2026, 1, 1, tzinfo=UTC)

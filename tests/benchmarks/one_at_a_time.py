@@ -28,10 +28,10 @@ from rich.table import Table
 
 from tests.benchmarks.problems import medians
 from tests.commands import environment
-from tuner.analysis.confirmation import optimum
+from tuner.analysis.optimum.confirmation import optimum
 from tuner.experiment import load, preset_text
-from tuner.places import existing_store
 from tuner.records import Role
+from tuner.service.locations import existing_store
 from tuner.trial import Value
 
 SEEDS = 64

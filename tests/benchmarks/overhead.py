@@ -26,19 +26,19 @@ from rich.table import Table
 from tests.benchmarks.memory import MemoryClaim
 from tests.servers import PostgresqlServer
 from tests.tuner import synthetic
-from tuner.cores import one_thread
-from tuner.engines import Job
-from tuner.engines.local import Local
 from tuner.experiment import ConfirmationSettings, Experiment, load
-from tuner.halton import halton_point
+from tuner.experiment.sequences import halton_point
 from tuner.recorders import Event, TrialFinished
-from tuner.recorders.mlflow import MlflowRecorder
-from tuner.recorders.tracking import ping
+from tuner.recorders.mlflow.client import ping
+from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.records import Role, StudyRecord, TrialPlan
-from tuner.session import Session
+from tuner.search.loop import Ended, Trial, search
+from tuner.search.protocol import Session
+from tuner.service.cores import one_thread
+from tuner.service.engine import Job
+from tuner.service.local import Local
 from tuner.stores import Store
 from tuner.stores.opening import open_store
-from tuner.study import Ended, Trial, search
 from tuner.trial import Measurement, TrialResult, hash_seed
 
 BATCH_SIZE = 64

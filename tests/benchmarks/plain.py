@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from optuna.samplers import TPESampler
 
+from tuner.experiment.space import SearchSpace
 from tuner.samplers import Suggestions
-from tuner.space import SearchSpace
-from tuner.suggestions import OptunaSuggestions
+from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
 
 __all__ = ["OptunaDefault"]
 

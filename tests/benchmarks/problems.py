@@ -18,12 +18,12 @@ import torch
 
 from objectives.nqm import QuadraticWorkload
 from tests.benchmarks.memory import searched
-from tuner.analysis.confirmation import candidates
 from tuner.analysis.nqm.training import steps_to_target
-from tuner.analysis.prediction import predicted_curve
+from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.scaling.prediction import predicted_curve
 from tuner.experiment import Experiment, load
 from tuner.records import Role, TrialPlan
-from tuner.study import Ended, Trial, search
+from tuner.search.loop import Ended, Trial, search
 from tuner.trial import Outcome, Value, hash_seed
 
 REFERENCE = Path(__file__).with_name("digits_reference.json")

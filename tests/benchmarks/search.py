@@ -31,7 +31,7 @@ from rich.table import Table
 
 from tests.benchmarks.memory import searched
 from tests.benchmarks.problems import Point, problem
-from tuner.analysis.confirmation import confirm
+from tuner.analysis.optimum.confirmation import confirm
 from tuner.experiment import Experiment
 from tuner.records import Role, StudyRecord
 from tuner.trial import Outcome

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import memory
-from tuner.analysis.confirmation import Confirmation, confirm
-from tuner.analysis.prediction import predicted_curve
+from tuner.analysis.optimum.confirmation import Confirmation, confirm
+from tuner.analysis.scaling.prediction import predicted_curve
 from tuner.experiment import ConfirmationSettings, Experiment, load
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import StudyRecord
-from tuner.space import Range, Scale, SearchSpace
 
 PROBLEMS = {"digits/256": ("digits", 256), "nqm/4096": ("nqm-momentum", 4096), "nqm/16384": ("nqm-momentum", 16384)}
 """Presets and batch sizes, by name."""

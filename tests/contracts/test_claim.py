@@ -33,7 +33,7 @@ def worker(url: str, code: str) -> Iterator[subprocess.Popen[str]]:
     """Another process, which has claimed batch size 64 and then runs this code."""
     program = f"""
 import os, signal, sys
-import tuner.stores.claims
+import tuner.stores.relational.claims
 from tests.contracts.stored import achieved, plan
 from tuner.stores.opening import open_store
 with open_store(sys.argv[1]).claim("small", 64) as claim:
@@ -132,8 +132,8 @@ def test_a_claim_dies_with_its_process(store: Store, store_url: str) -> None:
 def test_a_worker_killed_while_it_finishes_a_trial_leaves_nothing_of_it(
     store: Store, store_url: str, killed_at: str
 ) -> None:
-    place = f"{'type(claim.database)' if killed_at == 'write_measurements' else 'tuner.stores.claims'}.{killed_at}"
-    die = f"{place} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
+    owner = "type(claim.database)" if killed_at == "write_measurements" else "tuner.stores.relational.claims"
+    die = f"{owner}.{killed_at} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
     code = f"number = claim.start(plan(0)); {die}; claim.finish(number, achieved(), loss=1.5)"
     with worker(store_url, code) as process:
         assert process.wait() == -9

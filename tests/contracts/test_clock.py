@@ -22,7 +22,7 @@ class Clock(datetime):
 def test_a_trial_lasts_as_long_as_it_did_though_the_clock_is_set_meanwhile(
     store: Store, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
-    monkeypatch.setattr("tuner.stores.claims.datetime", Clock)
+    monkeypatch.setattr("tuner.stores.relational.claims.datetime", Clock)
     with claimed(store) as claim:
         number = claim.start(plan(0))
         monkeypatch.setattr(Clock, "ahead", timedelta(hours=hours))

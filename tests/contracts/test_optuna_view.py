@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.contracts.stored import POINT, achieved, claimed, database, diverged, plan, small
-from tuner.distributions import distributions_of
 from tuner.errors import StoreError
+from tuner.experiment.distributions import distributions_of
 from tuner.records import LearningRateRule, Origin, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_store

@@ -8,11 +8,11 @@ import pytest
 
 from tests.contracts.stored import achieved, diverged, plan, small
 from tuner.errors import StoreError
-from tuner.progress import StudyProgress
 from tuner.records import Role
+from tuner.records.progress import StudyProgress
 from tuner.stores import Store
 from tuner.stores.opening import open_progress
-from tuner.stores.progress_reader import ProgressReader
+from tuner.stores.relational.progress_reader import ProgressReader
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from tests.tuner.recorded import recorded
 from tuner.recorders import Notice, Recorder, StudyBroken
-from tuner.recorders.lines import LineProgress
-from tuner.recorders.mlflow import MlflowRecorder
-from tuner.recorders.terminal import TerminalProgress
+from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.progress.lines import LineProgress
+from tuner.recorders.progress.terminal import TerminalProgress
 
 Make = Callable[[Path], Recorder]
 

@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, text
 
 from tests.contracts.stored import TO_VERSION_1, achieved, plan, small
 from tuner.errors import StoreError
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import TrialState
-from tuner.space import Range, Scale, SearchSpace
 from tuner.stores import Claim, Store
 from tuner.stores.opening import open_progress, open_store
 from tuner.stores.urls import parse
@@ -102,7 +102,7 @@ def test_an_owner_who_died_while_opening_a_round_leaves_nothing_but_an_empty_stu
         raise KeyboardInterrupt
 
     with monkeypatch.context() as changed, claimed(store) as claim:
-        changed.setattr("tuner.stores.claims.space_table", die)
+        changed.setattr("tuner.stores.relational.claims.space_table", die)
         with pytest.raises(KeyboardInterrupt):
             claim.open_round(WIDER)
     assert "small/batch_size=64/round=2" in optuna.get_all_study_names(store.optuna_url)
@@ -174,7 +174,9 @@ def test_a_store_is_upgraded_when_its_progress_is_read(version_1: str) -> None:
 
 def test_an_upgrade_that_is_cut_short_changes_nothing(version_1: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as changed:
-        changed.setattr("tuner.stores.upgrades.UPGRADES", {1: ("ALTER TABLE study ADD COLUMN space NONSENSE(",)})
+        changed.setattr(
+            "tuner.stores.relational.upgrades.UPGRADES", {1: ("ALTER TABLE study ADD COLUMN space NONSENSE(",)}
+        )
         with pytest.raises(StoreError, match="cannot be opened"):
             open_store(version_1)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from tuner.plugins import available, build
+from tuner.experiment.components import available, build
+from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.samplers import Sampler
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.trial import Value
 
 SPACE = SearchSpace(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from objectives.models import Network
 from objectives.models.mlp import Mlp
-from objectives.training.accumulation import Accumulation
+from objectives.training.networks.accumulation import Accumulation
 from tests.objectives.reference import losses_and_gradient
 
 LANES = 3

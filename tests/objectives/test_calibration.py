@@ -11,7 +11,7 @@ from objectives.data.digits import Digits
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.calibration import CALLS, Calibration, Memory
+from objectives.training.networks.calibration import CALLS, Calibration, Memory
 from objectives.training.trainer import LaneTrainer
 from tests.objectives.reference import EASY, curves_in_lanes
 from tuner.trial import Measurement, TrialSpec

@@ -6,8 +6,8 @@ from objectives.classification import Classification
 from objectives.models.mlp import Mlp
 from tuner.errors import ConfigError
 from tuner.experiment import preset_text
+from tuner.experiment.components import build
 from tuner.objective import Objective
-from tuner.plugins import build
 from tuner.trial import TrialSpec
 
 TABLE = tomllib.loads(preset_text("digits"))["objective"]

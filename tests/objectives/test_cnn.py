@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from objectives.models.cnn import Cnn, Size
-from objectives.training.dense import Dense
+from objectives.models.layers.dense import Dense
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from objectives.classification import Classification
 from objectives.data.digits import Digits
 from objectives.models.cnn import Cnn, Norm, Size
+from objectives.models.layers.ghosts import GhostBatchNorm
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.accumulation import Accumulation
-from objectives.training.ghosts import GhostBatchNorm
-from objectives.training.modules import ModuleNetwork
+from objectives.training.networks.accumulation import Accumulation
+from objectives.training.networks.modules import ModuleNetwork
 from tests.objectives.reference import DEVICES, EASY, curve_in_lane, losses_and_gradient
 from tuner.errors import ConfigError
 from tuner.objective import Trainer

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.calibration import Calibration
 from objectives.training.lanes import Lanes
-from objectives.training.networks import Networks
+from objectives.training.networks.calibration import Calibration
+from objectives.training.networks.network import Networks
 from tests.objectives.reference import EASY
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import qmc
 
 from tests.objectives.reference import DEVICES, EASY, curve_alone, curve_in_lane, curves_in_lanes, lane_trainer
-from tuner.space import Range, Scale
+from tuner.experiment.space import Range, Scale
 from tuner.trial import Measurement, TrialSpec, Value
 
 SPACE = {

@@ -13,8 +13,8 @@ from objectives.data.digits import Digits
 from objectives.models.cnn import Cnn, Size
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.arithmetic import Precision
-from objectives.training.modules import ModuleNetwork
+from objectives.training.devices.arithmetic import Precision
+from objectives.training.networks.modules import ModuleNetwork
 from tests.objectives.reference import DEVICES, EASY, curve_in_lane, losses_and_gradient
 from tuner.objective import Trainer
 from tuner.trial import TrialSpec

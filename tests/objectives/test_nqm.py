@@ -11,9 +11,9 @@ from objectives.training.grid import next_measurement
 from tuner.analysis.nqm import Box, Method, Rule, expected_loss, optimal, power_law, steps_to_target
 from tuner.errors import ConfigError
 from tuner.experiment import load, presets
+from tuner.experiment.components import build
+from tuner.experiment.space import Range
 from tuner.objective import Objective, Trainer
-from tuner.plugins import build
-from tuner.space import Range
 from tuner.trial import Measurement, TrialSpec
 
 PRESETS = sorted(name for name in presets() if name.startswith("nqm-"))

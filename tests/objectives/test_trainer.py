@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from objectives.training.devices.memory import memory_watched
 from objectives.training.grid import next_measurement
-from objectives.training.memory import memory_watched
 from tests.objectives.reference import EASY, curve_in_lane, curves_in_lanes, lane_trainer
 from tuner.errors import OutOfMemory
 from tuner.trial import TrialSpec

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from tests.tuner.synthetic import STARTED, digits, ended, study, trial
 from tuner.experiment import Experiment
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.recorders import Event, StudyAdvanced, StudyFinished, StudyStarted, TrialFinished
 from tuner.records import Curve, ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd, TrialRecord
-from tuner.space import Range, Scale, SearchSpace
 from tuner.trial import Measurement, Outcome
 
 POINT = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 100.0}

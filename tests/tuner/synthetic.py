@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tuner.analysis.confirmation import pending
+from tuner.analysis.optimum.confirmation import pending
 from tuner.experiment import Experiment, from_table, preset_text
+from tuner.experiment.space import SearchSpace
 from tuner.records import (
     ExperimentRecord,
     PointRun,
@@ -20,7 +21,6 @@ from tuner.records import (
     TrialRecord,
     TrialState,
 )
-from tuner.space import SearchSpace
 from tuner.trial import Outcome, Value, hash_seed
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.toy import SMALL
-from tuner.checkpoints import CheckpointFiles, CheckpointFolder, NoCheckpoints, checkpoints_of, decode, encode
 from tuner.errors import CheckpointError
 from tuner.experiment import parse
 from tuner.recorders import Notice
 from tuner.records import Role, TrialPlan
-from tuner.study import Checkpoint, Trial
+from tuner.search.checkpoints import CheckpointFiles, CheckpointFolder, NoCheckpoints, checkpoints_of, decode, encode
+from tuner.search.loop import Checkpoint, Trial
 from tuner.trial import Measurement
 
 EXPERIMENT = parse(SMALL, source="toy.toml")

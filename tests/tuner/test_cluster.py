@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from tuner.cluster import connected, own_url, password_advice, sent_url
-from tuner.engines.ray import Ray
+from tuner.cli.options import EngineName, ray_cluster
 from tuner.errors import StoreError, TunerError
-from tuner.options import EngineName, ray_cluster
+from tuner.service.ray.cluster import connected, own_url, password_advice, sent_url
+from tuner.service.ray.engine import Ray
 
 SENT = "postgresql+psycopg://ann@db.lab/tuner"
 

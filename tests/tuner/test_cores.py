@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from tuner.cores import cores, devices_of_workers
 from tuner.errors import TunerError
+from tuner.service.cores import cores, devices_of_workers
 
 
 @pytest.mark.parametrize("accelerators", [2], indirect=True)

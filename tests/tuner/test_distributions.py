@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tuner.distributions import decode, distributions_of, encode
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
+from tuner.experiment.distributions import decode, distributions_of, encode
+from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.trial import Value
 
 SPACE = SearchSpace(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tuner.doctor import (
+from tuner.service.doctor import (
     Finding,
     Health,
     check_disk,
@@ -22,7 +22,7 @@ from tuner.doctor import (
     judge_store,
 )
 from tuner.stores.opening import open_store
-from tuner.stores.tables import SCHEMA_VERSION
+from tuner.stores.relational.tables import SCHEMA_VERSION
 
 
 def test_python_must_be_new_enough() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.toy import TOY
 from tuner.errors import ConfigError, TunerError
 from tuner.experiment import from_table, load, parse, preset_text, presets
-from tuner.space import Choice, Fixed, Range, Scale
+from tuner.experiment.space import Choice, Fixed, Range, Scale
 
 
 def problems(text: str) -> list[str]:
@@ -104,7 +104,7 @@ def test_every_problem_of_a_file_is_said_at_once_with_its_path() -> None:
             "tests.nothing:Toy cannot be imported",
         ),
         ('kind = "tests.toy:Toy"', 'kind = "tests.toy:half_life"', "tests.toy:half_life does not name a dataclass"),
-        ('kind = "tests.toy:Toy"', 'kind = "tuner.space:Fixed"\nvalue = 1', "is not one of the objectives"),
+        ('kind = "tests.toy:Toy"', 'kind = "tuner.experiment.space:Fixed"\nvalue = 1', "is not one of the objectives"),
         ('kind = "tests.toy:Toy"', 'knid = "tests.toy:Toy"', "objective.kind: is missing"),
         (
             'kind = "tests.toy:Toy"',

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tuner.goal import ReachTarget
+from tuner.experiment.goals import ReachTarget
 from tuner.trial import Measurement, Outcome, TrialResult
 
 GOAL = ReachTarget("validation/error", below=0.03, within_steps=4000)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from tuner.halton import halton, halton_point, halton_points_outside
-from tuner.space import Choice, Fixed, Range, SearchSpace
+from tuner.experiment.sequences import halton, halton_point, halton_points_outside
+from tuner.experiment.space import Choice, Fixed, Range, SearchSpace
 
 SPACE = SearchSpace({"x": Range(0.0, 1.0), "rule": Choice(("slow", "fast")), "decay": Fixed(0.1)})
 
@@ -16,18 +16,18 @@ SPACE = SearchSpace({"x": Range(0.0, 1.0), "rule": Choice(("slow", "fast")), "de
 def test_points_are_those_of_scipy_to_the_last_bit(dimensions: int, seed: int, first: int) -> None:
     sequence = qmc.Halton(dimensions, rng=seed).fast_forward(first)
 
-    assert (halton(range(first, first + 20), dimensions, seed=seed) == sequence.random(20)).all()
+    assert (halton(first, 20, dimensions, seed=seed) == sequence.random(20)).all()
 
 
 def test_points_are_evener_than_random_ones() -> None:
-    points = halton(range(128), 3, seed=0)
+    points = halton(0, 128, 3, seed=0)
 
     assert ((points >= 0) & (points < 1)).all()
     assert qmc.discrepancy(points) < qmc.discrepancy(np.random.default_rng(0).random((128, 3))) / 5
 
 
 def test_a_point_of_a_space_has_its_number() -> None:
-    (position,) = halton([17], 2, seed=5).tolist()
+    (position,) = halton(17, 1, 2, seed=5).tolist()
 
     assert halton_point(SPACE, 17, seed=5) == SPACE.at(position)
 

@@ -13,11 +13,11 @@ import pytest
 from tests.commands import kill, read_until, started
 from tests.toy import SMALL
 from tests.working import work_through
-from tuner.checkpoints import CheckpointFolder
 from tuner.experiment import Experiment, parse, preset_text
+from tuner.experiment.space import Fixed, Range, Scale, SearchSpace
 from tuner.recorders import Event, Notice
 from tuner.records import Curve, Role, TrialEnd, TrialState
-from tuner.space import Fixed, Range, Scale, SearchSpace
+from tuner.search.checkpoints import CheckpointFolder
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 

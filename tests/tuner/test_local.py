@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.toy import TOY
-from tuner.engines import Job
-from tuner.engines.local import Local
 from tuner.experiment import parse
 from tuner.recorders import Event, Notice, StudyStarted, TrialFinished
 from tuner.records import Role
+from tuner.service.engine import Job
+from tuner.service.local import Local
 from tuner.stores.opening import open_store
 
 SLOW = parse(TOY.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.005'), source="toy.toml")

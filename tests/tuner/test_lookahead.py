@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tuner.lookahead import LookAhead
 from tuner.records import Role, TrialPlan
-from tuner.study import Trial
+from tuner.search.loop import Trial
+from tuner.search.prefetch import LookAhead
 from tuner.trial import Measurement, Outcome, TrialResult
 
 RESULT = TrialResult(Outcome.ACHIEVED, 1, 1, (Measurement(1, {}),))

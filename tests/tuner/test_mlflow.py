@@ -11,9 +11,9 @@ from tests.tuner.recorded import POINT, recorded
 from tests.tuner.tracked import runs, send
 from tuner.errors import RecorderError
 from tuner.recorders import Notice, StudyStarted
-from tuner.recorders.mlflow import MlflowRecorder
-from tuner.recorders.sync import sync
-from tuner.recorders.tracking import shown_uri
+from tuner.recorders.mlflow.client import shown_uri
+from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.mlflow.sync import sync
 
 
 class TestMlflowRecorder:

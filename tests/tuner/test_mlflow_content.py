@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from tests.tuner.recorded import at_second, curve_to, finished_study
 from tests.tuner.synthetic import STARTED, digits, ended, study
-from tuner.recorders.run_content import RunContent, RunStatus, study_run, trial_key, trial_run
+from tuner.recorders.mlflow.run_content import RunContent, RunStatus, study_run, trial_key, trial_run
 from tuner.records import SHOWN, Curve, LearningRateRule, Origin, TrialEnd
 from tuner.trial import Measurement, Outcome
 
@@ -106,6 +106,6 @@ def test_a_time_in_another_zone_is_the_same_time() -> None:
 
 
 def test_the_recorders_are_imported_without_mlflow() -> None:
-    code = "import sys, tuner.recorders.mlflow, tuner.recorders.sync; sys.exit('mlflow' in sys.modules)"
+    code = "import sys, tuner.recorders.mlflow.recorder, tuner.recorders.mlflow.sync; sys.exit('mlflow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,8 +16,8 @@ from tests.servers import MlflowServer
 from tests.tuner.recorded import Recorded, recorded
 from tuner.errors import RecorderError
 from tuner.recorders import Notice
-from tuner.recorders.mlflow import MlflowRecorder
-from tuner.recorders.sync import SyncCounts, log_report, sync
+from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.goal import ReachTarget
-from tuner.outlook import is_hopeless
+from tuner.experiment.early_stopping import is_hopeless
+from tuner.experiment.goals import ReachTarget
 from tuner.trial import Measurement, Outcome
 
 GOAL = ReachTarget("validation/error", 0.01, within_steps=1000)

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from tests.tuner.synthetic import digits
-from tuner.overview import seconds_left, standing, status_table, study_state
-from tuner.progress import ExperimentProgress, StudyProgress
+from tuner.cli.status import seconds_left, standing, status_table, study_state
 from tuner.records import ExperimentState, Holder
+from tuner.records.progress import ExperimentProgress, StudyProgress
 
 SINCE = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 HOLDER = Holder("host/17", "cuda:0", SINCE)

@@ -9,10 +9,10 @@ from rich.console import Console
 from tests.tuner.recorded import at_second, finished, finished_study, recorded, started, widened
 from tests.tuner.synthetic import digits, ended
 from tuner.recorders import Notice, StudyAdvanced, StudyBroken, StudyFinished
-from tuner.recorders.lines import LineProgress
-from tuner.recorders.progress import progress
-from tuner.recorders.standing import Standing, StudyState, headline
-from tuner.recorders.terminal import TerminalProgress, most_telling
+from tuner.recorders.progress.display import progress
+from tuner.recorders.progress.lines import LineProgress
+from tuner.recorders.progress.status import Standing, StudyState, headline
+from tuner.recorders.progress.terminal import TerminalProgress, most_telling
 
 PLANNED = 50 + 3 * 5 + 5
 

@@ -12,15 +12,15 @@ import ray
 
 from tests.toy import SMALL, Toy
 from tests.working import work_through
-from tuner.cluster import room
-from tuner.engines import Job
-from tuner.engines.ray import Ray
 from tuner.errors import OutOfMemory, TunerError
 from tuner.experiment import Experiment, parse
 from tuner.recorders import Event, Notice, StudyStarted, TrialFinished
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialEnd, TrialState
+from tuner.service.engine import Job
+from tuner.service.ray.cluster import room
+from tuner.service.ray.engine import Ray
+from tuner.service.ray.trainer_actors import SpreadObjective, trainers
 from tuner.stores.opening import open_store
-from tuner.trainer_actors import SpreadObjective, trainers
 from tuner.trial import TrialSpec
 
 TOY = parse(SMALL, source="toy.toml")

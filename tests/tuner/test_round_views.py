@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.tuner.narrow import limited, searched, work
-from tuner import overview, printing, tables
 from tuner.analysis.summary import results
+from tuner.cli import printing, status, tables
 from tuner.errors import TunerError
-from tuner.export import write_csv, write_json
 from tuner.records import Role
-from tuner.replay import replay
 from tuner.report.content import content
+from tuner.report.export import write_csv, write_json
 from tuner.report.findings import findings
 from tuner.report.page import write_report
+from tuner.search.replay import replay
 from tuner.stores import Store
 from tuner.stores.opening import open_progress, open_store
 
@@ -89,7 +89,7 @@ def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.Captu
     trials = len(study.finished(*Role))
 
     with closing(open_progress(store.url)) as progress:
-        printing.show(overview.status_table(progress.read("toy")))
+        printing.show(status.status_table(progress.read("toy")))
     printing.show(tables.results_table(results(store.record("toy"))))
     printed = capsys.readouterr().out
     assert printed.splitlines()[1].split()[:6] == ["toy", "8", "done,", "round", str(study.round), f"{trials}/{trials}"]

@@ -10,18 +10,18 @@ import pytest
 from tests.toy import steps_to
 from tests.tuner.narrow import EXCLUDED, limited, searched, work
 from tests.working import work_through
-from tuner.analysis.edges import Verdict, check
-from tuner.analysis.rounds import history, wider_space
+from tuner.analysis.edges.verdicts import Verdict, check
+from tuner.analysis.edges.widening import history, wider_space
 from tuner.analysis.summary import results
 from tuner.experiment import Experiment
+from tuner.experiment.space import Range
 from tuner.recorders import Event, StudyStarted, TrialFinished
 from tuner.records import Role, StudyRecord
 from tuner.report.content import content
 from tuner.report.findings import findings
-from tuner.space import Range
 from tuner.stores import Store
-from tuner.stores.claims import StudyClaim
 from tuner.stores.opening import open_store
+from tuner.stores.relational.claims import StudyClaim
 
 BEST = steps_to(0.03, 0.1)
 """The toy's fewest steps, at learning rate 0.1."""

@@ -7,14 +7,14 @@ import numpy as np
 from optuna.samplers import TPESampler
 from scipy.stats import qmc
 
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.samplers import Sampler
 from tuner.samplers.cma_es import CmaEs
 from tuner.samplers.gp import Gp
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
+from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
 from tuner.samplers.tpe import Tpe
-from tuner.space import Range, Scale, SearchSpace
-from tuner.suggestions import OptunaSuggestions
 
 SQUARE = SearchSpace({"x": Range(0.0, 1.0), "y": Range(0.0, 1.0)})
 

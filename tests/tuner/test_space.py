@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace, Side
+from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace, Side
 
 SPACE = SearchSpace(
     {

@@ -7,7 +7,7 @@ import pytest
 from tests.tuner.recorded import POINT, at_second, finished, finished_study, recorded, started, widened
 from tests.tuner.synthetic import digits, ended, study, trial
 from tuner.recorders import Event, StudyAdvanced, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.standing import Standings, StudyState, duration, headline, remaining
+from tuner.recorders.progress.status import Standings, StudyState, duration, headline, remaining
 from tuner.records import PointRun, Role, TrialRecord
 from tuner.trial import Outcome
 

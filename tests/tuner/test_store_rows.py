@@ -8,7 +8,7 @@ from hypothesis import given
 
 from tests.contracts.stored import plan
 from tuner.records import LearningRateRule, Origin
-from tuner.stores.rows import curves_from, intermediate_values, measurement_rows, plan_from, plan_table
+from tuner.stores.relational.rows import curves_from, intermediate_values, measurement_rows, plan_from, plan_table
 from tuner.trial import Measurement
 
 METRICS = ("train/loss", "validation/error")

@@ -8,9 +8,9 @@ import pytest
 
 from tests.toy import Toy, ToyTrainer, steps_to
 from tuner.errors import OutOfMemory
-from tuner.goal import ReachTarget
+from tuner.experiment.goals import ReachTarget
 from tuner.records import Role, TrialPlan
-from tuner.study import Advanced, Checkpoint, Ended, Resumed, Saved, Trial, search
+from tuner.search.loop import Advanced, Checkpoint, Ended, Resumed, Saved, Trial, search
 from tuner.trial import Measurement, Outcome, TrialSpec
 
 GOAL = ReachTarget("validation/error", below=0.03, within_steps=400)

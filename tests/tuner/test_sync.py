@@ -12,8 +12,8 @@ from mlflow.entities import Metric
 from tests.tuner.recorded import recorded, widened
 from tests.tuner.tracked import by_name, runs, send, snapshot
 from tuner.errors import RecorderError
-from tuner.recorders.run_content import study_run
-from tuner.recorders.sync import SyncCounts, log_report, sync
+from tuner.recorders.mlflow.run_content import study_run
+from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
 from tuner.records import Curve, StudyRecord
 
 

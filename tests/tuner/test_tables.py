@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.tuner.synthetic import Workload, digits, experiment_record, study
-from tuner import printing, tables
 from tuner.analysis.summary import results
+from tuner.cli import printing, tables
 from tuner.records import ExperimentRecord, StudyRecord
 
 WHOLE = experiment_record(digits(batch_sizes=[4, 32]))

@@ -13,11 +13,11 @@ from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from tests.toy import Toy
-from tuner.goal import ReachTarget
+from tuner.experiment.goals import ReachTarget
 from tuner.objective import Objective, Trainer
 from tuner.records import Role, TrialPlan
-from tuner.study import Ended, Trial, search
-from tuner.trainers import Change, Measured, SpreadTrainer, apply, dealt
+from tuner.search.loop import Ended, Trial, search
+from tuner.service.ray.spread_trainer import Change, Measured, SpreadTrainer, apply, dealt
 from tuner.trial import TrialSpec
 
 GOAL = ReachTarget("validation/error", below=0.03, within_steps=400)

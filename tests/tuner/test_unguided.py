@@ -1,13 +1,12 @@
 import pytest
 
-from tuner.distributions import decode, encode
-from tuner.halton import halton_point
+from tuner.experiment.distributions import decode, encode
+from tuner.experiment.sequences import halton_point, is_from_sequence
+from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.samplers import Sampler
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
 from tuner.samplers.tpe import Tpe
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
-from tuner.unguided import is_unguided
 
 SPACE = SearchSpace(
     {
@@ -22,12 +21,12 @@ SEED = 5
 
 
 @pytest.mark.parametrize("sampler", [QuasiRandom(), Random(), Tpe(startup=20)])
-def test_every_point_before_a_sampler_has_a_model_is_unguided(sampler: Sampler) -> None:
+def test_every_point_before_a_sampler_has_a_model_is_from_sequence(sampler: Sampler) -> None:
     suggestions = sampler.start(SPACE, seed=SEED)
 
     points = [suggestions.ask(number) for number in range(20)]
 
-    assert all(is_unguided(SPACE, number, point, seed=SEED) for number, point in enumerate(points))
+    assert all(is_from_sequence(SPACE, number, point, seed=SEED) for number, point in enumerate(points))
 
 
 def test_the_points_of_a_model_are_not() -> None:
@@ -38,21 +37,21 @@ def test_the_points_of_a_model_are_not() -> None:
 
     points = {number: suggestions.ask(number) for number in range(5, 15)}
 
-    assert not any(is_unguided(SPACE, number, point, seed=SEED) for number, point in points.items())
+    assert not any(is_from_sequence(SPACE, number, point, seed=SEED) for number, point in points.items())
 
 
 def test_a_point_is_recognised_after_a_store_kept_it_in_optunas_terms() -> None:
     stored = [encode(SPACE, halton_point(SPACE, number, seed=SEED)) for number in range(20)]
 
-    assert all(is_unguided(SPACE, number, decode(SPACE, each), seed=SEED) for number, each in enumerate(stored))
+    assert all(is_from_sequence(SPACE, number, decode(SPACE, each), seed=SEED) for number, each in enumerate(stored))
 
 
 def test_a_point_of_another_study_or_number_is_not() -> None:
     point = halton_point(SPACE, 3, seed=SEED)
 
-    assert not is_unguided(SPACE, 4, point, seed=SEED)
-    assert not is_unguided(SPACE, 3, point, seed=SEED + 1)
+    assert not is_from_sequence(SPACE, 4, point, seed=SEED)
+    assert not is_from_sequence(SPACE, 3, point, seed=SEED + 1)
 
 
 def test_the_only_point_of_a_space_without_parameters_is() -> None:
-    assert is_unguided(SearchSpace({"decay": Fixed(0.1)}), 0, {"decay": 0.1}, seed=SEED)
+    assert is_from_sequence(SearchSpace({"decay": Fixed(0.1)}), 0, {"decay": 0.1}, seed=SEED)

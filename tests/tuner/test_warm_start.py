@@ -12,17 +12,17 @@ import pytest
 from tests.toy import SMALL, Toy
 from tests.tuner.narrow import work
 from tests.working import work_through
-from tuner import printing, tables
-from tuner.analysis.confirmation import confirm
+from tuner.analysis.optimum.confirmation import confirm
 from tuner.analysis.summary import results
+from tuner.cli import printing, tables
 from tuner.experiment import Experiment, parse
-from tuner.export import write_csv
 from tuner.records import LearningRateRule, Origin, Role, StudyRecord, TrialPlan, TrialState
 from tuner.report.content import content
+from tuner.report.export import write_csv
 from tuner.report.findings import findings
 from tuner.stores import Store
-from tuner.stores.claims import StudyClaim
 from tuner.stores.opening import open_store
+from tuner.stores.relational.claims import StudyClaim
 
 COLD = parse(SMALL.replace('"random"', '"tpe"').replace("[8, 16]", "[4, 8, 16]"), source="toy.toml")
 WARM = replace(COLD, search=replace(COLD.search, warm_start=True))

@@ -5,7 +5,7 @@ from mlflow.entities import Run
 
 from tests.tuner.recorded import Recorded
 from tuner.recorders import Notice
-from tuner.recorders.mlflow import MlflowRecorder
+from tuner.recorders.mlflow.recorder import MlflowRecorder
 
 
 def send(what: Recorded, uri: str, *, stop_after: int | None = None) -> list[Notice]:

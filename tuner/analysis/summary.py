@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tuner.analysis import edges as edge_analysis
-from tuner.analysis.confirmation import Confirmation, SelectionBias, candidates, confirm, selection_bias
-from tuner.analysis.edges import EdgeVerdict, Verdict
-from tuner.analysis.rounds import RoundStory, Unreached, history, unreached
-from tuner.analysis.warm_start import WarmStart, warm_start
+from tuner.analysis.edges import verdicts as edge_analysis
+from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
+from tuner.analysis.edges.widening import RoundStory, Unreached, history, unreached
+from tuner.analysis.optimum.confirmation import Confirmation, SelectionBias, candidates, confirm, selection_bias
+from tuner.analysis.optimum.warm_start import WarmStart, warm_start
 from tuner.experiment import Experiment
 from tuner.records import CONFIRMATION, ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.trial import Outcome

@@ -7,8 +7,8 @@ from platform import python_version
 
 import tomlkit
 
-from tuner.analysis.edges import Verdict
-from tuner.analysis.scaling import CONFIDENCE, NotFitted, ScalingCurve, ScalingFit, perfect_until
+from tuner.analysis.edges.verdicts import Verdict
+from tuner.analysis.scaling.curve import CONFIDENCE, NotFitted, ScalingCurve, ScalingFit, perfect_until
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment import Experiment
 from tuner.records import TrialRecord

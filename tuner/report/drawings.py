@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
+from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
 from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
 from tuner.report.findings import Findings
 from tuner.report.landscape import draw_scatters, draw_tolerances

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM, Optima
-from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, perfect_scaling
-from tuner.analysis.searches import SearchView
+from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
+from tuner.analysis.optimum.slices import SearchView
+from tuner.analysis.scaling.curve import NotFitted, ScalingCurve, ScalingFit, perfect_scaling
+from tuner.analysis.scaling.optima import Optima
 from tuner.analysis.summary import StudyResults
 from tuner.report.style import (
     AMBER,

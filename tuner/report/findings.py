@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuner.analysis.optima import Optima, optima
-from tuner.analysis.scaling import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
-from tuner.analysis.scatters import Scatter, scatters
-from tuner.analysis.searches import SearchView, search_views
-from tuner.analysis.sensitivity import Sensitivity, sensitivity
+from tuner.analysis.optimum.scatters import Scatter, scatters
+from tuner.analysis.optimum.slices import SearchView, search_views
+from tuner.analysis.scaling.curve import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
+from tuner.analysis.scaling.optima import Optima, optima
+from tuner.analysis.sensitivity.summary import Sensitivity, sensitivity
 from tuner.analysis.summary import Results, results
 from tuner.experiment import Experiment
 from tuner.records import ExperimentRecord
 
 if TYPE_CHECKING:
-    from tuner.analysis.explanation import Explanation
+    from tuner.analysis.scaling.explanation import Explanation
 
 
 @dataclass(frozen=True, slots=True)

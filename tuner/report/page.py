@@ -23,7 +23,7 @@ from tuner.report.findings import findings
 from tuner.report.style import house_style
 
 if TYPE_CHECKING:
-    from tuner.analysis.explanation import Explanation
+    from tuner.analysis.scaling.explanation import Explanation
 
 DOTS_PER_INCH = 200
 COMPRESSION = 3

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.analysis.edges import Verdict
-from tuner.analysis.optima import EFFECTIVE_LEARNING_RATE, value_of
-from tuner.analysis.sensitivity import Sensitivity
+from tuner.analysis.edges.verdicts import Verdict
+from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, value_of
+from tuner.analysis.sensitivity.summary import Sensitivity
 from tuner.analysis.summary import TEST_ERROR, Results, StudyResults
 from tuner.trial import Value
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from tuner.space import SearchSpace
+from tuner.experiment.space import SearchSpace
 from tuner.trial import Value
 
 

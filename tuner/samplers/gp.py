@@ -5,15 +5,15 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from tuner.improvement import ExpectedImprovement
-from tuner.space import SearchSpace
+from tuner.experiment.space import SearchSpace
+from tuner.samplers.suggestions.expected_improvement import ExpectedImprovement
 
 __all__ = ["Gp"]
 
 
 @dataclass(frozen=True, slots=True)
 class Gp:
-    """Bayesian optimisation (`tuner.improvement`).
+    """Bayesian optimisation (`tuner.samplers.suggestions.expected_improvement`).
 
     Attributes:
         startup: Results to wait for before it models them; until then its points are quasi-random.

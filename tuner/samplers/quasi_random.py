@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuner.halton import halton_point
-from tuner.space import SearchSpace
+from tuner.experiment.sequences import halton_point
+from tuner.experiment.space import SearchSpace
 from tuner.trial import Value
 
 __all__ = ["QuasiRandom"]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuner.space import SearchSpace
+from tuner.experiment.sequences import random_point
+from tuner.experiment.space import SearchSpace
 from tuner.trial import Value
-from tuner.unguided import random_point
 
 __all__ = ["Random"]
 

@@ -6,9 +6,9 @@ from typing import Annotated
 from annotated_types import Ge
 from optuna.samplers import BaseSampler, TPESampler
 
+from tuner.experiment.space import SearchSpace
 from tuner.samplers import Suggestions
-from tuner.space import SearchSpace
-from tuner.suggestions import OptunaSuggestions
+from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
 
 __all__ = ["Tpe"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.experiment import Experiment
+from tuner.experiment.space import SearchSpace
 from tuner.records import Curve, ExperimentRecord, ExperimentState, StudyRecord, TrialPlan, TrialRecord
-from tuner.space import SearchSpace
 from tuner.trial import TrialResult
 
 

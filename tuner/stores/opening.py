@@ -8,11 +8,11 @@ from tuner.errors import StoreError
 from tuner.stores import Records, Store
 from tuner.stores.database import Database, store_errors
 from tuner.stores.postgresql import PostgresqlServer
-from tuner.stores.progress_reader import ProgressReader
-from tuner.stores.record_reader import RecordReader
+from tuner.stores.relational.progress_reader import ProgressReader
+from tuner.stores.relational.record_reader import RecordReader
+from tuner.stores.relational.tables import SCHEMA_VERSION
+from tuner.stores.relational.upgrades import refuse_newer, stored_version
 from tuner.stores.sqlite import SqliteFile
-from tuner.stores.tables import SCHEMA_VERSION
-from tuner.stores.upgrades import refuse_newer, stored_version
 from tuner.stores.urls import parse, visible
 
 TABLES_SHOWN = 3
@@ -27,7 +27,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Raises:
         StoreError: It cannot be reached, is not there, is no store, or was written by a newer version.
     """
-    from tuner.stores.relational import RelationalStore  # imports Optuna, which readers do without
+    from tuner.stores.relational.store import RelationalStore  # imports Optuna, which readers do without
 
     if not create:
         _, engine = _existing(url)

@@ -8,8 +8,8 @@ from statistics import median
 from sqlalchemy import create_engine, func, select
 
 from tuner.stores.database import Database, store_errors
-from tuner.stores.tables import UtcDateTime
-from tuner.stores.upgrades import stored_version
+from tuner.stores.relational.tables import UtcDateTime
+from tuner.stores.relational.upgrades import stored_version
 from tuner.stores.urls import visible
 
 QUESTIONS = 5

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, insert
 
 from tuner.errors import StoreError
 from tuner.stores.database import Lock, MeasurementRow
-from tuner.stores.tables import measurement
+from tuner.stores.relational.tables import measurement
 
 BUSY_SECONDS = 30
 """How long a writer waits for another."""

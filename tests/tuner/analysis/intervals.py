@@ -1,4 +1,4 @@
-"""How true are the intervals of `tuner.analysis.profiles`? Measured on synthetic landscapes with a known profile.
+"""How true the intervals of `tuner.analysis.sensitivity.profiles` are, on synthetic landscapes with a known profile.
 
 `python -m tests.tuner.analysis.intervals 200` prints, for each factor and for the intervals with and without the model:
 the share of the interval that is true and the share of the truth that is in it, on average over parameters and over
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.tuner.analysis.landscapes import NAMES, Landscape, search
-from tuner.analysis.confirmation import candidates
-from tuner.analysis.profiles import FACTORS, profiles
+from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.sensitivity.profiles import FACTORS, profiles
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import StudyRecord, TrialRecord
-from tuner.space import Range, Scale, SearchSpace
 
 Array = NDArray[np.float64]
 

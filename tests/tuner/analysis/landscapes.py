@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.tuner.synthetic import study, trial
-from tuner.analysis.probes import pending_probes
+from tuner.analysis.edges.probes import pending_probes
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import PointRun, Role, StudyRecord, TrialEnd, TrialRecord
 from tuner.samplers import Sampler
 from tuner.samplers.tpe import Tpe
-from tuner.space import Range, Scale, SearchSpace
 from tuner.trial import Outcome, Value
 
 Array = NDArray[np.float64]

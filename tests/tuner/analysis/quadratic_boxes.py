@@ -11,7 +11,7 @@ from tests.tuner.analysis.landscapes import LEAST
 from tuner.analysis.nqm import Box, Method, Never, Rule, optimal, power_law
 from tuner.analysis.nqm.crossing import first_below
 from tuner.analysis.nqm.dynamics import dynamics, starting_moments
-from tuner.space import Range, Scale, SearchSpace
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.trial import Value
 
 MODEL, RULE, TARGET = power_law(bins=100), Rule(Method.HEAVY_BALL), 0.01

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.analysis.columns import Columns
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
+from tuner.analysis.models.columns import Columns
+from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.trial import Value
 
 RATE = Range(1e-3, 10.0, scale=Scale.LOG)

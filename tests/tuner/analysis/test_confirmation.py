@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuner.synthetic import digits, ended, experiment_record, grown, study, trial
-from tuner.analysis.confirmation import (
+from tuner.analysis.optimum.confirmation import (
     Confirmation,
     SelectionBias,
     candidates,

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tests.benchmarks.edges import judged, landscapes, table_of
 from tests.tuner.analysis.landscapes import NAMES, SPACE, Landscape, search
 from tests.tuner.synthetic import Workload, digits, ended, study, trial
-from tuner.analysis.confirmation import confirm
-from tuner.analysis.edges import EdgeVerdict, Verdict, check, is_natural
+from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict, check, is_natural
+from tuner.analysis.optimum.confirmation import confirm
 from tuner.analysis.summary import results
+from tuner.experiment.space import Choice, Fixed, Natural, Range, Scale, SearchSpace, Side
 from tuner.records import ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd
-from tuner.space import Choice, Fixed, Natural, Range, Scale, SearchSpace, Side
 from tuner.trial import Outcome
 
 MIDDLE = (0.5, 0.5, 0.5, 0.5)

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from tests.tuner.synthetic import Workload, digits, experiment_record
-from tuner.analysis.explanation import MOST_MOMENTUM, Explanation, explain, measured_curve
 from tuner.analysis.nqm import Method
-from tuner.analysis.scaling import NotFitted
+from tuner.analysis.scaling.curve import NotFitted
+from tuner.analysis.scaling.explanation import MOST_MOMENTUM, Explanation, explain, measured_curve
 from tuner.experiment import Experiment
+from tuner.experiment.space import Fixed, SearchSpace
 from tuner.records import ExperimentRecord, Role
 from tuner.report.figures import draw_scaling
 from tuner.report.findings import findings
 from tuner.report.page import write_report
-from tuner.space import Fixed, SearchSpace
 
 SIZES = [4, 16, 64, 256, 1024]
 

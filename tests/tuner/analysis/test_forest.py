@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor  # type: ignore[import-untyped]
 
-from tuner.analysis.forest import Array, Boxes, grow
-from tuner.halton import halton
+from tuner.analysis.models.forest import Array, Boxes, grow
+from tuner.experiment.sequences import halton
 
-POSITIONS: Array = halton(range(80), 3, seed=0)
+POSITIONS: Array = halton(0, 80, 3, seed=0)
 
 
 def predicted(leaves: Boxes, points: Array) -> Array:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tuner.analysis import gaussian_process
+from tuner.analysis.models import gaussian_process
 
 Array = NDArray[np.float64]
 

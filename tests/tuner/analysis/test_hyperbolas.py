@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from tuner.analysis.hyperbolas import SEARCHED, TYPICAL_RESIDUAL, Array, fit
+from tuner.analysis.models.hyperbolas import SEARCHED, TYPICAL_RESIDUAL, Array, fit
 
 BATCH_SIZES: Array = np.geomspace(2.0, 1024.0, 10)
 

@@ -9,10 +9,10 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 from tests.tuner.synthetic import ended, study, trial
-from tuner.analysis.importances import importances
-from tuner.halton import halton_point
+from tuner.analysis.sensitivity.importances import importances
+from tuner.experiment.sequences import halton_point
+from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.records import PointRun, Role, StudyRecord
-from tuner.space import Choice, Fixed, Range, Scale, SearchSpace
 from tuner.trial import Value
 
 SPACE = SearchSpace(

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.benchmarks.edges import Side, calibration, table_of
 from tests.tuner.analysis.landscapes import LEAST, Landscape, search
 from tests.tuner.analysis.quadratic_boxes import BATCH_SIZES, QuadraticBox
-from tuner.analysis.edges import check
-from tuner.analysis.outside import Signs, reach
-from tuner.space import Range, Scale
+from tuner.analysis.edges.outside import Signs, reach
+from tuner.analysis.edges.verdicts import check
+from tuner.experiment.space import Range, Scale
 
 STEEP = (12.0, 12.0, 12.0, 12.0)
 numbers = st.floats(-5, 5)

@@ -7,8 +7,8 @@ import pytest
 
 from tests.toy import TOY
 from tuner.analysis.nqm import lower_bound, optimal, power_law
-from tuner.analysis.prediction import predicted_curve, predictions_json
-from tuner.analysis.scaling import ScalingCurve
+from tuner.analysis.scaling.curve import ScalingCurve
+from tuner.analysis.scaling.prediction import predicted_curve, predictions_json
 from tuner.errors import TunerError
 from tuner.experiment import Experiment, from_table, preset_text
 from tuner.objective import Predictor

@@ -5,11 +5,11 @@ import pytest
 
 from tests.tuner.analysis.landscapes import Landscape, search
 from tests.tuner.synthetic import ended, study, trial
-from tuner.analysis.edges import Verdict, check
-from tuner.analysis.probes import pending_probes
-from tuner.analysis.rounds import history
+from tuner.analysis.edges.probes import pending_probes
+from tuner.analysis.edges.verdicts import Verdict, check
+from tuner.analysis.edges.widening import history
+from tuner.experiment.space import Natural, Range, Scale, SearchSpace, Side
 from tuner.records import PointRun, Role, StudyRecord, TrialRecord
-from tuner.space import Natural, Range, Scale, SearchSpace, Side
 from tuner.trial import Outcome
 
 RATES = Range(1e-4, 1e-2, scale=Scale.LOG)

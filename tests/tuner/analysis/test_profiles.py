@@ -6,11 +6,11 @@ import pytest
 from tests.tuner.analysis.intervals import overlaps, training
 from tests.tuner.analysis.landscapes import SPACE, Landscape, search
 from tests.tuner.synthetic import ended, study, trial
-from tuner.analysis.confirmation import candidates
-from tuner.analysis.profiles import FACTORS, Profile, profiles
-from tuner.halton import halton_point
+from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.sensitivity.profiles import FACTORS, Profile, profiles
+from tuner.experiment.sequences import halton_point
+from tuner.experiment.space import Choice, Range, Scale, SearchSpace
 from tuner.records import PointRun, Role, StudyRecord
-from tuner.space import Choice, Range, Scale, SearchSpace
 from tuner.trial import Outcome
 
 BOWL = Landscape((0.4, 0.5, 0.5, 0.6), (12.0, 6.0, 0.0, 24.0), None, math.inf, noise=0.05)

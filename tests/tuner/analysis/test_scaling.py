@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.tuner.synthetic import Workload, digits, experiment_record, study
-from tuner.analysis.optima import optima, value_of
-from tuner.analysis.scaling import (
+from tuner.analysis.hyperparameters import value_of
+from tuner.analysis.scaling.curve import (
     NotFitted,
     ScalingCurve,
     ScalingFit,
@@ -15,6 +15,7 @@ from tuner.analysis.scaling import (
     perfect_until,
     scaling_curve,
 )
+from tuner.analysis.scaling.optima import optima
 from tuner.records import ExperimentRecord
 
 BATCH_SIZES = tuple(2**exponent for exponent in range(1, 11))

@@ -3,12 +3,12 @@ import json
 import pytest
 
 from tests.tuner.synthetic import Workload, digits, ended, experiment_record, study, trial
-from tuner.analysis.confirmation import confirm
-from tuner.analysis.scatters import scatters
-from tuner.analysis.sensitivity import Sensitivity, sensitivity
+from tuner.analysis.optimum.confirmation import confirm
+from tuner.analysis.optimum.scatters import scatters
+from tuner.analysis.sensitivity.summary import Sensitivity, sensitivity
 from tuner.experiment import Experiment
+from tuner.experiment.space import Fixed, Range, SearchSpace
 from tuner.records import ExperimentRecord, PointRun, Role
-from tuner.space import Fixed, Range, SearchSpace
 from tuner.trial import Outcome
 
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuner.synthetic import digits, ended, study, trial
-from tuner.analysis.shares import Share, Shares, shares, wilson
-from tuner.halton import halton_point
+from tuner.analysis.sensitivity.shares import Share, Shares, shares, wilson
+from tuner.experiment.sequences import halton_point
 from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed
 

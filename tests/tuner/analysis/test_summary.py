@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 
 from tests.tuner.synthetic import Workload, digits, ended, experiment_record, grown, study, trial
-from tuner.analysis.confirmation import pending
-from tuner.analysis.edges import SUSPICIOUS
-from tuner.analysis.searches import search_views
+from tuner.analysis.edges.verdicts import SUSPICIOUS
+from tuner.analysis.optimum.confirmation import pending
+from tuner.analysis.optimum.slices import search_views
 from tuner.analysis.summary import edges, results
 from tuner.experiment import ConfirmationSettings
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import ExperimentRecord, PointRun, Role, StudyRecord, TrialState
-from tuner.space import Range, Scale, SearchSpace
 from tuner.trial import Outcome
 
 SPACE = SearchSpace({"learning_rate": Range(0.001, 10.0, scale=Scale.LOG)})

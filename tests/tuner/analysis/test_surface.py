@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from tuner.analysis.convex import features, hessians, lowest_in, minimise, values
-from tuner.analysis.surface import fit
+from tuner.analysis.models.convex import features, hessians, lowest_in, minimise, values
+from tuner.analysis.models.surface import fit
 
 Array = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.tuner.synthetic import ended, grown, study
-from tuner.analysis.confirmation import pending
-from tuner.analysis.warm_start import WarmStart, warm_points, warm_start
+from tuner.analysis.optimum.confirmation import pending
+from tuner.analysis.optimum.warm_start import WarmStart, warm_points, warm_start
 from tuner.experiment import ConfirmationSettings
+from tuner.experiment.space import Choice, Fixed, Parameter, Range, Scale, SearchSpace
 from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord
-from tuner.space import Choice, Fixed, Parameter, Range, Scale, SearchSpace
 from tuner.trial import Value
 
 SETTINGS = ConfirmationSettings(candidates=2, choose_seeds=1, report_seeds=1)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tests.tuner.synthetic import digits, experiment_record
-from tuner.analysis.optima import Optima
-from tuner.analysis.scaling import ScalingCurve, ScalingPoint, fit, perfect_scaling
+from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, fit, perfect_scaling
+from tuner.analysis.scaling.optima import Optima
 from tuner.report.drawings import drawings
 from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
 from tuner.report.findings import Findings, findings

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tests.tuner.synthetic import digits, experiment_record
-from tuner.analysis.scatters import Scatter
+from tuner.analysis.optimum.scatters import Scatter
+from tuner.experiment.space import Range
 from tuner.report.findings import Findings, findings
 from tuner.report.landscape import draw_scatters, draw_tolerances
-from tuner.space import Range
 from tuner.trial import Outcome
 
 

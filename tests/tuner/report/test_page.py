@@ -9,7 +9,7 @@ import pytest
 
 from tests.tuner.analysis.landscapes import Landscape, search
 from tests.tuner.synthetic import Workload, digits, ended, experiment_record, study, trial
-from tuner.analysis.confirmation import confirm
+from tuner.analysis.optimum.confirmation import confirm
 from tuner.experiment import from_table
 from tuner.records import ExperimentRecord, PointRun, Role
 from tuner.report.content import Content, content

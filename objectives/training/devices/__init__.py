@@ -1,0 +1,1 @@
+"""What depends on the device: memory, arithmetic, and training steps recorded as CUDA graphs."""

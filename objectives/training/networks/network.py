@@ -1,0 +1,134 @@
+"""The network of an experiment: from its model, for its data, as it should compute."""
+
+import math
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from objectives.data import Splits
+from objectives.models import Architecture, Model, Network
+from objectives.training.devices.arithmetic import Precision
+from objectives.training.networks.accumulation import Accumulation
+from objectives.training.networks.calibration import Calibration, Memory
+from objectives.training.networks.modules import ModuleNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """How gradients are computed.
+
+    Attributes:
+        precision: Of matrix products and convolutions.
+        compiled: Whether torch modules go through `torch.compile`.
+        microbatch: Examples that are computed at once, at most; None is as many as the device holds.
+        dtype: Of parameters and data.
+    """
+
+    precision: Precision = Precision.FLOAT32
+    compiled: bool = False
+    microbatch: int | None = None
+    dtype: torch.dtype = torch.float32
+
+
+class Networks:
+    """The same network for each number of lanes at once that is tried. All have the same parameters.
+
+    Args:
+        make: A network that trains so many lanes at once.
+        calibration: Which number that is.
+    """
+
+    def __init__(self, make: Callable[[int], Network], calibration: Calibration) -> None:
+        self._make, self.calibration = make, calibration
+        self._made: dict[int, Network] = {}
+
+    @property
+    def now(self) -> Network:
+        """The one to train with next."""
+        at_once = self.calibration.at_once
+        if at_once not in self._made:
+            self._made[at_once] = self._make(at_once)
+        if self.calibration.chosen is not None and len(self._made) > 1:
+            self._made = {at_once: self._made[at_once]}
+        return self._made[at_once]
+
+
+def networks_for(
+    model: Model | Architecture,
+    splits: Splits,
+    computation: Computation,
+    *,
+    lanes: int,
+    batch_size: int,
+    device: torch.device,
+) -> Networks:
+    """The model for these data; its minibatches in as many parts as they need.
+
+    Raises:
+        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
+    """
+    if isinstance(model, Architecture):
+        module = _of_a_module(model, splits, computation, device=device)
+        return Networks(lambda _: _in_parts(lambda _: module, computation, batch_size), Calibration((1,)))
+
+    def make(at_once: int) -> Network:
+        def sized(examples: int) -> Network:
+            return model.network(
+                splits.shape, splits.classes, lanes=at_once, batch_size=examples, device=device, dtype=computation.dtype
+            )
+
+        return _in_parts(sized, computation, batch_size)
+
+    if device.type != "cpu":
+        # Elsewhere kernels, and so rounding, depend on how many there are: results must not depend on timing.
+        return Networks(make, Calibration((lanes,)))
+    memory = Memory(
+        {
+            "model": repr(model),
+            "shape": str(splits.shape),
+            "classes": splits.classes,
+            "lanes": lanes,
+            "batch size": batch_size,
+            "computation": repr(computation),
+            "processor": _processor(),
+            "torch": torch.__version__,
+        }
+    )
+    return Networks(make, Calibration(_divisors(lanes), memory))
+
+
+def _in_parts(make: Callable[[int], Network], computation: Computation, batch_size: int) -> Network:
+    return Accumulation(make, batch_size=batch_size, microbatch=computation.microbatch)
+
+
+def _of_a_module(
+    architecture: Architecture, splits: Splits, computation: Computation, *, device: torch.device
+) -> Network:
+    """The same network for every batch size."""
+    return ModuleNetwork(
+        partial(architecture.module, splits.shape, splits.classes),
+        splits.shape,
+        device=device,
+        dtype=computation.dtype,
+        precision=computation.precision,
+        compiled=computation.compiled,
+    )
+
+
+def _divisors(number: int) -> Sequence[int]:
+    """Largest first."""
+    small = [each for each in range(1, math.isqrt(number) + 1) if number % each == 0]
+    return sorted({*small, *(number // each for each in small)}, reverse=True)
+
+
+def _processor() -> str:
+    """The name of the processor, as well as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

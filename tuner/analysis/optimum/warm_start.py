@@ -1,0 +1,126 @@
+"""Warm start: a study begins where the search of a neighbouring batch size ended.
+
+Published rules say how the best learning rate changes with the batch size: linearly (Goyal et al. 2017, arXiv
+1706.02677), with its square root (Krizhevsky 2014, arXiv 1404.5997), or not at all. None holds everywhere, so all three
+are tried, and the search goes on from what they come to.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tuner.analysis.hyperparameters import LEARNING_RATE
+from tuner.analysis.optimum.confirmation import candidates, confirm
+from tuner.experiment import ConfirmationSettings
+from tuner.experiment.space import SearchSpace
+from tuner.records import CONFIRMATION, LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialRecord
+from tuner.trial import Value
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """What a study took over from a neighbouring batch size.
+
+    Attributes:
+        batch_size: The neighbour's.
+        round, trial: Round and number of its search trial that had found its optimum.
+        rules: How its learning rate was carried over, one for each point.
+    """
+
+    batch_size: int
+    round: int
+    trial: int
+    rules: tuple[LearningRateRule, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was taken over, for a person."""
+        return f"Began from batch size {self.batch_size}'s optimum ({', '.join(self.rules)})."
+
+    def to_json(self) -> Json:
+        """What `warm_start` holds."""
+        return {
+            "batch_size": self.batch_size,
+            "round": self.round,
+            "trial": self.trial,
+            "rules": [str(each) for each in self.rules],
+        }
+
+
+def warm_start(study: StudyRecord) -> WarmStart | None:
+    """What a study took over, as its points say; None if it began by itself."""
+    found = [each.plan.origin for each in study.all_trials(Role.SEARCH) if each.plan.origin is not None]
+    if not found:
+        return None
+    first = found[0]
+    return WarmStart(first.batch_size, first.round, first.trial, tuple(dict.fromkeys(each.rule for each in found)))
+
+
+def warm_points(
+    study: StudyRecord, studies: Sequence[StudyRecord], settings: ConfirmationSettings
+) -> tuple[PointRun, ...]:
+    """The points with which a study's first round begins, numbered from 0; none if no neighbour has an optimum.
+
+    Which neighbour is decided once, when the study's first point is asked for. From then on that point says it, so
+    that an interrupted study takes the others from the same place whatever has become known since.
+
+    Args:
+        study: As it stands.
+        studies: All those of the experiment.
+        settings: What confirms a neighbour's winner.
+    """
+    begun = study.all_trials(Role.SEARCH)
+    source = _taken(begun[0].plan.origin, studies) if begun else _nearest(study, studies, settings)
+    if source is None:
+        return ()
+    neighbour, optimum = source
+    points: dict[LearningRateRule, Mapping[str, Value]] = {}
+    for rule in LearningRateRule:
+        point = _carried(optimum.plan.hyperparameters, rule.factor(study.batch_size / neighbour), study.space)
+        if point not in points.values():
+            points[rule] = point
+    return tuple(
+        PointRun(number, 0, Role.SEARCH, point, Origin(neighbour, optimum.round, optimum.number, rule))
+        for number, (rule, point) in enumerate(points.items())
+    )
+
+
+def _nearest(
+    study: StudyRecord, studies: Sequence[StudyRecord], settings: ConfirmationSettings
+) -> tuple[int, TrialRecord] | None:
+    """The batch size nearest by ratio that has an optimum, the larger of two as near, and that optimum."""
+    others = [each for each in studies if each.batch_size != study.batch_size]
+    found = [(each.batch_size, best) for each in others for best in _optimum(each, settings)]
+    return min(found, key=lambda each: (_ratio(each[0], study.batch_size), -each[0]), default=None)
+
+
+def _ratio(one: int, other: int) -> float:
+    """How many times the larger is the smaller: of two equally far, exactly the same."""
+    return max(one, other) / min(one, other)
+
+
+def _optimum(study: StudyRecord, settings: ConfirmationSettings) -> Iterator[TrialRecord]:
+    """The search trial that found a study's winner, or its best if none is confirmed yet; nothing before that.
+
+    That confirmation has begun says that the search is over.
+    """
+    if (winner := confirm(study, settings)) is not None:
+        yield study.rounds[winner.round - 1].trials[winner.trial]
+    elif study.all_trials(*CONFIRMATION):
+        yield from candidates(study, 1)
+
+
+def _taken(origin: Origin | None, studies: Sequence[StudyRecord]) -> tuple[int, TrialRecord] | None:
+    """The batch size and the trial that an origin names."""
+    if origin is None:
+        return None
+    (neighbour,) = (each for each in studies if each.batch_size == origin.batch_size)
+    return origin.batch_size, neighbour.rounds[origin.round - 1].trials[origin.trial]
+
+
+def _carried(point: Mapping[str, Value], factor: float, space: SearchSpace) -> Mapping[str, Value]:
+    """A point with its learning rate, if that is searched, multiplied; then moved into a space."""
+    ranges = dict(space.ranges())
+    scaled = {**point, LEARNING_RATE: float(point[LEARNING_RATE]) * factor} if LEARNING_RATE in ranges else point
+    return {name: ranges[name].nearest(float(each)) if name in ranges else each for name, each in scaled.items()}

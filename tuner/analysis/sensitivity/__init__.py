@@ -1,0 +1,1 @@
+"""How far each hyperparameter may be off, what share of the space trains, and which hyperparameters matter."""

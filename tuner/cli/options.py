@@ -1,0 +1,98 @@
+"""The arguments and options that several commands share."""
+
+import importlib.util
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.errors import TunerError
+
+if TYPE_CHECKING:
+    from tuner.service.ray.engine import Ray
+
+
+class EngineName(StrEnum):
+    """Where workers live."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|(cuda|mps|xpu)(:\d+)?", value):
+        raise typer.BadParameter(f"{value} is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
+    return value
+
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="Store to use: sqlite:///FILE or postgresql://USER@HOST/DATABASE. "
+                 "Default: TUNER_STORE, else runs/tuner.db."),
+]  # fmt: skip
+MlflowOption = Annotated[
+    str | None,
+    typer.Option("--mlflow", metavar="URI", help="MLflow server or database. Default: MLFLOW_TRACKING_URI, else "
+                 "runs/mlflow.db."),
+]  # fmt: skip
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment's TOML file, or a preset's name.")]
+NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CheckpointsOption = Annotated[
+    str | None,
+    typer.Option("--checkpoints", metavar="DIR", help="Folder, best shared by all workers, in which running trials "
+                 "are saved. Default: TUNER_CHECKPOINTS, else they are not."),
+]  # fmt: skip
+CheckpointEveryOption = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How often, with --checkpoints.")]
+DeviceOption = Annotated[
+    str, typer.Option(callback=_device, help="Where to train: auto, cpu, cuda (every GPU), cuda:1, ...")
+]
+EngineOption = Annotated[EngineName, typer.Option(help="Where workers live: on this machine, or on a Ray cluster.")]
+AddressOption = Annotated[
+    str,
+    typer.Option("--ray-address", metavar="ADDRESS", help="The cluster: auto, local, HOST:PORT or ray://HOST:PORT. "
+                 "Default: RAY_ADDRESS, else the one that runs here, else one of our own."),
+]  # fmt: skip
+GpusOption = Annotated[
+    float | None,
+    typer.Option("--num-gpus", min=0, help="With Ray: GPUs of each worker, or of each of its trainers; 0.5 shares one "
+                 "(but not its memory). Default: 1 if the cluster has any."),
+]  # fmt: skip
+TrainersOption = Annotated[
+    int | None,
+    typer.Option("--trainers", min=1, help="With Ray: actors over which each worker spreads the lanes of its study."),
+]  # fmt: skip
+HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+def ray_cluster(
+    engine: EngineName, *, workers: int | None, address: str, num_gpus: float | None, trainers: int | None
+) -> "Ray | None":
+    """The cluster that these options describe; None if workers live on this machine.
+
+    Raises:
+        TunerError: Ray is not installed.
+        BadParameter: An option for Ray is given without it, or Ray has no such part of a GPU.
+    """
+    if engine is not EngineName.RAY:
+        given = {"--ray-address": address, "--num-gpus": num_gpus, "--trainers": trainers}
+        for name, value in given.items():
+            if value not in (None, ""):
+                raise typer.BadParameter("is for --engine ray", param_hint=name)
+        return None
+    if num_gpus is not None and num_gpus > 1 and not num_gpus.is_integer():
+        raise typer.BadParameter(
+            f"{num_gpus:g} is neither a part of one GPU nor a number of them", param_hint="--num-gpus"
+        )
+    if importlib.util.find_spec("ray") is None:
+        raise TunerError("Ray is not installed; pip install 'batch-tuner[ray]'")
+    from tuner.service.ray.engine import Ray
+
+    return Ray(address, workers, trainers or 0, num_gpus)
+
+
+def example(text: str) -> str:
+    """The last lines of a command's help: an example that runs."""
+    return f"[bold]Example:[/bold]  {text}"

@@ -1,0 +1,160 @@
+"""The commands of the service: experiments that outlive a terminal, and the workers that search them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.options import (
+    AddressOption,
+    CheckpointEveryOption,
+    CheckpointsOption,
+    DeviceOption,
+    EngineName,
+    EngineOption,
+    FileArgument,
+    GpusOption,
+    MlflowOption,
+    NameArgument,
+    StoreOption,
+    TrainersOption,
+    example,
+    ray_cluster,
+)
+
+if TYPE_CHECKING:
+    from tuner.records import ExperimentState
+
+service = typer.Typer()
+
+
+@service.command(epilog=example("tuner submit digits"))
+def submit(file: FileArgument, store: StoreOption = None) -> None:
+    """Store an experiment for workers to search: those of `tuner worker`, on any machine."""
+    from tuner import experiment
+    from tuner.records import ExperimentState
+    from tuner.service import locations
+
+    settings = experiment.load(file)
+    with locations.new_store(store) as opened:
+        opened.submit(settings)
+        record = opened.record(settings.name)
+    left = sum(not each.complete for each in record.studies)
+    paused = f"; it is paused: tuner resume {settings.name}" if record.state is ExperimentState.PAUSED else ""
+    print(f"{settings.name} is stored, {left} of {len(record.studies)} studies to be searched{paused}")
+
+
+@service.command(epilog=example("tuner worker --once"))
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is open any more.")] = False,
+    store: StoreOption = None,
+    mlflow: MlflowOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = EngineName.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With Ray: how many. Default: as many as fit into the cluster.")
+    ] = None,
+    ray_address: AddressOption = "",
+    num_gpus: GpusOption = None,
+    trainers: TrainersOption = None,
+    checkpoints: CheckpointsOption = None,
+    checkpoint_every: CheckpointEveryOption = 60,
+) -> None:
+    """Search whatever is submitted, one study at a time, until told to stop.
+
+    Start any number, on any machine that reaches the store. SIGTERM and Ctrl-C hand the study back, within 20 seconds.
+    """
+    from tuner.service import locations
+    from tuner.service.serve import serve, serve_on
+
+    cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
+    tracking, url = locations.tracking_uri(mlflow), locations.store_url(store)
+    locations.refuse_shared(url, tracking)
+    folder = locations.checkpoint_folder(checkpoints, every=checkpoint_every)
+    if cluster is not None:
+        serve_on(cluster, url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
+    elif workers is not None:
+        raise typer.BadParameter("is for --engine ray; start this command once for each", param_hint="--workers")
+    else:
+        serve(url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
+
+
+@service.command(epilog=example("tuner status --watch"))
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Only this one.")] = None,
+    store: StoreOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show how far the experiments in the store are, and who searches them.
+
+    Time left is estimated from the pace of each study since its worker claimed it.
+    """
+    from tuner.cli import printing, status
+    from tuner.service import locations
+
+    with locations.progress_in(store) as progress:
+        if watch:
+            printing.watch(lambda lines: status.status_table(progress.read(name), lines=lines))
+        else:
+            printing.show(status.status_table(progress.read(name)))
+
+
+@service.command(epilog=example("tuner migrate"))
+def migrate(store: StoreOption = None) -> None:
+    """Make the store's tables, or upgrade them: for the role that owns them, where workers may not."""
+    from tuner.service import locations
+
+    with locations.new_store(store) as opened:
+        print(f"{opened.url} is ready")
+
+
+@service.command(epilog=example("tuner pause digits"))
+def pause(name: NameArgument, store: StoreOption = None) -> None:
+    """Let workers hand an experiment's studies back, and take none until it is resumed."""
+    from tuner.records import ExperimentState
+
+    _set_state(name, store, ExperimentState.PAUSED)
+    print(f"{name} is paused; what is finished is stored. tuner resume {name} lets workers go on")
+
+
+@service.command(epilog=example("tuner resume digits"))
+def resume(name: NameArgument, store: StoreOption = None) -> None:
+    """Let workers take a paused experiment again, and the studies that were set aside because they kept failing."""
+    from tuner.records import ExperimentState
+    from tuner.service import locations
+
+    _set_state(name, store, ExperimentState.OPEN)
+    with locations.existing_store(store) as opened:
+        opened.reopen(name)
+    print(f"{name} is open; workers go on where it was stopped")
+
+
+@service.command(epilog=example("tuner cancel digits"))
+def cancel(name: NameArgument, store: StoreOption = None) -> None:
+    """Let workers hand an experiment's studies back and never take them again. Its results stay."""
+    from tuner.records import ExperimentState
+
+    _set_state(name, store, ExperimentState.CANCELLED)
+    print(f"{name} is cancelled; what is finished stays: tuner results {name}")
+
+
+@service.command(epilog=example("tuner doctor"))
+def doctor(store: StoreOption = None, mlflow: MlflowOption = None) -> None:
+    """Check Python, torch, the store, MLflow, disk and time zone; exit 1 if something is broken."""
+    from tuner.cli import printing
+    from tuner.cli.findings import findings_table
+    from tuner.service import doctor as checks
+    from tuner.service import locations
+
+    tracking, url = locations.tracking_uri(mlflow), locations.store_url(store)
+    locations.refuse_shared(url, tracking)
+    findings = list(checks.examine(store_url=url, tracking_uri=tracking, folder=locations.RUNS))
+    printing.show(findings_table(findings))
+    raise typer.Exit(int(any(each.health is checks.Health.BROKEN for each in findings)))
+
+
+def _set_state(name: str, store: str | None, state: "ExperimentState") -> None:
+    """Change whether workers take an experiment."""
+    from tuner.service import locations
+
+    with locations.existing_store(store) as opened:
+        opened.set_state(name, state)

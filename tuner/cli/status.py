@@ -1,0 +1,199 @@
+"""How far the experiments in a store are, who searches them, and how long that may still take."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tuner.cli.printing import new_table, steps_phrase
+from tuner.recorders.progress.status import Standing, StudyState, begun, pace, remaining, time_left
+from tuner.records import ExperimentState, Holder
+from tuner.records.progress import ExperimentProgress, StudyProgress
+
+COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed")
+WORKER_COLUMNS = ("worker", "device", "since", "batch size", "experiment")
+SHORTENED = "experiment"
+"""The column whose words are shortened where a terminal is narrow."""
+LEAST_WIDTH = 10
+"""What is left of them at least."""
+FRAME = 2
+"""Lines that a table needs beside its rows and the lines below it."""
+WORKERS_SHARE = 1 / 3
+"""Share of the lines that workers get where studies alone would fill them."""
+STYLES = {
+    "done": "green",
+    "searching": "cyan",
+    "confirming": "magenta",
+    "set aside": "red",
+    "stopped": "yellow",
+    "paused": "yellow",
+    "waiting": "dim",
+    "cancelled": "dim",
+}
+URGENT = ("searching", "confirming", "set aside")
+PAST = ("done", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A study, or an experiment that is done.
+
+    Attributes:
+        cells: What is said of it in each column after the experiment's name.
+        holder: Who searches it.
+    """
+
+    experiment: str
+    state: str
+    cells: tuple[str, ...]
+    holder: Holder | None = None
+
+
+def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = None) -> RenderableType:
+    """A row for each study; but for one alone, an experiment that is done has one row for all of its studies.
+
+    Workers have a table of their own below: a terminal of 80 columns has no room for both side by side.
+
+    Args:
+        found: The experiments to show.
+        lines: How many there are to show it in; rows that tell least are left out.
+    """
+    if not found:
+        return Text("no experiments yet; `tuner run digits` makes one")
+    rows = [row for each in found for row in _rows(each, alone=len(found) == 1)]
+    below = [line for each in found for line in _below(each)]
+    shown, held = rows, [each for each in rows if each.holder is not None]
+    if lines is not None:
+        room = lines - FRAME - len(below)
+        held = held[: max(0, max(room - len(rows), int(room * WORKERS_SHARE)) - FRAME)]
+        shown = _most_telling(rows, room=max(1, room - len(held) - (FRAME if held else 0)))
+    if hidden := len(rows) - len(shown):
+        below.insert(0, Text(f"and {hidden} more", "dim"))
+    workers = (Text(), _workers_table(held, with_names=len(found) > 1)) if held else ()
+    return Group(_studies_table(shown), *workers, *below)
+
+
+def _studies_table(rows: Sequence[Row]) -> Table:
+    """How far each is; the name of an experiment once."""
+    cells = []
+    for above, row in zip([None, *rows], rows, strict=False):
+        name = "" if above is not None and above.experiment == row.experiment else row.experiment
+        cells.append([Text(name, "bold"), *map(Text, row.cells)])
+        cells[-1][COLUMNS.index("state")].stylize(STYLES[row.state])
+    return _table(COLUMNS, cells)
+
+
+def _workers_table(rows: Sequence[Row], *, with_names: bool) -> Table:
+    """Who searches what, where and since when; the experiment if there are several."""
+    cells = [
+        (holder.worker, holder.device, _since(holder), each.cells[0], each.experiment if with_names else "")
+        for each in rows
+        if (holder := each.holder) is not None
+    ]
+    return _table(WORKER_COLUMNS, [list(map(Text, each)) for each in cells])
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    """A table as narrow as can be, without the columns that would be empty."""
+    filled = [index for index in range(len(columns)) if index == 0 or any(row[index] for row in rows)]
+    table = new_table(*(columns[index] for index in filled))
+    table.box, table.padding = None, (0, 2, 0, 0)
+    table.header_style = "dim"
+    for column in table.columns:
+        column.overflow = "ellipsis"
+        column.no_wrap = column.header != SHORTENED
+        column.min_width = None if column.no_wrap else LEAST_WIDTH
+    for row in rows:
+        for cell in row:
+            cell.no_wrap = True
+        table.add_row(*(row[index] for index in filled))
+    return table
+
+
+def standing(found: ExperimentProgress, study: StudyProgress) -> Standing:
+    """Where a study stands, as a display would know it that had watched it from its beginning."""
+    stands = begun(found.experiment, study.batch_size, round=study.round)
+    stands.done, stands.searched, stands.best = study.done, study.searched, study.best
+    stands.planned += study.probed
+    if study.complete:
+        stands.state, stands.planned = StudyState.DONE, study.done
+    elif study.holder is not None:
+        stands.state = StudyState.CONFIRMING if study.confirmed else StudyState.SEARCHING
+    elif study.error or found.state is not ExperimentState.OPEN:
+        stands.state = StudyState.STOPPED
+    return stands
+
+
+def study_state(found: ExperimentProgress, study: StudyProgress, stands: Standing) -> str:
+    """What happens to a study that stands so, in a word or two."""
+    if study.complete or stands.is_active:
+        return str(stands.state)
+    if study.error:
+        return "set aside"
+    if found.state is not ExperimentState.OPEN:
+        return str(found.state)
+    return "stopped" if study.done or study.failed or study.running else "waiting"
+
+
+def seconds_left(found: ExperimentProgress) -> float | None:
+    """How long an experiment will take, at the pace of each study since its worker claimed it; None if none has one."""
+    paces = {}
+    for each in found.studies:
+        if each.holder is not None and each.latest is not None:
+            measured = pace(each.recent, (each.latest - each.holder.since).total_seconds())
+            if measured is not None:
+                paces[each.batch_size] = measured
+    return time_left([standing(found, each) for each in found.studies], paces)
+
+
+def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
+    """The rows of an experiment."""
+    name = found.experiment.name
+    if found.is_complete and not alone:
+        first, last = found.studies[0].batch_size, found.studies[-1].batch_size
+        sizes = f"{first} - {last}" if last > first else str(first)
+        failed = sum(each.failed for each in found.studies)
+        trials = sum(each.done for each in found.studies)
+        yield Row(name, "done", (sizes, "done", f"{trials}/{trials}", str(failed or ""), "", ""))
+        return
+    for study in found.studies:
+        stands = standing(found, study)
+        state = study_state(found, study, stands)
+        cells = (
+            str(study.batch_size),
+            f"{state}, round {study.round}" if study.round > 1 else state,
+            f"{stands.done}/{stands.planned}",
+            str(study.failed or ""),
+            "" if study.best is None else steps_phrase(study.best),
+            steps_phrase(median(study.reported)) if study.reported else "",
+        )
+        yield Row(name, state, cells, study.holder)
+
+
+def _most_telling(rows: Sequence[Row], *, room: int) -> list[Row]:
+    """As many rows as there is room for, in their order: what happens now before what is to come and what is past."""
+    urgency = {**dict.fromkeys(URGENT, 0), **dict.fromkeys(PAST, 2)}
+    kept = sorted(range(len(rows)), key=lambda index: urgency.get(rows[index].state, 1))[:room]
+    return [rows[index] for index in sorted(kept)]
+
+
+def _below(found: ExperimentProgress) -> Iterable[Text]:
+    """What is said of an experiment below the table: how long it will take, and what was set aside."""
+    name = found.experiment.name
+    if any(each.holder is not None for each in found.studies):
+        left = remaining(seconds_left(found))
+        yield Text(f"{name}: {left}, at the pace since each study was claimed", "dim")
+    for each in found.studies:
+        if each.error:
+            advice = "" if found.state is ExperimentState.CANCELLED else f"; tuner resume {name} opens it again"
+            yield Text(f"{name}, batch size {each.batch_size} was set aside: {each.error}{advice}", "red")
+
+
+def _since(holder: Holder) -> str:
+    """The time of a claim; of one that is older than today, the day."""
+    since = holder.since.astimezone()
+    return f"{since:%H:%M}" if since.date() == datetime.now(UTC).astimezone().date() else f"{since:%Y-%m-%d}"

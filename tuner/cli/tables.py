@@ -1,0 +1,238 @@
+"""Results, edges and what else is printed, as tables for a terminal."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
+from tuner.analysis.optimum.confirmation import Confirmation
+from tuner.analysis.scaling.curve import ScalingCurve
+from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
+from tuner.analysis.sensitivity.summary import Sensitivity
+from tuner.analysis.summary import Edges, Results, StudyResults
+from tuner.cli.printing import new_table, steps_phrase
+from tuner.errors import ReportError
+from tuner.experiment import Experiment
+from tuner.recorders import StudyBroken
+from tuner.records import ExperimentState
+from tuner.trial import Value
+
+if TYPE_CHECKING:
+    from tuner.analysis.scaling.explanation import Explanation
+    from tuner.service.runs import RunOutcome
+
+ADVICE = {
+    ExperimentState.OPEN: "the same command goes on",
+    ExperimentState.PAUSED: "{name} is paused; tuner resume {name} opens it again",
+    ExperimentState.CANCELLED: "{name} was cancelled",
+}
+"""What to do about an experiment that is not complete."""
+CONFIRMED = ("confirmed", "interval", "bias", "reached")
+"""The winner's median over fresh seeds, its interval, how much the search was biased, and how many seeds got there."""
+STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
+
+
+def results_table(found: Results) -> RenderableType:
+    """Steps to target at each batch size, and below them the optimum's hyperparameters; as far as there are any."""
+    goal = found.experiment.goal
+    question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
+    parts: list[RenderableType] = [Text.assemble((found.experiment.name, "bold"), question)]
+    if searched := [each for each in found.studies if each.trials.finished]:
+        parts += [_steps_table(searched), *(Text(each, "dim") for each in _results_legend(found))]
+    if any(each.best is not None for each in searched):
+        parts.append(_optima_table(searched, list(found.experiment.space.parameters)))
+    parts += [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
+    if waiting := [str(each.batch_size) for each in found.studies if not each.trials.finished]:
+        parts.append(Text(f"no results yet: batch size {', '.join(waiting)}"))
+    return Group(*parts)
+
+
+def _steps_table(studies: Sequence[StudyResults]) -> Table:
+    """Steps to target, as searched and, if any study is so far, as confirmed."""
+    confirmed = any(each.confirmed is not None for each in studies)
+    table = new_table("batch size", "searched", *(CONFIRMED if confirmed else ()), "at an edge")
+    for study in studies:
+        searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
+        cells = _confirmed_cells(study.confirmed) if confirmed else ()
+        table.add_row(str(study.batch_size), searched, *cells, _flags(study.edges))
+    return table
+
+
+def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Table:
+    """The hyperparameters of winners, or of the best search trials before there is one."""
+    table = new_table("batch size", *names)
+    for study in studies:
+        if study.confirmed is not None:
+            point = study.confirmed.hyperparameters
+        elif study.best is not None:
+            point = study.best.plan.hyperparameters
+        else:
+            continue
+        table.add_row(str(study.batch_size), *(_value(point[name]) for name in names))
+    return table
+
+
+def _results_legend(found: Results) -> Iterator[str]:
+    """What the columns of the results mean, and how much too good the searches looked."""
+    searched = "searched: the best trial, too good by its choice"
+    confirmed = next((each.confirmed for each in found.studies if each.confirmed is not None), None)
+    if confirmed is not None:
+        yield f"{searched}; confirmed: the winner's median over fresh seeds"
+        yield f"interval: covers the median over all seeds with {confirmed.interval.coverage:.0%} probability"
+    elif any(each.best is not None for each in found.studies):
+        yield searched
+    bias = found.selection_bias
+    if bias is not None:
+        unreached = f", and without limit in {bias.unreached}" if bias.unreached else ""
+        count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
+        yield f"bias: confirmed over searched; {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
+
+
+def _told(study: StudyResults) -> Iterator[str]:
+    """What the table does not show: the rounds if there were several, and what was tried in vain."""
+    yield from study.story
+    if study.unreached is not None:
+        yield study.unreached.sentence
+
+
+def run_summary(outcome: "RunOutcome", trouble: str) -> RenderableType:
+    """What to do after a run, and what went wrong in it."""
+    name = outcome.results.experiment.name
+    lines = list(_broken(outcome.broken))
+    if trouble:
+        lines.append(Text(f"the report is not in MLflow: {trouble}", "yellow"))
+    if outcome.interrupted:
+        lines.append(Text("stopped before the end; the same command goes on from here", "bold"))
+    elif missing := [str(each.batch_size) for each in outcome.results.studies if not each.complete]:
+        advice = ADVICE[outcome.state].format(name=name)
+        lines.append(Text(f"not complete: batch size {', '.join(missing)}; {advice}", "bold"))
+    if isinstance(outcome.report, ReportError):
+        lines.append(Text(f"{outcome.report}: tuner report {name} --output FOLDER", "yellow"))
+    else:
+        lines.append(Text.assemble("report: ", (str(outcome.report), "bold")))
+    lines.append(Text(f"more:   tuner results {name} | tuner edges {name} | tuner dashboard | tuner mlflow", "dim"))
+    return Group(*lines)
+
+
+def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
+    """Why studies broke, each reason once, with where it happened if that helps."""
+    for reason in dict.fromkeys(each.reason for each in studies):
+        alike = [each for each in studies if each.reason == reason]
+        if alike[0].details:
+            yield Text(alike[0].details.rstrip(), "dim")
+        yield Text(f"batch size {', '.join(str(each.batch_size) for each in alike)} broke: {reason}", "bold red")
+
+
+def edges_table(found: Edges) -> RenderableType:
+    """Where each optimum lies in its search space."""
+    table = new_table("batch size", "parameter", "position", "verdict", "confidence", "")
+    for batch_size, edge in found.verdicts:
+        verdict = Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, ""))
+        sentence = "" if edge.verdict is Verdict.INSIDE else edge.sentence
+        cells = (f"{edge.position:.2f}", verdict, f"{edge.confidence:.0%}", Text(sentence))
+        table.add_row(str(batch_size), Text(edge.parameter), *cells)
+    title = ": where each optimum lies in its range, 0 to 1, and how probably widening it would help"
+    return Group(Text.assemble((found.experiment, "bold"), title), table)
+
+
+def sensitivity_table(found: Sensitivity) -> RenderableType:
+    """How far each parameter may be off and how important it is; below, what share of the space trains."""
+    values = new_table("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
+    spaces = new_table("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
+    for study in found.studies:
+        for index, profile in enumerate(study.profiles):
+            weight = study.importances.get(profile.parameter)
+            values.add_row(
+                str(study.batch_size) if index == 0 else "",
+                Text(profile.parameter),
+                _value(study.optimum[profile.parameter]),
+                *map(_tolerance, profile.tolerances),
+                "-" if weight is None else f"{weight:.0%}",
+                end_section=index == len(study.profiles) - 1,
+            )
+        if not study.optimum:
+            values.add_row(str(study.batch_size), Text("nothing reached the target", "dim"), end_section=True)
+        each = study.shares
+        near = "-" if each.near is None else each.near.phrase
+        decided = (each.reaching.phrase, near, each.diverging.phrase)
+        spaces.add_row(str(study.batch_size), str(each.points), str(each.cut), *decided)
+    name = (found.experiment.name, "bold")
+    return Group(
+        Text.assemble(name, ": values that allow steps within 1.1x and 2x of the optimum's, the rest tuned to them"),
+        values,
+        Text(
+            "importance: the share of all variation over the space, on its scales, diverged trials included (fANOVA)",
+            "dim",
+        ),
+        Text.assemble("\n", name, ": what share of the space does so, from points that no result led to"),
+        spaces,
+        Text("95 % intervals; a point that was cut before it showed what it does counts both ways", "dim"),
+    )
+
+
+def predictions_table(experiment: Experiment, curve: ScalingCurve) -> RenderableType:
+    """The optimum at each batch size as computed, without a run."""
+    names = list(experiment.space.parameters)
+    never = bool(curve.unreached)
+    table = new_table("batch size", "steps", *names, *([""] if never else []))
+    for point in curve.points:
+        values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
+        table.add_row(str(point.batch_size), steps_phrase(point.steps), *values, *([point.reason] if never else []))
+    goal = experiment.goal
+    return Group(
+        Text.assemble(
+            (experiment.name, "bold"),
+            f": fewest steps to {goal.metric} below {goal.below:g}, computed",
+        ),
+        table,
+    )
+
+
+def explanation_table(experiment: str, found: "Explanation", report: Path) -> RenderableType:
+    """Measured steps beside those of the noisy quadratic model fitted to them."""
+    names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
+    table = new_table("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
+    for measured, point in zip(found.measured.points, found.curve.points, strict=True):
+        reached = math.isfinite(measured.steps) and math.isfinite(point.steps)
+        ratio = f"{point.steps / measured.steps:.2f}" if reached else "-"
+        values = [_value(point.hyperparameters[name]) if name in point.hyperparameters else "-" for name in names]
+        table.add_row(str(point.batch_size), steps_phrase(measured.steps), steps_phrase(point.steps), ratio, *values)
+    drawn = Text.assemble("both curves: ", (str(report), "bold"))
+    return Group(Text.assemble((experiment, "bold"), ": ", found.sentence), table, drawn)
+
+
+def _tolerance(tolerance: Tolerance) -> str:
+    """An interval in words: an end that is only the range's own is none."""
+    if tolerance.low_open and tolerance.high_open:
+        return "anywhere"
+    if tolerance.low_open:
+        return f"up to {_value(tolerance.high)}"
+    if tolerance.high_open:
+        return f"from {_value(tolerance.low)}"
+    return f"{_value(tolerance.low)} to {_value(tolerance.high)}"
+
+
+def _confirmed_cells(confirmed: Confirmation | None) -> tuple[str, ...]:
+    """The columns of `CONFIRMED`."""
+    if confirmed is None:
+        return ("-",) * len(CONFIRMED)
+    interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
+    bias = f"{confirmed.selection_bias:.2f}x" if math.isfinite(confirmed.steps) else "-"
+    return steps_phrase(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
+
+
+def _value(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _flags(verdicts: Sequence[EdgeVerdict]) -> Text:
+    """The verdicts that are not `inside`."""
+    flagged = [each for each in verdicts if each.verdict in STYLES]
+    words = (Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
+             for each in flagged)  # fmt: skip
+    return Text("\n").join(words) if flagged else Text("inside" if verdicts else "-")

@@ -1,0 +1,26 @@
+"""What a user writes: an experiment's file, its search space, its goal, and the components that it names."""
+
+from tuner.experiment.definition import (
+    ConfirmationSettings,
+    Experiment,
+    GoalSettings,
+    SearchSettings,
+    from_table,
+    read_space,
+    space_table,
+)
+from tuner.experiment.files import load, parse, preset_text, presets
+
+__all__ = [
+    "ConfirmationSettings",
+    "Experiment",
+    "GoalSettings",
+    "SearchSettings",
+    "from_table",
+    "load",
+    "parse",
+    "preset_text",
+    "presets",
+    "read_space",
+    "space_table",
+]

@@ -1,0 +1,200 @@
+"""An experiment: one workload searched over a list of batch sizes. Its fields are the keys of its TOML file."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Annotated
+
+from annotated_types import Ge, Gt, MinLen
+from pydantic import AllowInfNan
+
+from tuner.errors import ConfigError, Problem
+from tuner.experiment.components import build
+from tuner.experiment.goals import ReachTarget
+from tuner.experiment.settings import Reader, Table, fill, read, table_of
+from tuner.experiment.space import Choice, Fixed, Parameter, Range, SearchSpace
+from tuner.objective import Objective
+
+Count = Annotated[int, Ge(1)]
+
+
+def _read_name(given: object) -> str:
+    """A name that can be a file's and part of another name. Raises `ConfigError`."""
+    if isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given):
+        return given
+    raise ConfigError([Problem("", f"must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2, not {given!r}")])
+
+
+def _read_budget(given: object) -> object:
+    """One number of steps, or one for each batch size. Raises `ConfigError`."""
+    return read(Mapping[Count, Count] if isinstance(given, Mapping) else Count, given)
+
+
+def read_space(given: object) -> SearchSpace:
+    """The space, from a table of tables. Raises `ConfigError`."""
+    problems: list[Problem] = []
+    parameters: dict[str, Parameter] = {}
+    for name, table in table_of(given, example="{ learning_rate = { ... } }").items():
+        try:
+            parameters[name] = _read_parameter(table)
+        except ConfigError as error:
+            problems += [each.under(name) for each in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return SearchSpace(parameters)
+
+
+def _read_parameter(given: object) -> Parameter:
+    """A range, a choice or a fixed value, told apart by its keys. Raises `ConfigError`."""
+    table = table_of(given, example='{ low = 1e-3, high = 10, scale = "log" }')
+    if "options" in table:
+        return fill(Choice, table, owner="a choice")
+    if "value" in table:
+        return fill(Fixed, table, owner="a fixed value")
+    return fill(Range, table, owner="a range")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """How each study is searched.
+
+    Attributes:
+        sampler: The sampler's table.
+        points: Points to search at each batch size.
+        width: Points in flight at once.
+        ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
+        slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
+        optimism: A trial is cut early if it had to decline this many times more steeply than it does to reach the
+            target before its cap (`tuner.experiment.early_stopping`); infinite for never.
+        probes: Trials that are run beyond each side of the space that may hide the optimum; 0 for none.
+        max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
+            that side widened; 1 for never.
+        round_points: Points that each later round adds.
+        warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
+    """
+
+    sampler: Mapping[str, object]
+    points: Count = 50
+    width: Count = 8
+    ask_ahead: Annotated[int, Ge(0)] = 4
+    slack: Annotated[float, Ge(1.0)] = 2.0
+    optimism: Annotated[float, Ge(1.0)] = 8.0
+    probes: Annotated[int, Ge(0)] = 4
+    max_rounds: Count = 4
+    round_points: Count = 30
+    warm_start: bool = False
+
+    def points_by(self, round: int) -> int:
+        """Points that a study has when this round has been searched."""
+        return self.points + self.round_points * (round - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationSettings:
+    """How the winner is confirmed over fresh seeds.
+
+    Attributes:
+        candidates: How many of the best points are run again.
+        choose_seeds: Seeds for each, which choose the winner by its median.
+        report_seeds: Other seeds for the winner, which give the reported number, uncapped.
+    """
+
+    candidates: Count = 3
+    choose_seeds: Count = 5
+    report_seeds: Count = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GoalSettings:
+    """What every trial is for: to bring `metric` below `below` in few steps.
+
+    Attributes:
+        within_steps: The budget of a trial: one for all batch sizes, or a table `{ 8 = 4000, 64 = 600 }` of each.
+    """
+
+    metric: str
+    below: Annotated[float, Gt(0), AllowInfNan(False)]
+    within_steps: Annotated[int | Mapping[int, int], Reader(_read_budget)]
+
+    def at(self, batch_size: int) -> ReachTarget:
+        """The goal of a study. Raises `KeyError` if no budget is given for its batch size."""
+        each = self.within_steps
+        return ReachTarget(self.metric, self.below, each[batch_size] if isinstance(each, Mapping) else each)
+
+    @property
+    def budget(self) -> str:
+        """The budget, for a person: `4,000 steps` or `600 to 4,000 steps`."""
+        if not isinstance(self.within_steps, Mapping):
+            return f"{self.within_steps:,} steps"
+        return f"{min(self.within_steps.values()):,} to {max(self.within_steps.values()):,} steps"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is measured, all of it; where it runs is not part of it.
+
+    Attributes:
+        objective: The workload's table.
+    """
+
+    name: Annotated[str, Reader(_read_name)]
+    batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
+    objective: Mapping[str, object]
+    goal: GoalSettings
+    space: Annotated[SearchSpace, Reader(read_space)]
+    search: SearchSettings
+    confirmation: ConfirmationSettings = ConfirmationSettings()
+    seed: Annotated[int, Ge(0)] = 0
+
+    def __post_init__(self) -> None:
+        if len(set(self.batch_sizes)) < len(self.batch_sizes):
+            raise ValueError("batch_sizes holds the same size twice")
+        if isinstance(self.goal.within_steps, Mapping):
+            for size in sorted(set(self.batch_sizes) ^ set(self.goal.within_steps)):
+                wrong = "has no budget for" if size in self.batch_sizes else "has a budget for the unknown"
+                raise ValueError(f"goal.within_steps {wrong} batch size {size}; give one for each of batch_sizes")
+
+    @cached_property
+    def digest(self) -> str:
+        """Identifies the settings, but for those at their defaults: it outlives versions that add settings."""
+        given = _plain(self, with_defaults=False)
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+    def to_table(self) -> dict[str, object]:
+        """The settings as plain values, defaults filled in: what `from_table` reads."""
+        return _plain(self)  # type: ignore[return-value]
+
+    def build_objective(self) -> Objective:
+        """The workload. Imports the training code, and loads its data when asked for. Raises `ConfigError`."""
+        return build("objectives", self.objective, Objective)
+
+
+def space_table(space: SearchSpace) -> dict[str, object]:
+    """A space as plain values: what `read_space` reads."""
+    return _plain(space)  # type: ignore[return-value]
+
+
+def _plain(value: object, *, with_defaults: bool = True) -> object:
+    """Dataclasses and mappings as dictionaries of plain values; a space as the table of its parameters."""
+    if isinstance(value, SearchSpace):
+        return _plain(value.parameters, with_defaults=with_defaults)
+    if is_dataclass(value):
+        shown = [each for each in fields(value) if with_defaults or getattr(value, each.name) != each.default]
+        return {each.name: _plain(getattr(value, each.name), with_defaults=with_defaults) for each in shown}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each, with_defaults=with_defaults) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, with_defaults=with_defaults) for each in value]
+    return value
+
+
+def from_table(table: Table) -> Experiment:
+    """An experiment from its settings, without touching the code it names.
+
+    Raises:
+        ConfigError: Every problem of the settings themselves.
+    """
+    return fill(Experiment, table, owner="an experiment")

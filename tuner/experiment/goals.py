@@ -1,0 +1,102 @@
+"""Goals: what trials are for. A goal decides when a trial ends, how, and which number the sampler is told."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.experiment.early_stopping import is_hopeless
+from tuner.trial import Measurement, Outcome, TrialResult
+
+TRAIN_LOSS = "train/loss"
+DIVERGENCE_GRACE = 20
+"""Steps before a training loss above its initial value counts as divergence."""
+DIVERGENCE_PATIENCE = 3
+"""Successive measurements above the initial training loss that make a trial infeasible."""
+
+
+class Goal(Protocol):
+    """What the search asks of every trial."""
+
+    def judge(
+        self, curve: Sequence[Measurement], *, cap: int | None = None, optimism: float = math.inf
+    ) -> TrialResult | None:
+        """How a trial with this curve ended, or None while it should go on.
+
+        Args:
+            curve: What it has measured.
+            cap: A limit in steps, lower than the budget.
+            optimism: A trial is cut early if its outlook is worse than this (`tuner.experiment.early_stopping`).
+        """
+        ...
+
+    def loss(self, result: TrialResult) -> float:
+        """The finite number to minimise, comparable over every outcome."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReachTarget:
+    """Reach a target in as few steps as possible (Shallue et al. 2019, arXiv 1811.03600).
+
+    Steps to target is the first measured step at which `metric` is strictly below `below`. A trial that needs more
+    than `within_steps` steps is censored; one whose training loss stops being finite, or stays above its initial
+    value, is infeasible.
+
+    Raises:
+        ValueError: The target or the budget is not positive.
+    """
+
+    metric: str
+    below: float
+    within_steps: int
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.below) and self.below > 0):
+            raise ValueError(f"below = {self.below:g} must be a positive number")
+        if self.within_steps < 1:
+            raise ValueError(f"within_steps = {self.within_steps} must be at least 1")
+
+    def judge(
+        self, curve: Sequence[Measurement], *, cap: int | None = None, optimism: float = math.inf
+    ) -> TrialResult | None:
+        last = curve[-1]
+        limit = self.within_steps if cap is None else min(cap, self.within_steps)
+        if len(curve) > 1 and curve[-2].step >= limit:  # the cap has fallen below where it was already
+            return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
+        if diverged(curve):
+            return TrialResult(Outcome.INFEASIBLE, last.step, limit, tuple(curve))
+        if last.metrics[self.metric] < self.below and last.step <= limit:
+            return TrialResult(Outcome.ACHIEVED, last.step, limit, tuple(curve))
+        if last.step >= limit:
+            return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
+        if is_hopeless(curve, metric=self.metric, below=self.below, limit=limit, optimism=optimism):
+            return TrialResult(Outcome.CENSORED, last.step, limit, tuple(curve))
+        return None
+
+    def loss(self, result: TrialResult) -> float:
+        """`log2(steps)`; for a trial that fell short, `log2` of its limit and of how far its best metric missed.
+
+        That extrapolates a metric falling as `1 / steps`: crude, but ordered as the truth is, continuous across the
+        target, and on the scale of the other losses, so that a Gaussian process is not bent by it. A diverged trial
+        counts as twice as far: the best it reached still says on which side the feasible region lies.
+        """
+        if result.outcome is Outcome.ACHIEVED:
+            return math.log2(result.steps)
+        values = [each.metrics[self.metric] for each in result.curve]
+        finite = [value for value in values if math.isfinite(value)] or [self.below]
+        shortfall = math.log2(max(min(finite) / self.below, 1.0))
+        return math.log2(result.limit) + shortfall + (result.outcome is Outcome.INFEASIBLE)
+
+
+def diverged(curve: Sequence[Measurement]) -> bool:
+    """Whether training has failed: a loss that is not finite, or three in a row above the first after step 20."""
+    if not math.isfinite(curve[-1].metrics[TRAIN_LOSS]):
+        return True
+    recent = curve[-DIVERGENCE_PATIENCE:]
+    initial = curve[0].metrics[TRAIN_LOSS]
+    return (
+        len(recent) == DIVERGENCE_PATIENCE
+        and recent[0].step > DIVERGENCE_GRACE
+        and all(each.metrics[TRAIN_LOSS] > initial for each in recent)
+    )

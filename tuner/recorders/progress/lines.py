@@ -1,0 +1,102 @@
+"""Progress as plain lines, for logs and pipes."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import IO
+
+from tuner.analysis.edges.widening import widenings
+from tuner.experiment import Experiment
+from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
+from tuner.recorders.progress.status import Standing, Standings, duration, headline, remaining
+from tuner.records import StudyRecord
+
+PARTS = 5
+"""A study tells of each of this many parts of its trials."""
+
+
+class LineProgress:
+    """Prints a line when a study starts, finds a better point, has run another fifth of its trials, and ends.
+
+    Args:
+        stream: Where to. When nobody reads it any more (`tuner run digits | head`), nothing more is said.
+        clock: Counts seconds.
+        prefix: What each line begins with.
+    """
+
+    def __init__(self, stream: IO[str], *, clock: Callable[[], float] = time.monotonic, prefix: str = "") -> None:
+        self._stream = stream
+        self._prefix = prefix
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._standings: Standings | None = None
+
+    def open(self, experiment: Experiment) -> None:
+        self._standings = Standings(experiment, now=self._clock())
+        self._say(headline(experiment))
+
+    def record(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Notice):
+                self._say(event.text)
+            elif self._standings is not None:
+                for line in _lines(self._standings, event, now=self._clock()):
+                    self._say(line)
+
+    def close(self) -> None:
+        if self._standings is not None:
+            done, planned = self._standings.done, self._standings.planned
+            self._say(f"{done} of {planned} trials in {duration(self._standings.elapsed(self._clock()))}")
+
+    def _say(self, line: str) -> None:
+        try:
+            print(f"{self._prefix}{line}", file=self._stream, flush=True)
+        except (OSError, ValueError):  # The reader has gone, or the stream is closed: training goes on.
+            self._standings = None
+
+
+def _lines(standings: Standings, event: Event, *, now: float) -> Iterator[str]:
+    """Takes an event into account, and yields what there is to say of it."""
+    match event:
+        case StudyStarted(study):
+            standings.apply(event, now=now)
+            standing = standings.studies[study.batch_size]
+            so_far = f"{_begins(study)}, {_so_far(standing)}" if standing.done else "starts"
+            yield f"batch size {study.batch_size}: {so_far}"
+        case StudyFinished(study):
+            standings.apply(event, now=now)
+            yield f"batch size {study.batch_size}: done, {_so_far(standings.studies[study.batch_size])}"
+        case StudyBroken(batch_size, reason):
+            standings.apply(event, now=now)
+            yield f"batch size {batch_size}: broken: {reason}"
+        case TrialFinished(batch_size):
+            before = replace(standings.studies[batch_size])
+            standings.apply(event, now=now)
+            standing = standings.studies[batch_size]
+            if standing.best != before.best:
+                yield f"batch size {batch_size}: best {standing.best:,} steps, found by {_named(event)}"
+            if before.done * PARTS // standing.planned < standing.done * PARTS // standing.planned < PARTS:
+                left = remaining(standings.time_left())
+                yield f"batch size {batch_size}: {standing.activity}, {_so_far(standing)}; {left}"
+        case _:
+            standings.apply(event, now=now)
+
+
+def _begins(study: StudyRecord) -> str:
+    """How a study goes on: where it was, or in a round just opened."""
+    if not study.earlier or study.trials:
+        return "goes on"
+    wider = ", ".join(each.phrase for each in widenings(study.earlier[-1].space, study.space))
+    return f"round {study.round} begins ({wider})"
+
+
+def _named(event: TrialFinished) -> str:
+    """A trial, for a person."""
+    return f"trial {event.trial.number}" + (f" of round {event.round}" if event.round > 1 else "")
+
+
+def _so_far(standing: Standing) -> str:
+    """What a study has come to."""
+    best = "" if standing.best is None else f", best {standing.best:,} steps"
+    return f"{standing.done} of {standing.planned} trials{best}, {standing.steps:,} steps spent"

@@ -1,0 +1,38 @@
+"""What was measured, as frozen values. Analysis and reports read these and nothing else."""
+
+from tuner.records.experiments import ExperimentRecord, ExperimentState
+from tuner.records.studies import Holder, StudyRecord, study_name
+from tuner.records.trials import (
+    CONFIRMATION,
+    SHOWN,
+    Curve,
+    LearningRateRule,
+    Origin,
+    PointRun,
+    Role,
+    TrialEnd,
+    TrialPlan,
+    TrialRecord,
+    TrialState,
+    shown,
+)
+
+__all__ = [
+    "CONFIRMATION",
+    "SHOWN",
+    "Curve",
+    "ExperimentRecord",
+    "ExperimentState",
+    "Holder",
+    "LearningRateRule",
+    "Origin",
+    "PointRun",
+    "Role",
+    "StudyRecord",
+    "TrialEnd",
+    "TrialPlan",
+    "TrialRecord",
+    "TrialState",
+    "shown",
+    "study_name",
+]

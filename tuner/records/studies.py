@@ -1,0 +1,81 @@
+"""Studies as stored: the search of a workload at one batch size, round by round."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tuner.experiment.space import SearchSpace
+from tuner.records.trials import Role, TrialRecord
+from tuner.trial import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who claimed a study last, and has not handed it back. It may have died since: the store knows (`claimed`).
+
+    Attributes:
+        worker: Its host and process.
+        device: Where it was told to train, as torch names it, or `auto`.
+        since: UTC, by the worker's clock.
+    """
+
+    worker: str
+    device: str
+    since: datetime
+
+
+def study_name(experiment: str, batch_size: int, round: int) -> str:
+    """What a study is called wherever it is shown: in Optuna, its dashboard and MLflow.
+
+    >>> study_name("digits", 64, 1)
+    'digits/batch_size=64/round=1'
+    """
+    return f"{experiment}/batch_size={batch_size}/round={round}"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """The search of a workload at one batch size: one round of it, and those before.
+
+    Attributes:
+        complete: Whether search and confirmation are done; of an earlier round, that the next has been opened.
+        trials: Those of this round, in order of number.
+        earlier: The rounds before this one, oldest first, each by itself. Their spaces lie within this one's.
+        holder: The worker that searches it; None of an earlier round.
+        error: Why it was set aside; empty if it was not, and of an earlier round.
+    """
+
+    batch_size: int
+    round: int
+    space: SearchSpace
+    complete: bool
+    trials: tuple[TrialRecord, ...]
+    earlier: tuple["StudyRecord", ...] = ()
+    holder: Holder | None = None
+    error: str = ""
+
+    @property
+    def rounds(self) -> tuple["StudyRecord", ...]:
+        """Every round by itself, oldest first, this one last."""
+        return (*self.earlier, replace(self, earlier=(), holder=None, error=""))
+
+    def all_trials(self, *roles: Role) -> tuple[TrialRecord, ...]:
+        """The trials of these roles, of all rounds. A probe that the space has been widened over counts as search."""
+        return tuple(each for study in (*self.earlier, self) for each in study.trials if self._role(each) in roles)
+
+    def finished(self, *roles: Role) -> tuple[TrialRecord, ...]:
+        """The trials with a result, of these roles, of all rounds."""
+        return tuple(each for each in self.all_trials(*roles) if each.end is not None)
+
+    def _role(self, trial: TrialRecord) -> Role:
+        role = trial.plan.role
+        return Role.SEARCH if role is Role.PROBE and trial.plan.hyperparameters in self.space else role
+
+    @property
+    def incumbent(self) -> int | None:
+        """The fewest steps to target that a search trial took, of all rounds; None if none reached it."""
+        return self.fewest_steps(Role.SEARCH)
+
+    def fewest_steps(self, role: Role) -> int | None:
+        """The fewest steps to target that a trial of this role took, of all rounds; None if none reached it."""
+        ends = (each.end for each in self.finished(role))
+        return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)

@@ -1,0 +1,170 @@
+"""Trials as planned and as stored, and their curves."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tuner.trial import Measurement, Outcome, Value
+
+
+class Role(StrEnum):
+    """What a trial was run for.
+
+    To search, to probe what lies just beyond the space, to choose the winner on fresh seeds, or to report it on others.
+    """
+
+    SEARCH = "search"
+    PROBE = "probe"
+    CHOOSE = "choose"
+    REPORT = "report"
+
+
+CONFIRMATION = (Role.CHOOSE, Role.REPORT)
+"""The roles of trials that confirm a search's winner."""
+
+
+class TrialState(StrEnum):
+    """Where a trial stands. `FAILED` ended without a result (interrupted or broken); its point is trained again."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class LearningRateRule(StrEnum):
+    """What the optimum's learning rate does when the batch size grows by a factor, as a rule of thumb says."""
+
+    SAME = "as it is"
+    LINEAR = "linear"
+    SQUARE_ROOT = "square root"
+
+    def factor(self, growth: float) -> float:
+        """What the learning rate is multiplied by when the batch size is multiplied by `growth`."""
+        return {
+            LearningRateRule.SAME: 1.0,
+            LearningRateRule.LINEAR: growth,
+            LearningRateRule.SQUARE_ROOT: math.sqrt(growth),
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a point came from that a study took over from another batch size.
+
+    Attributes:
+        batch_size: The other batch size.
+        round, trial: Round and number of the search trial there that had found the optimum.
+        rule: How its learning rate was carried over.
+    """
+
+    batch_size: int
+    round: int
+    trial: int
+    rule: LearningRateRule
+
+    @property
+    def phrase(self) -> str:
+        """The origin, for a person.
+
+        >>> Origin(128, 1, 17, LearningRateRule.LINEAR).phrase
+        'batch size 128, linear scaling'
+        """
+        scaled = self.rule if self.rule is LearningRateRule.SAME else f"{self.rule} scaling"
+        return f"batch size {self.batch_size}, {scaled}"
+
+
+@dataclass(frozen=True, slots=True)
+class PointRun:
+    """A run of a point that is wanted.
+
+    Attributes:
+        point: The point's number, counted on through the rounds of its batch size; of probes down from -1.
+        repeat: Which of the point's seeds; 0 is the search's own.
+        origin: The optimum of another batch size that the search took it from; None for all other points.
+    """
+
+    point: int
+    repeat: int
+    role: Role
+    hyperparameters: Mapping[str, Value]
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPlan:
+    """A trial before it runs: which point, why, and everything needed to run it again.
+
+    Attributes:
+        point: The point's number, counted on through the rounds of its batch size; of probes down from -1.
+        repeat: Which of the point's seeds this is; 0 is the search's own.
+        lanes: Lanes of the trainer it runs in.
+        device: Device of that trainer.
+        origin: As in `PointRun`.
+    """
+
+    point: int
+    repeat: int
+    role: Role
+    seed: int
+    hyperparameters: Mapping[str, Value]
+    lanes: int
+    device: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnd:
+    """How a trial ended, without its curve (`TrialResult` has both).
+
+    Attributes:
+        outcome, steps, limit, spent: As in `TrialResult`.
+        loss: What the sampler was told.
+        final: The metrics of the last measurement.
+    """
+
+    outcome: Outcome
+    steps: int
+    limit: int
+    spent: int
+    loss: float
+    final: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A trial as stored.
+
+    Attributes:
+        number: Its number within its round, as Optuna counts.
+        end: Present exactly when `state` is `FINISHED`.
+        reason: Why it failed, when `state` is `FAILED`.
+        started, ended: UTC.
+        round: The round it was run in. Round and number identify a trial of a batch size.
+    """
+
+    number: int
+    plan: TrialPlan
+    state: TrialState
+    end: TrialEnd | None
+    reason: str
+    started: datetime
+    ended: datetime | None
+    round: int = 1
+
+
+Curve = tuple[Measurement, ...]
+"""What a trial measured, oldest first."""
+
+SHOWN = 16
+"""Measurements of a curve that MLflow and optuna-dashboard get: enough to draw it. The dashboard reads those of all
+trials at once, and MLflow takes 80 microseconds of processor time for each value, on the machine that trains."""
+
+
+def shown(curve: Sequence[Measurement]) -> Curve:
+    """What views get of a curve: some of it, evenly spread over its measurements, the first and the last among them."""
+    last = len(curve) - 1
+    if last < SHOWN:
+        return tuple(curve)
+    return tuple(curve[round(last * index / (SHOWN - 1))] for index in range(SHOWN))

@@ -1,0 +1,101 @@
+"""The search of one study by a Gaussian process: the next point is where most improvement is expected.
+
+Ours and not Optuna's, because it sees the effective learning rate as a column of its own, is ready in a tenth of a
+second at fifty trials, and looks for the next point around the best ones as closely as their valley is narrow.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from tuner.analysis.models import gaussian_process
+from tuner.analysis.models.columns import Columns
+from tuner.experiment.sequences import halton_point
+from tuner.experiment.space import SearchSpace
+from tuner.trial import Value, hash_seed
+
+Array = NDArray[np.float64]
+
+WORST = 4.0
+"""Losses more than this above the best count as this much: beyond a cliff, how far says nothing."""
+ANYWHERE = 512
+"""Candidates all over the space."""
+BEST = 5
+"""The best trials, around which more candidates lie."""
+AROUND = 40
+"""Candidates around each of these, at each distance."""
+DISTANCES = (0.15, 0.05, 0.015)
+"""Standard deviations of these candidates' steps, as shares of a range."""
+SWITCHED = 0.2
+"""Share of these candidates whose choices are drawn anew."""
+
+
+class ExpectedImprovement:
+    """Suggestions by expected improvement (Jones, Schonlau and Welch 1998) over the best that the process expects.
+
+    Not over the best loss, which is the luckiest of many. Points in flight count as coming out as expected (Ginsbourger
+    et al. 2010, the kriging believer), so that several asked at once differ.
+
+    Args:
+        space: Where to search.
+        seed: The study's.
+        startup: Results to wait for before they are modelled; until then points are quasi-random.
+        noise: Standard deviation of log2 steps between seeds, about.
+    """
+
+    def __init__(self, space: SearchSpace, *, seed: int, startup: int, noise: float) -> None:
+        self._space, self._columns, self._seed = space, Columns(space), seed
+        self._startup, self._noise = startup, noise
+        self._places: dict[int, list[float]] = {}
+        self._losses: dict[int, float] = {}
+
+    def ask(self, number: int) -> Mapping[str, Value]:
+        known = len(self._losses) >= self._startup
+        point = self._improve(number) if known else halton_point(self._space, number, seed=self._seed)
+        self.queue(number, point)
+        return point
+
+    def queue(self, number: int, point: Mapping[str, Value]) -> None:
+        self._places[number] = self._columns.place(point)
+
+    def tell(self, number: int, loss: float) -> None:
+        self._losses[number] = loss
+
+    def _improve(self, number: int) -> Mapping[str, Value]:
+        """The candidate with the greatest expected improvement."""
+        told = sorted(self._losses, key=lambda each: (self._losses[each], each))
+        places = np.array([self._places[each] for each in told])  # [trial, place], best first
+        losses = np.array([self._losses[each] for each in told])
+        flying = [place for each, place in sorted(self._places.items()) if each not in self._losses]
+        pending = np.array(flying).reshape(len(flying), places.shape[1])
+        rows = self._columns.rows
+        process = gaussian_process.fit(rows(places), np.minimum(losses, losses[0] + WORST), noise=self._noise)
+        candidates = self._candidates(places[:BEST], np.random.default_rng(hash_seed("gp", self._seed, number)))
+        best = process.at(rows(places)).min()
+        gains = best - process.at(rows(candidates))
+        deviations = process.deviations(rows(candidates), pending=rows(pending)) + 1e-12
+        scores = gains / deviations
+        density = np.exp(-(scores**2) / 2) / math.sqrt(2 * math.pi)
+        improvements = deviations * (scores * ndtr(scores) + density)
+        return self._columns.point(candidates[np.argmax(improvements)])
+
+    def _candidates(self, best: Array, generator: np.random.Generator) -> Array:
+        """Places all over the space, and around the best ones at several distances, [candidate, place]."""
+        ranges = len(self._columns.ranges)
+        anywhere = self._draw(ANYWHERE, generator)
+        around = np.repeat(best, AROUND * len(DISTANCES), axis=0)
+        steps = np.tile(np.repeat(DISTANCES, AROUND), len(best))[:, None]
+        moved = around[:, :ranges] + steps * generator.standard_normal((len(around), ranges))
+        switched = generator.random(len(around)) < SWITCHED
+        around[switched] = self._draw(int(switched.sum()), generator)
+        around[:, :ranges] = np.clip(1 - np.abs(1 - np.abs(moved)), 0.0, 1.0)  # reflected at the edges
+        return np.vstack([anywhere, around])
+
+    def _draw(self, count: int, generator: np.random.Generator) -> Array:
+        """Places drawn evenly, [candidate, place]."""
+        positions = generator.random((count, len(self._columns.ranges)))
+        options = [len(each.options) for each in self._columns.choices.values()]
+        return np.hstack([positions, *(np.eye(each)[generator.integers(each, size=count)] for each in options)])

@@ -1,0 +1,1 @@
+"""One study, from its first point to its confirmed optimum."""

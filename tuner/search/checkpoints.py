@@ -1,0 +1,262 @@
+"""Checkpoints: where the running trials of a study stand, in files that whoever claims it next goes on from.
+
+A file holds three lines and the trainer's state: what it is, a SHA-256 of all that follows, and as JSON whose trial it
+is and what that has measured. Reading one runs no code; one that is damaged or another trial's is left alone.
+"""
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from tuner.errors import CheckpointError
+from tuner.experiment import Experiment
+from tuner.recorders import Notice
+from tuner.records import TrialPlan
+from tuner.search.loop import Checkpoint, Trial
+from tuner.trial import Measurement
+
+MAGIC = b"tuner checkpoint 1"
+SUFFIX, UNFINISHED = ".checkpoint", ".partial"
+REST = 19.0
+"""Least time from one saving to the next, as a multiple of how long the trainer was held up by the one before."""
+
+Owner = Mapping[str, object]
+"""Whose checkpoint it is: all that a trial's course depends on."""
+
+
+class Checkpoints(Protocol):
+    """What becomes of the running trials of one study, should their worker end."""
+
+    def attach(self, trial: Trial) -> Trial:
+        """The trial with the checkpoint of its plan, if there is one."""
+        ...
+
+    def are_due(self, *, is_last: bool) -> bool:
+        """Whether it is time to save the running trials; always if this is the last time."""
+        ...
+
+    def write(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
+        """Keep where a trial stands; None if its trainer cannot say. Returns at once."""
+        ...
+
+    def delete(self, plan: TrialPlan) -> None:
+        """A trial of this plan has a result."""
+        ...
+
+    def clear(self) -> None:
+        """The study is complete."""
+        ...
+
+
+class NoCheckpoints:
+    """Implements `Checkpoints`: a trial whose worker ends starts again."""
+
+    def attach(self, trial: Trial) -> Trial:
+        return trial
+
+    def are_due(self, *, is_last: bool) -> bool:  # noqa: ARG002 - it is never time
+        return False
+
+    def write(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
+        """Nothing is kept."""
+
+    def delete(self, plan: TrialPlan) -> None:
+        """There is none."""
+
+    def clear(self) -> None:
+        """There are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFolder:
+    """Where checkpoints are kept, and how often they are written. Workers that share it go on from each other's.
+
+    Attributes:
+        every: Seconds between two of a trial, at least.
+    """
+
+    path: Path
+    every: float
+
+    def check(self) -> None:
+        """Raise `CheckpointError` if nothing can be written there."""
+        probe = self.path / f"{uuid.uuid4().hex}{UNFINISHED}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            advice = "give another folder with --checkpoints or TUNER_CHECKPOINTS"
+            raise CheckpointError(f"checkpoints cannot be kept in {self.path}: {error.strerror}; {advice}") from error
+
+    def of_study(
+        self, experiment: Experiment, batch_size: int, *, tell: Callable[[Notice], None]
+    ) -> AbstractContextManager["CheckpointFiles"]:
+        """The checkpoints of a study, kept within the context. `tell` is given what a person should see."""
+        folder = self.path / f"{experiment.name}-{experiment.digest[:12]}" / f"batch_size={batch_size}"
+        return closing(CheckpointFiles(folder, experiment, batch_size, every=self.every, tell=tell))
+
+
+def checkpoints_of(
+    folder: CheckpointFolder | None, experiment: Experiment, batch_size: int, *, tell: Callable[[Notice], None]
+) -> AbstractContextManager[Checkpoints]:
+    """The checkpoints of a study; none without a folder."""
+    return nullcontext(NoCheckpoints()) if folder is None else folder.of_study(experiment, batch_size, tell=tell)
+
+
+class CheckpointFiles:
+    """Implements `Checkpoints` by a file for each trial, written on a thread of its own.
+
+    Nothing that happens to the files stops the training: what cannot be written is told once, what cannot be read
+    starts again.
+
+    Args:
+        folder: The study's.
+        every: Seconds from one saving to the next.
+        tell: Given what a person should see, from any thread.
+    """
+
+    def __init__(
+        self, folder: Path, experiment: Experiment, batch_size: int, *, every: float, tell: Callable[[Notice], None]
+    ) -> None:
+        self._folder, self._experiment, self._batch_size = folder, experiment, batch_size
+        self._every, self._tell = every, tell
+        self._has_told = self._cannot_save = False
+        self._asked = time.monotonic()
+        self._next = self._asked + every
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._last: Future[None] = self._thread.submit(self._attempt, self._remove, UNFINISHED)
+
+    def attach(self, trial: Trial) -> Trial:
+        file = self._file(trial.plan)
+        try:
+            return replace(trial, checkpoint=decode(file.read_bytes(), owner=self._owner(trial.plan)))
+        except FileNotFoundError:
+            return trial
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self._tell(Notice(f"the checkpoint {file} is ignored, and its trial starts again: {reason}"))
+            return trial
+
+    def are_due(self, *, is_last: bool) -> bool:
+        now = time.monotonic()
+        is_time = now >= self._next and self._last.done()
+        if self._cannot_save or not (is_time or is_last):
+            return False
+        self._asked, self._next = now, now + self._every
+        return True
+
+    def write(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is None:
+            self._cannot_save = True
+            self._tell_once("its trainer cannot save trials")
+            return
+        now = time.monotonic()
+        self._next = max(self._next, now + REST * (now - self._asked))
+        content = self._file(trial.plan), self._owner(trial.plan), checkpoint
+        self._last = self._thread.submit(self._attempt, self._write, *content)
+
+    def delete(self, plan: TrialPlan) -> None:
+        self._thread.submit(self._attempt, self._file(plan).unlink, True)
+
+    def clear(self) -> None:
+        self._thread.submit(self._attempt, self._remove, SUFFIX)
+
+    def close(self) -> None:
+        """Wait until everything is written."""
+        self._thread.shutdown(wait=True)
+
+    def _file(self, plan: TrialPlan) -> Path:
+        return self._folder / f"point={plan.point}.repeat={plan.repeat}{SUFFIX}"
+
+    def _owner(self, plan: TrialPlan) -> Owner:
+        return {
+            "experiment": self._experiment.digest,
+            "batch_size": self._batch_size,
+            "seed": plan.seed,
+            "hyperparameters": dict(plan.hyperparameters),
+        }
+
+    def _attempt(self, action: Callable[..., None], *arguments: object) -> None:
+        """On the thread: do something with files, and tell if that fails."""
+        try:
+            action(*arguments)
+        except OSError as error:
+            self._tell_once(f"{self._folder}: {error.strerror}")
+
+    def _tell_once(self, reason: str) -> None:
+        if not self._has_told:
+            self._has_told = True
+            self._tell(
+                Notice(f"batch size {self._batch_size}: checkpoints cannot be kept ({reason}); training goes on")
+            )
+
+    def _write(self, file: Path, owner: Owner, checkpoint: Checkpoint) -> None:
+        """Replace a file as a whole: whoever reads it finds the old one or the new one, whatever happens."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}{UNFINISHED}")
+        try:
+            with unfinished.open("xb") as written:
+                written.writelines(encode(checkpoint, owner=owner))
+                written.flush()
+                os.fsync(written.fileno())
+            unfinished.replace(file)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+        _sync_folder(file.parent)
+
+    def _remove(self, suffix: str) -> None:
+        """Delete the study's files of a kind, and folders that are empty then."""
+        for each in self._folder.glob(f"*{suffix}"):
+            each.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or something is left in it
+            self._folder.rmdir()
+            self._folder.parent.rmdir()
+
+
+def encode(checkpoint: Checkpoint, *, owner: Owner) -> list[bytes]:
+    """The parts of a file."""
+    curve = [[each.step, {name: float(value) for name, value in each.metrics.items()}] for each in checkpoint.curve]
+    header = json.dumps({"owner": owner, "curve": curve}).encode()
+    return [MAGIC, b"\n", _digest(header, checkpoint.state), b"\n", header, b"\n", checkpoint.state]
+
+
+def decode(content: bytes, *, owner: Owner) -> Checkpoint:
+    """The checkpoint in a file.
+
+    Raises:
+        ValueError: It is none, is damaged, or is not this owner's.
+    """
+    magic, *rest = content.split(b"\n", 3)
+    if magic != MAGIC:
+        raise ValueError("it is no checkpoint of this version of tuner")
+    if len(rest) < 3 or rest[0] != _digest(rest[1], rest[2]):
+        raise ValueError("it is damaged")
+    header = json.loads(rest[1])
+    if header["owner"] != owner:
+        raise ValueError("it is another trial's")
+    return Checkpoint(tuple(Measurement(step, metrics) for step, metrics in header["curve"]), rest[2])
+
+
+def _digest(header: bytes, state: bytes) -> bytes:
+    digest = hashlib.sha256(header)
+    digest.update(state)
+    return digest.hexdigest().encode()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk know a new name."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

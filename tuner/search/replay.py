@@ -1,0 +1,77 @@
+"""Replay: one trial trained again as recorded, to see whether its result can be believed."""
+
+import dataclasses
+from contextlib import closing
+from dataclasses import dataclass
+
+from tuner.errors import TunerError
+from tuner.records import ExperimentRecord, TrialRecord
+from tuner.search.loop import Ended, Trial, search
+from tuner.trial import Outcome, TrialResult
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A trial's recorded end and its new one."""
+
+    recorded: TrialRecord
+    again: TrialResult
+
+    @property
+    def same(self) -> bool:
+        """Whether it ended the same way after the same steps."""
+        end = self.recorded.end
+        return end is not None and (end.outcome, end.steps) == (self.again.outcome, self.again.steps)
+
+    @property
+    def sentence(self) -> str:
+        """The comparison, for a person."""
+        end, plan = self.recorded.end, self.recorded.plan
+        assert end is not None
+        where = f"with seed {plan.seed} on {plan.device}, {plan.lanes} lanes"
+        if self.same:
+            return f"same: it {end.outcome.sentence} at step {end.steps} again, {where}"
+        return (
+            f"different: it {end.outcome.sentence} at step {end.steps}, and now "
+            f"{self.again.outcome.sentence} at step {self.again.steps}, {where}"
+        )
+
+
+def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int = 1) -> Replay:
+    """Train a finished trial again: its seed, its limit in steps, as many lanes, the same device.
+
+    One that was censored is trained for as many steps as then: at which of them a curve looks hopeless depends on what
+    the incumbent was.
+
+    Raises:
+        TunerError: There is no such trial, or it has no result to compare with.
+    """
+    recorded = _finished_trial(record, batch_size, round, number)
+    assert recorded.end is not None
+    end, plan = recorded.end, recorded.plan
+    limit = end.steps if end.outcome is Outcome.CENSORED else end.limit
+    goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=limit)
+    objective = record.experiment.build_objective()
+    with closing(objective.trainer(batch_size, lanes=plan.lanes, device=plan.device)) as trainer:
+        for event in search(trainer, iter([Trial(number, plan)]), goal):
+            if isinstance(event, Ended):
+                return Replay(recorded, event.result)
+    raise AssertionError("a trial ends")
+
+
+def _finished_trial(record: ExperimentRecord, batch_size: int, round: int, number: int) -> TrialRecord:
+    """The trial with this number in this round. Raises `TunerError`."""
+    name = record.experiment.name
+    studies = {each.batch_size: each for each in record.studies}
+    if batch_size not in studies:
+        raise TunerError(f"{name} has no study of batch size {batch_size}; it has {', '.join(map(str, studies))}")
+    rounds = studies[batch_size].rounds
+    if not 1 <= round <= len(rounds):
+        raise TunerError(f"batch size {batch_size} of {name} has no round {round}; it has {len(rounds)}, from 1")
+    trials = rounds[round - 1].trials
+    where = f"batch size {batch_size}" if len(rounds) == 1 else f"round {round} of batch size {batch_size}"
+    if not 0 <= number < len(trials):
+        raise TunerError(f"{where} of {name} has no trial {number}; it has {len(trials)}, from 0")
+    if trials[number].end is None:
+        raise TunerError(f"trial {number} of {where} is {trials[number].state}: it has no result yet")
+    return trials[number]

@@ -1,0 +1,166 @@
+"""The web pages of others on our record: optuna-dashboard on the store, the MLflow UI on its database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from types import FrameType
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from sqlalchemy import make_url
+
+from tuner.errors import TunerError
+from tuner.recorders.mlflow.client import shown_uri, with_driver
+from tuner.stores.opening import open_store
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+GRACE_SECONDS = 5.0
+"""How long the MLflow UI may take to answer what it was asked last."""
+
+MLFLOW_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Seven more processes, for jobs of language models.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PYTHONWARNINGS": "ignore",
+}
+"""Settings of the MLflow UI; what the user has set himself stands."""
+
+
+def serve_optuna(store_url: str, *, host: str, port: int) -> None:
+    """Serve optuna-dashboard, for looking only, until SIGINT or SIGTERM.
+
+    It runs in this process: started as a program, it would show the store's password among its arguments.
+
+    Raises:
+        StoreError: The store cannot be opened.
+        TunerError: The port cannot be used.
+    """
+    with _ended_by_signals():
+        _check_port(host, port)
+        import optuna_dashboard
+        from optuna.storages import RDBStorage
+
+        with closing(open_store(store_url, create=False)) as store:
+            # A page may stay open for longer than connections live.
+            engine_options = {"pool_pre_ping": True}
+            storage = RDBStorage(store.optuna_url, engine_kwargs=engine_options, skip_compatibility_check=True)
+            application = _for_looking_only(optuna_dashboard.wsgi(storage))
+            with make_server(host, port, application, _ThreadedServer, _QuietHandler) as server:
+                print(f"optuna-dashboard on http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
+                server.serve_forever()
+
+
+def serve_mlflow(tracking_uri: str, *, host: str, port: int) -> None:
+    """Serve the MLflow UI until SIGINT or SIGTERM. The database's URI travels in the environment, not in arguments.
+
+    Raises:
+        TunerError: MLflow is a server already, there is no such database, the port cannot be used, or the UI ends by
+            itself.
+    """
+    with _ended_by_signals():
+        _check_database(tracking_uri)
+        _check_port(host, port)
+        command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+        environment = {
+            **MLFLOW_ENVIRONMENT,
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": with_driver(tracking_uri),
+        }
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        print(f"MLflow starts on http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
+        # A session of its own: Ctrl-C reaches us alone, and ending its group ends whatever it has started.
+        quiet = ["--uvicorn-opts", "--no-access-log"]
+        with subprocess.Popen([*command, *quiet], env=environment, start_new_session=True) as server:  # noqa: S603
+            try:
+                code = server.wait()
+            finally:
+                _end_group(server)
+        raise TunerError(f"the MLflow UI ended by itself with exit code {code}")
+
+
+class _ThreadedServer(ThreadingMixIn, WSGIServer):
+    """Browsers open connections ahead of need: served one by one, an idle one would hold up all others."""
+
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Does not write a line for every request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def _for_looking_only(application: "WSGIApplication") -> "WSGIApplication":
+    """The application without what changes the store, the record: the page has a button that deletes a study.
+
+    Nor can a page on another site, open in the same browser, change it.
+    """
+
+    def looking_only(environment: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if environment["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return application(environment, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json")])
+        return [b'{"reason": "the store is shown for looking only"}']
+
+    return looking_only
+
+
+def _check_database(tracking_uri: str) -> None:
+    """Raise `TunerError` if there is nothing to serve."""
+    if tracking_uri.startswith(("http://", "https://")):
+        raise TunerError(f"MLflow is served already: open {shown_uri(tracking_uri)} in a browser")
+    if tracking_uri.startswith("sqlite:"):
+        database = make_url(tracking_uri).database
+        if not database or not Path(database).exists():
+            message = f"there is no MLflow database {database or tracking_uri}"
+            raise TunerError(f"{message}; `tuner run` makes it, and --mlflow or MLFLOW_TRACKING_URI names another")
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise `TunerError` if a server cannot listen there."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+            probe.bind((host, port))
+    except OSError as error:
+        message = f"port {port} of {host} cannot be used: {error.strerror}; choose another --port"
+        raise TunerError(message) from error
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end its body without an error. Those that follow are ignored: it is ending."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_group(leader: "subprocess.Popen[bytes]") -> None:
+    """End a process and all it has started, by force if need be."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            leader.wait(GRACE_SECONDS)
+        os.killpg(leader.pid, signal.SIGKILL)

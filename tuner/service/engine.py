@@ -1,0 +1,44 @@
+"""Where workers live. An engine starts them, passes on what they say, and stops them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuner.experiment import Experiment
+from tuner.recorders import Event, Notice
+from tuner.search.checkpoints import CheckpointFolder
+
+STOPPING = Notice("stopping: finished trials are stored, the others will be trained again; once more to hurry")
+"""What whoever asked the workers to stop is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker is to do.
+
+    Attributes:
+        store_url: As `tuner.stores.opening.open_store` takes it. May hold a password.
+        device: Where to train, as torch names it, or `auto`.
+        checkpoints: Where running trials are saved; nowhere if None.
+    """
+
+    experiment: Experiment
+    store_url: str
+    device: str
+    checkpoints: CheckpointFolder | None = None
+
+
+class Engine(Protocol):
+    """Somewhere to run workers."""
+
+    def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
+        """Search until every study is complete, or the process is asked to stop (SIGINT, SIGTERM).
+
+        Args:
+            job: What to do.
+            tell: Told of every event, in this process.
+
+        Returns:
+            Whether it ran to the end: False if it was asked to stop.
+        """
+        ...

@@ -1,0 +1,145 @@
+"""Workers as processes on this machine, one study each at a time."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import FrameType
+from typing import cast
+
+from tuner.errors import TunerError
+from tuner.recorders import Event, Notice
+from tuner.service.cores import devices_of_workers
+from tuner.service.engine import STOPPING, Job
+from tuner.service.signals import SIGNALS, handled_by
+from tuner.service.worker import Worker, this_process
+from tuner.stores.opening import open_store
+
+Flag = ctypes.c_bool
+"""In memory that processes share, without a lock: one that is killed while it looks must not keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Worker processes on this machine, each with one torch thread.
+
+    Attributes:
+        workers: How many are wanted; by default one an accelerator, or one a core.
+    """
+
+    workers: int | None = None
+
+    def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
+        """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same.
+
+        Raises:
+            TunerError: There is no such device.
+        """
+        devices = devices_of_workers(job.device, workers=self.workers)
+        if self.workers is not None and len(devices) < self.workers:
+            tell(Notice(f"{len(devices)} workers are started, one a core: more would slow one another down"))
+        devices = devices[: len(job.experiment.batch_sizes)]
+        context = multiprocessing.get_context("spawn")
+        stop = context.RawValue(Flag, False)
+        processes: dict[Connection, SpawnProcess] = {}
+        with _signals(stop, processes, tell):
+            for number, device in enumerate(devices, start=1):
+                reader, process = _start(context, replace(job, device=device), stop, name=f"worker {number}")
+                processes[reader] = process
+            while processes:
+                for reader in cast(list[Connection], wait(list(processes))):
+                    try:
+                        tell(reader.recv())
+                    except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
+                        _bury(processes.pop(reader), tell, expected=stop.value)
+                        reader.close()
+        return not stop.value
+
+
+def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[Connection, SpawnProcess]:
+    """A worker process, and where its events come from.
+
+    Each has a pipe of its own: one that dies in the middle of an event cannot hold up the others.
+    """
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, name=name, args=(job, writer, stop))
+    # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    writer.close()
+    return reader, process
+
+
+def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
+    """Say so if a worker did not end by itself."""
+    process.join()
+    if process.exitcode and not expected:
+        tell(Notice(f"{process.name} died with exit code {process.exitcode}; its study can be gone on with"))
+
+
+@contextmanager
+def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callable[[Event], None]) -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM ask the workers to stop; the second time they kill them."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if not stop.value:
+            stop.value = True
+            tell(STOPPING)
+        else:
+            for process in processes.values():
+                process.kill()
+
+    with handled_by(handle):
+        yield
+
+
+def _work(job: Job, events: Connection, stop: Flag) -> None:
+    """The life of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, partial(_set, stop))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    one_at_a_time = threading.Lock()
+
+    def emit(event: Event) -> None:
+        with one_at_a_time:
+            try:
+                events.send(event)
+            except BrokenPipeError:  # nobody hears it: the claim ends with the process, and what finished is stored
+                os._exit(1)
+
+    try:
+        with closing(open_store(job.store_url)) as store:
+            Worker(
+                name=this_process(),
+                store=store,
+                device=job.device,
+                recording=lambda _: nullcontext(emit),
+                tell=emit,
+                stopping=lambda: stop.value or _orphaned(),
+                only=job.experiment.name,
+                once=True,
+                checkpoints=job.checkpoints,
+            ).run()
+    except TunerError as error:
+        emit(Notice(f"a worker cannot go on: {error}"))
+        raise SystemExit(1) from error
+
+
+def _set(flag: Flag, _number: int, _frame: FrameType | None) -> None:
+    flag.value = True
+
+
+def _orphaned() -> bool:
+    """Whether the process that started this one is gone."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()

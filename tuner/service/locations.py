@@ -1,0 +1,111 @@
+"""Where things are: the store and the tracking server of this run, from flags, environment variables and defaults."""
+
+import os
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tuner.errors import TunerError
+from tuner.search.checkpoints import CheckpointFolder
+from tuner.stores import Records, Store
+from tuner.stores.opening import open_progress, open_records, open_store
+from tuner.stores.relational.progress_reader import ProgressReader
+from tuner.stores.urls import reject_password_in
+
+RUNS = Path("runs")
+"""Everything a run writes when nothing is set up, below the current folder."""
+
+
+def store_url(option: str | None) -> str:
+    """The store: `--store`, else `TUNER_STORE`, else SQLite in `runs/`.
+
+    Raises:
+        TunerError: `--store` holds a password, which `ps` would show.
+    """
+    if option is not None:
+        reject_password_in(option)
+        return option
+    return os.environ.get("TUNER_STORE") or f"sqlite:///{RUNS / 'tuner.db'}"
+
+
+def new_store(option: str | None) -> AbstractContextManager[Store]:
+    """The store that `store_url` names, open; made if there is none.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: It cannot be used.
+    """
+    return closing(open_store(store_url(option)))
+
+
+def existing_store(option: str | None) -> AbstractContextManager[Store]:
+    """The store that `store_url` names, open; for commands that make none.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: There is none, or it cannot be used.
+    """
+    return closing(open_store(store_url(option), create=False))
+
+
+def records_in(option: str | None) -> AbstractContextManager[Records]:
+    """What the store holds that `store_url` names; for commands that only read it.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: There is none, or it cannot be used.
+    """
+    return closing(open_records(store_url(option)))
+
+
+def progress_in(option: str | None) -> AbstractContextManager[ProgressReader]:
+    """How far the experiments are in the store that `store_url` names; for commands that make none.
+
+    Raises:
+        TunerError: `--store` holds a password.
+        StoreError: There is none, or it cannot be used.
+    """
+    return closing(open_progress(store_url(option)))
+
+
+def tracking_uri(option: str | None) -> str:
+    """MLflow's tracking server or database: `--mlflow`, else `MLFLOW_TRACKING_URI`, else SQLite in `runs/`.
+
+    Raises:
+        TunerError: `--mlflow` holds a password, which `ps` would show.
+    """
+    if option is not None:
+        if urlsplit(option).password:
+            message = "the URI given with --mlflow holds a password, which ps shows to everyone on this machine"
+            raise TunerError(f"{message}; use the variable MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_PASSWORD")
+        return option
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
+
+
+def checkpoint_folder(option: str | None, *, every: float) -> CheckpointFolder | None:
+    """The folder of checkpoints, made if need be: `--checkpoints`, else `TUNER_CHECKPOINTS`, else none.
+
+    Raises:
+        CheckpointError: Nothing can be written there.
+    """
+    named = option or os.environ.get("TUNER_CHECKPOINTS")
+    if not named:
+        return None
+    folder = CheckpointFolder(Path(named).absolute(), every)
+    folder.check()
+    return folder
+
+
+def refuse_shared(store: str, tracking: str) -> None:
+    """Optuna and MLflow both keep their version in a table named `alembic_version`.
+
+    Raises:
+        TunerError: They would share a database.
+    """
+    if store == tracking:
+        raise TunerError("the store and MLflow need a database each; change TUNER_STORE or MLFLOW_TRACKING_URI")
+
+
+def report_folder(experiment: str) -> Path:
+    """Where an experiment's report is written."""
+    return RUNS / experiment

@@ -1,0 +1,131 @@
+"""A run: an experiment submitted, searched by an engine's workers, watched by recorders, and reported."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tuner.analysis.summary import Results, results
+from tuner.errors import RecorderError, ReportError
+from tuner.experiment import Experiment
+from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
+from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
+from tuner.records import ExperimentRecord, ExperimentState
+from tuner.report.page import prepare_folder, write_report
+from tuner.search.checkpoints import CheckpointFolder
+from tuner.service.engine import Engine, Job
+from tuner.stores import Records
+from tuner.stores.opening import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        results: What the record holds now.
+        report: The report's page, or why it could not be written.
+        interrupted: Whether it was asked to stop before its end.
+        broken: The studies that broke.
+        state: Whether workers may go on with the experiment.
+    """
+
+    results: Results
+    report: Path | ReportError
+    interrupted: bool
+    broken: Sequence[StudyBroken]
+    state: ExperimentState
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything is there, 1 when something is missing, 130 when it was interrupted."""
+        if self.interrupted:
+            return 130
+        return 0 if all(each.complete for each in self.results.studies) else 1
+
+
+def run(
+    experiment: Experiment,
+    engine: Engine,
+    recorders: Sequence[Recorder],
+    *,
+    store_url: str,
+    device: str,
+    folder: Path,
+    checkpoints: CheckpointFolder | None = None,
+) -> RunOutcome:
+    """Run an experiment to its end, or until the process is asked to stop; then report what is there.
+
+    The first of the recorders is closed last: it may show what the others have to say.
+
+    Raises:
+        StoreError: The store cannot be used, or the experiment's name is taken by other settings.
+        ReportError: The report's folder cannot be written to; said before anything is trained.
+    """
+    prepare_folder(folder)
+    telling = _Telling(recorders)
+    with closing(open_store(store_url)) as store:
+        store.submit(experiment)
+        store.reopen(experiment.name)  # what kept failing may have been repaired
+        for recorder in recorders:
+            recorder.open(experiment)
+        studies = store.record(experiment.name).studies
+        for study in studies:
+            if study.complete:  # no worker will claim it, so nobody else tells of it
+                telling(StudyFinished(study))
+        job = Job(experiment, store_url, device, checkpoints)
+        try:
+            to_the_end = all(each.complete for each in studies) or engine.run(job, telling)
+        finally:
+            for recorder in reversed(recorders):
+                recorder.close()
+        record = store.record(experiment.name)
+        report = _try_to_write(record, folder, store.url)
+    return RunOutcome(results(record), report, not to_the_end, telling.broken, record.state)
+
+
+def _try_to_write(record: ExperimentRecord, folder: Path, store: str) -> Path | ReportError:
+    """The report, or why there is none: no reason to keep the results from whoever waits for them."""
+    try:
+        return write_report(record, folder, store=store)
+    except ReportError as error:
+        return error
+
+
+def sync_experiment(store: Records, name: str, *, tracking_uri: str, folder: Path) -> SyncCounts:
+    """Bring MLflow up to date with an experiment, and with its report if there is one.
+
+    Raises:
+        StoreError: There is no such experiment.
+        RecorderError: MLflow cannot be reached or refuses.
+    """
+    counts = sync(store.record(name), partial(store.curves, name), tracking_uri=tracking_uri)
+    if (folder / "report.html").exists():
+        log_report(name, folder, tracking_uri=tracking_uri)
+    return counts
+
+
+def try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
+    """Give MLflow the report of a run; what went wrong, or nothing. Not a reason to fail: the report is on disk."""
+    if isinstance(outcome.report, ReportError):
+        return ""
+    try:
+        log_report(outcome.results.experiment.name, outcome.report.parent, tracking_uri=tracking_uri)
+    except RecorderError as error:
+        return str(error)
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Passes events on to every recorder, and keeps in mind what broke."""
+
+    recorders: Sequence[Recorder]
+    broken: list[StudyBroken] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StudyBroken):
+            self.broken.append(event)
+        for recorder in self.recorders:
+            recorder.record(event)

@@ -1,0 +1,133 @@
+"""A worker of the service: this process, searching whatever is submitted, until it is told to stop."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tuner.experiment import Experiment
+from tuner.recorders import Event, Notice
+from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.progress.lines import LineProgress
+from tuner.search.checkpoints import CheckpointFolder
+from tuner.service.signals import GRACE_SECONDS, handled_by
+from tuner.service.worker import Worker, this_process
+from tuner.stores.opening import open_store
+
+if TYPE_CHECKING:
+    from tuner.service.ray.engine import Ray
+
+ECHO_SECONDS = 1.0
+"""Signals that follow so soon are the same one: launchers send it to a process and to its group."""
+MLFLOW_SECONDS = 5.0
+"""How long a worker waits for MLflow when a study is over; what is missing then, `tuner sync` adds."""
+
+
+def serve(
+    store_url: str, *, tracking_uri: str, device: str, once: bool, checkpoints: CheckpointFolder | None = None
+) -> None:
+    """Search open studies until told to stop, or, with `once`, until nothing is open.
+
+    Raises:
+        StoreError: The store cannot be used, or did not answer for ten minutes.
+    """
+    stop = threading.Event()
+    with _stopped_by_signals(stop), closing(open_store(store_url)) as store:
+        print(f"worker {this_process()} on {store.url}", flush=True)
+        Worker(
+            name=this_process(),
+            store=store,
+            device=device,
+            recording=lambda experiment: _recording(experiment, tracking_uri),
+            tell=_say,
+            stopping=stop.is_set,
+            once=once,
+            checkpoints=checkpoints,
+        ).run()
+    _say_goodbye(stopped=stop.is_set())
+
+
+def serve_on(
+    cluster: "Ray",
+    store_url: str,
+    *,
+    tracking_uri: str,
+    device: str,
+    once: bool,
+    checkpoints: CheckpointFolder | None = None,
+) -> None:
+    """The same by workers on a cluster, whose lines begin with their names.
+
+    Raises:
+        StoreError: The store cannot be used.
+        TunerError: There is no such cluster, or no worker on it can go on.
+    """
+    with closing(open_store(store_url)) as store:  # whatever is wrong with it is better said here
+        print(f"workers on Ray, on {store.url}", flush=True)
+    stopped = cluster.serve(
+        store_url,
+        device=device,
+        once=once,
+        checkpoints=checkpoints,
+        recording=lambda worker, experiment: _recording(experiment, tracking_uri, prefix=f"{worker}: "),
+        tell=_say,
+    )
+    _say_goodbye(stopped=stopped)
+
+
+@contextmanager
+def _recording(experiment: Experiment, tracking_uri: str, *, prefix: str = "") -> Iterator[Callable[[Event], None]]:
+    """Tells of one study: in lines on standard output, and to MLflow.
+
+    Both are opened for each study anew: meanwhile another worker may have brought MLflow what this one would create.
+    """
+    lines = LineProgress(sys.stdout, prefix=prefix)
+    recorders = (lines, MlflowRecorder(tracking_uri, tell=lines.record, patience=MLFLOW_SECONDS))
+
+    def emit(event: Event) -> None:
+        for each in recorders:
+            each.record(event)
+
+    for each in recorders:
+        each.open(experiment)
+    try:
+        yield emit
+    finally:
+        for each in reversed(recorders):
+            each.close()
+
+
+def _say_goodbye(*, stopped: bool) -> None:
+    _say(Notice("stopped; everything finished is stored" if stopped else "nothing is open any more"))
+
+
+def _say(event: Event) -> None:
+    if isinstance(event, Notice):
+        print(event.text, flush=True)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM ask to stop; after a grace period, or at the second time, the process ends.
+
+    Nothing is lost by that: its claim ends with it, and the next owner trains again what was running.
+    """
+    asked: list[float] = []
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        asked.append(time.monotonic())
+        if not stop.is_set():
+            stop.set()
+            print("stopping: handing the study back", flush=True)
+            last = threading.Timer(GRACE_SECONDS, os._exit, [0])
+            last.daemon = True
+            last.start()
+        elif asked[-1] - asked[0] > ECHO_SECONDS:
+            os._exit(0)
+
+    with handled_by(handle):
+        yield

@@ -1,0 +1,186 @@
+"""Reading how far experiments are: counted by the database, without a look at curves or single trials.
+
+Optuna is not needed for it, whose import takes longer than all the questions.
+"""
+
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, String, and_, case, cast, func, or_, select
+
+from tuner.records import CONFIRMATION, Role
+from tuner.records.progress import ExperimentProgress, StudyProgress
+from tuner.stores.database import Database, store_errors
+from tuner.stores.relational.reading import (
+    StoredExperiment,
+    StoredStudy,
+    claimed_studies,
+    find_experiments,
+    stored_rounds,
+)
+from tuner.stores.relational.rows import PLAN, plan_from
+from tuner.stores.relational.tables import optuna_trial, optuna_user_attribute, trial_end, trial_failure
+from tuner.stores.urls import visible
+from tuner.trial import Outcome
+
+Rounds = Mapping[int, Sequence[StoredStudy]]
+"""The rounds of each batch size, oldest first."""
+
+
+class Ended(NamedTuple):
+    """What trials of a round and a role came to."""
+
+    trials: int
+    best: int | None
+    reported: tuple[float, ...]
+
+
+class Unfinished(NamedTuple):
+    """The trials of a round without a result, and where those that run are trained."""
+
+    running: int = 0
+    failed: int = 0
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReader:
+    """Reads how far experiments are, in a store that has our tables."""
+
+    database: Database
+    engine: Engine
+
+    def read(self, name: str | None = None) -> Sequence[ExperimentProgress]:
+        """How far the experiment of a name is, or all are, oldest first.
+
+        Raises:
+            StoreError: There is none of this name, or the store does not answer.
+        """
+        url = visible(self.database.location)
+        with store_errors(f"the store {url} failed"), self.engine.connect() as connection:
+            found = find_experiments(connection, name, url=url)
+            rounds = stored_rounds(connection, [each.experiment_id for each in found])
+            claimed = claimed_studies(connection, self.database)
+            counts = _Counts.read(connection, [one for sizes in rounds.values() for one in sizes.values()], name)
+        return [_experiment_progress(each, rounds[each.experiment_id], claimed, counts) for each in found]
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the database counted, by the identifiers of rounds.
+
+    Attributes:
+        recent: For the rounds of studies that somebody holds: trials with a result since then, and the last one's end.
+    """
+
+    ended: Mapping[tuple[int, Role], Ended]
+    unfinished: Mapping[int, Unfinished]
+    recent: Mapping[int, tuple[int, datetime]]
+
+    @classmethod
+    def read(cls, connection: Connection, studies: Collection[Sequence[StoredStudy]], name: str | None) -> "_Counts":
+        """Count the trials of these studies; `name` is empty if they are all that the store has."""
+        ids = None if name is None else [one.study_id for rounds in studies for one in rounds]
+        return cls(
+            _count_ended(connection, ids), _count_unfinished(connection, ids), _count_recent(connection, studies)
+        )
+
+
+def _count_ended(connection: Connection, study_ids: Collection[int] | None) -> dict[tuple[int, Role], Ended]:
+    """The trials with a result, by round and role: of these rounds, or of all."""
+    achieved = trial_end.c.outcome == Outcome.ACHIEVED
+    steps = case((achieved, cast(trial_end.c.steps, String)), else_="inf")
+    query = select(
+        trial_end.c.study_id,
+        trial_end.c.role,
+        func.count(),
+        func.min(case((achieved, trial_end.c.steps))),
+        func.aggregate_strings(case((trial_end.c.role == Role.REPORT, steps)), ","),
+    ).group_by(trial_end.c.study_id, trial_end.c.role)
+    if study_ids is not None:
+        query = query.where(trial_end.c.study_id.in_(study_ids))
+    return {
+        (study_id, Role(role)): Ended(trials, best, tuple(map(float, reported.split(","))) if reported else ())
+        for study_id, role, trials, best, reported in connection.execute(query)
+    }
+
+
+def _count_unfinished(connection: Connection, study_ids: Collection[int] | None) -> dict[int, Unfinished]:
+    """The trials without a result, by round: of these rounds, or of all."""
+    attribute, trial_id = optuna_user_attribute, optuna_trial.c.trial_id
+    failed = or_(trial_failure.c.trial_id.is_not(None), optuna_trial.c.state == "FAIL").label("failed")
+    query = (
+        select(optuna_trial.c.study_id, failed, func.count(), func.max(attribute.c.value_json))
+        .join(attribute, and_(attribute.c.trial_id == trial_id, attribute.c.key == PLAN))
+        .outerjoin(trial_end, trial_end.c.trial_id == trial_id)
+        .outerjoin(trial_failure, trial_failure.c.trial_id == trial_id)
+        .where(optuna_trial.c.state != "COMPLETE", trial_end.c.trial_id.is_(None))
+        .group_by(optuna_trial.c.study_id, failed)
+    )
+    if study_ids is not None:
+        query = query.where(optuna_trial.c.study_id.in_(study_ids))
+    found: dict[int, Unfinished] = {}
+    for study_id, has_failed, trials, plan in connection.execute(query):
+        before = found.get(study_id, Unfinished())
+        found[study_id] = (
+            before._replace(failed=trials)
+            if has_failed
+            else before._replace(running=trials, device=plan_from(plan).device)
+        )
+    return found
+
+
+def _count_recent(
+    connection: Connection, studies: Collection[Sequence[StoredStudy]]
+) -> dict[int, tuple[int, datetime]]:
+    """The trials with a result since a study was claimed, by round, and when the last of them ended."""
+    since = [
+        and_(trial_end.c.study_id == each.study_id, trial_end.c.ended > rounds[0].holder.since)
+        for rounds in studies
+        for each in rounds
+        if rounds[0].holder is not None
+    ]
+    query = select(trial_end.c.study_id, func.count(), func.max(trial_end.c.ended)).where(or_(False, *since))
+    rows = connection.execute(query.group_by(trial_end.c.study_id)) if since else ()
+    return {study_id: (trials, latest) for study_id, trials, latest in rows}
+
+
+def _experiment_progress(
+    found: StoredExperiment, rounds: Rounds, claimed: Set[tuple[str, int]], counts: _Counts
+) -> ExperimentProgress:
+    """An experiment's progress from its studies'."""
+    name = found.settings.name
+    studies = tuple(_study_progress(each, (name, size) in claimed, counts) for size, each in rounds.items())
+    return ExperimentProgress(found.settings, found.state, studies)
+
+
+def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Counts) -> StudyProgress:
+    """A study's progress from its rounds, oldest first."""
+    ids, first, last = [each.study_id for each in rounds], rounds[0], rounds[-1]
+    ended = {role: [counts.ended[key] for each in ids if (key := (each, role)) in counts.ended] for role in Role}
+    unfinished = [counts.unfinished[each] for each in ids if each in counts.unfinished]
+    recent = [counts.recent[each] for each in ids if each in counts.recent]
+    device = next((each.device for each in unfinished if each.device), "")
+    holder = first.holder if is_claimed else None
+    return StudyProgress(
+        batch_size=last.batch_size,
+        round=last.round,
+        complete=last.complete,
+        error=first.error,
+        searched=sum(each.trials for each in ended[Role.SEARCH]),
+        probed=sum(each.trials for each in ended[Role.PROBE]),
+        confirmed=sum(each.trials for role in CONFIRMATION for each in ended[role]),
+        running=sum(each.running for each in unfinished),
+        failed=sum(each.failed for each in unfinished),
+        best=min((each.best for each in ended[Role.SEARCH] if each.best is not None), default=None),
+        reported=tuple(sorted(one for each in ended[Role.REPORT] for one in each.reported)) if last.complete else (),
+        holder=replace(holder, device=device or holder.device) if holder is not None else None,
+        recent=sum(trials for trials, _ in recent),
+        latest=max((latest for _, latest in recent), default=None),
+    )
