@@ -6,7 +6,8 @@ these span. But of 50 trials few come within 1.1x of the luckiest, and they span
 process is fitted to all trials, those of confirmation too, and its least value over the other parameters is taken at
 each value of this one, relative to the least of all, which no lucky seed lowers. The interval is what either says.
 
-Measured on synthetic landscapes with a known profile (`python -m tests.tuner.analysis.intervals 200`, TPE, 50 trials):
+Measured on synthetic landscapes with a known profile, TPE, 50 trials
+(`python -m tests.tuner.analysis.sensitivity.intervals 200`):
 
     interval                 share of it that is true   share of the truth that is in it
     1.1x, from trials alone                      85 %                               27 %

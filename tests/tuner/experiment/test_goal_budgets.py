@@ -1,7 +1,7 @@
 """A goal's budget of steps: one for every batch size, or one for each."""
 
 from tests.toy import TOY
-from tests.tuner.test_experiment import changed, problems
+from tests.tuner.experiment.test_files import changed, problems
 from tuner.experiment import from_table, parse
 
 

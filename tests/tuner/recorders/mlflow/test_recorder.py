@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.tuner.recorded import POINT, recorded
-from tests.tuner.tracked import runs, send
+from tests.tuner.recorders.mlflow.tracked import runs, send
 from tuner.errors import RecorderError
 from tuner.recorders import Notice, StudyStarted
 from tuner.recorders.mlflow.client import shown_uri

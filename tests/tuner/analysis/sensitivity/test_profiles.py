@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from tests.tuner.analysis.intervals import overlaps, training
 from tests.tuner.analysis.landscapes import SPACE, Landscape, search
+from tests.tuner.analysis.sensitivity.intervals import overlaps, training
 from tests.tuner.synthetic import ended, study, trial
 from tuner.analysis.optimum.confirmation import candidates
 from tuner.analysis.sensitivity.profiles import FACTORS, Profile, profiles

@@ -6,7 +6,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from tests.tuner.analysis.recursions import first_below, losses
+from tests.tuner.analysis.nqm.recursions import first_below, losses
 from tuner.analysis.nqm import (
     Box,
     Method,

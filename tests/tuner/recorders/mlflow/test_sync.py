@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from tests.tuner.recorded import recorded, widened
-from tests.tuner.tracked import by_name, runs, send, snapshot
+from tests.tuner.recorders.mlflow.tracked import by_name, runs, send, snapshot
 from tuner.errors import RecorderError
 from tuner.recorders.mlflow.run_content import study_run
 from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync

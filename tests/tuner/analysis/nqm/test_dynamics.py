@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuner.analysis.recursions import first_below, losses
+from tests.tuner.analysis.nqm.recursions import first_below, losses
 from tuner.analysis.nqm import (
     LinearDecay,
     Method,
