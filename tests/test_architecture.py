@@ -1,10 +1,14 @@
 """The import directions hold, and the command line answers without loading what it does not need."""
 
+import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
+MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_MODULES = 300, 40, 12
 
 AUDITED = """
 import sys
@@ -77,10 +81,40 @@ def test_a_worker_loads_what_it_trains_with_and_nothing_to_draw() -> None:
     assert not {"torch", "mlflow", "matplotlib", "sklearn", "pandas", "scipy"} & set(loaded)
 
 
-def test_modules_stay_short() -> None:
+def test_modules_and_functions_stay_short() -> None:
     modules = [*(ROOT / "tuner").rglob("*.py"), *(ROOT / "objectives").rglob("*.py")]
+    functions = [
+        (path.name, node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
 
-    too_long = [str(each) for each in modules if len(each.read_text().splitlines()) > 300]
+    assert [str(each) for each in modules if len(each.read_text().splitlines()) > MOST_LINES] == []
+    assert [each for each in functions if each[2] > MOST_LINES_OF_A_FUNCTION] == []
+    assert len(functions) > 1000
 
-    assert modules
-    assert too_long == []
+
+def test_rooms_stay_small() -> None:
+    rooms = [each.parent for top in ("tuner", "objectives") for each in (ROOT / top).rglob("__init__.py")]
+    modules = {room: [each for each in room.glob("*.py") if each.name != "__init__.py"] for room in rooms}
+
+    assert {str(room): len(each) for room, each in modules.items() if len(each) > MOST_MODULES} == {}
+    assert max(len(room.relative_to(ROOT).parts) for room in rooms) == 3  # two levels below the top
+    assert {each.stem for each in modules[ROOT / "tuner"]} == {"__main__", "trial", "objective", "errors"}
+
+
+def test_tests_lie_in_the_rooms_of_what_they_test() -> None:
+    folders = {each.parent for top in ("tuner", "objectives") for each in (ROOT / "tests" / top).rglob("test_*.py")}
+
+    assert len(folders) > 15
+    assert [each for each in folders if not (ROOT / each.relative_to(ROOT / "tests")).is_dir()] == []
+
+
+def test_the_layers_are_printed_in_the_readme() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = contracts[0]["layers"]
+    shown = " -> ".join(layers).replace("tuner.", "").replace(" : ", ", ")
+
+    assert len(layers) <= 10
+    assert shown in (ROOT / "tuner" / "README.md").read_text()
