@@ -1,1 +1,86 @@
-"""Hyperparameter tuning for one careful question: what does batch size do to training?"""
+"""Hyperparameter tuning for one careful question: what does batch size do to training?
+
+The Python API is `run`, `results`, `Experiment` and `TunerError`. Importing `tuner` loads no torch, Optuna or MLflow.
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from tuner.errors import TunerError
+
+if TYPE_CHECKING:
+    from tuner.analysis.summary import Results
+    from tuner.experiment import Experiment
+
+__all__ = ["Experiment", "TunerError", "results", "run"]
+
+
+def run(
+    experiment: "str | PathLike[str] | Mapping[str, object] | Experiment",
+    *,
+    store: str | None = None,
+    mlflow: str | None = None,
+    workers: int | None = None,
+    device: str = "auto",
+    checkpoints: str | None = None,
+    checkpoint_every: float = 60.0,
+) -> "Results":
+    """Search every batch size, confirm the winners and write the report, as the command `tuner run` does.
+
+    Running the same experiment again goes on where it was stopped and never repeats a finished trial. Progress is
+    shown on standard output. At Ctrl-C the workers stop, and the results so far are returned.
+
+    Args:
+        experiment: A TOML file's path, a preset's name, the settings as a mapping with the keys of such a file, or an
+            `Experiment`.
+        store: The store's URL; by default `TUNER_STORE`, else `runs/tuner.db`.
+        mlflow: MLflow's server or database; by default `MLFLOW_TRACKING_URI`, else `runs/mlflow.db`.
+        workers: Worker processes; by default one for each GPU, else one for each core.
+        device: Where to train, as torch names it, or `auto`.
+        checkpoints: A folder in which running trials are saved; by default `TUNER_CHECKPOINTS`, else none.
+        checkpoint_every: Seconds between two checkpoints of a trial.
+
+    Returns:
+        What the store holds of the experiment now. `study.complete` of each of its `studies` says whether the search
+        and the confirmation at that batch size are done.
+
+    Raises:
+        ConfigError: Every problem of the experiment's settings.
+        TunerError: Something that the message says how to repair: a store that cannot be used, a device that is not
+            there, a name that is taken by other settings.
+    """
+    from tuner.experiment import load_any
+    from tuner.service.local import Local
+    from tuner.service.locations import run_locations
+    from tuner.service.runs import run_and_log
+
+    settings = load_any(experiment)
+    where = run_locations(settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every)
+    return run_and_log(settings, Local(workers), where, device=device).results
+
+
+def results(name: str, *, store: str | None = None) -> "Results":
+    """Steps to target at each batch size of an experiment, as searched and as confirmed, from the store.
+
+    Args:
+        name: The experiment's name.
+        store: The store's URL; by default `TUNER_STORE`, else `runs/tuner.db`.
+
+    Raises:
+        TunerError: There is no such store, or no such experiment in it.
+    """
+    from tuner.analysis import summary
+    from tuner.service.locations import records_in
+
+    with records_in(store) as opened:
+        return summary.results(opened.record(name))
+
+
+def __getattr__(name: str) -> object:
+    """`Experiment`, imported when it is first asked for: it needs pydantic."""
+    if name == "Experiment":
+        from tuner.experiment import Experiment
+
+        return Experiment
+    raise AttributeError(f"module 'tuner' has no attribute {name!r}")

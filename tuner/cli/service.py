@@ -24,10 +24,10 @@ from tuner.cli.options import (
 if TYPE_CHECKING:
     from tuner.records import ExperimentState
 
-service = typer.Typer()
+commands = typer.Typer()
 
 
-@service.command(epilog=example("tuner submit digits"))
+@commands.command(epilog=example("tuner submit digits"))
 def submit(file: FileArgument, store: StoreOption = None) -> None:
     """Store an experiment for workers to search: those of `tuner worker`, on any machine."""
     from tuner import experiment
@@ -43,7 +43,7 @@ def submit(file: FileArgument, store: StoreOption = None) -> None:
     print(f"{settings.name} is stored, {left} of {len(record.studies)} studies to be searched{paused}")
 
 
-@service.command(epilog=example("tuner worker --once"))
+@commands.command(epilog=example("tuner worker --once"))
 def worker(
     once: Annotated[bool, typer.Option("--once", help="End when nothing is open any more.")] = False,
     store: StoreOption = None,
@@ -78,7 +78,7 @@ def worker(
         serve(url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
 
 
-@service.command(epilog=example("tuner status --watch"))
+@commands.command(epilog=example("tuner status --watch"))
 def status(
     name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Only this one.")] = None,
     store: StoreOption = None,
@@ -98,16 +98,7 @@ def status(
             printing.show(status.status_table(progress.read(name)))
 
 
-@service.command(epilog=example("tuner migrate"))
-def migrate(store: StoreOption = None) -> None:
-    """Make the store's tables, or upgrade them: for the role that owns them, where workers may not."""
-    from tuner.service import locations
-
-    with locations.new_store(store) as opened:
-        print(f"{opened.url} is ready")
-
-
-@service.command(epilog=example("tuner pause digits"))
+@commands.command(epilog=example("tuner pause digits"))
 def pause(name: NameArgument, store: StoreOption = None) -> None:
     """Let workers hand an experiment's studies back, and take none until it is resumed."""
     from tuner.records import ExperimentState
@@ -116,7 +107,7 @@ def pause(name: NameArgument, store: StoreOption = None) -> None:
     print(f"{name} is paused; what is finished is stored. tuner resume {name} lets workers go on")
 
 
-@service.command(epilog=example("tuner resume digits"))
+@commands.command(epilog=example("tuner resume digits"))
 def resume(name: NameArgument, store: StoreOption = None) -> None:
     """Let workers take a paused experiment again, and the studies that were set aside because they kept failing."""
     from tuner.records import ExperimentState
@@ -128,7 +119,7 @@ def resume(name: NameArgument, store: StoreOption = None) -> None:
     print(f"{name} is open; workers go on where it was stopped")
 
 
-@service.command(epilog=example("tuner cancel digits"))
+@commands.command(epilog=example("tuner cancel digits"))
 def cancel(name: NameArgument, store: StoreOption = None) -> None:
     """Let workers hand an experiment's studies back and never take them again. Its results stay."""
     from tuner.records import ExperimentState
@@ -137,7 +128,16 @@ def cancel(name: NameArgument, store: StoreOption = None) -> None:
     print(f"{name} is cancelled; what is finished stays: tuner results {name}")
 
 
-@service.command(epilog=example("tuner doctor"))
+@commands.command(epilog=example("tuner migrate"))
+def migrate(store: StoreOption = None) -> None:
+    """Make the store's tables, or upgrade them: for the role that owns them, where workers may not."""
+    from tuner.service import locations
+
+    with locations.new_store(store) as opened:
+        print(f"{opened.url} is ready")
+
+
+@commands.command(epilog=example("tuner doctor"))
 def doctor(store: StoreOption = None, mlflow: MlflowOption = None) -> None:
     """Check Python, torch, the store, MLflow, disk and time zone; exit 1 if something is broken."""
     from tuner.cli import printing

@@ -100,12 +100,12 @@ def _told(study: StudyResults) -> Iterator[str]:
         yield study.unreached.sentence
 
 
-def run_summary(outcome: "RunOutcome", trouble: str) -> RenderableType:
+def run_summary(outcome: "RunOutcome") -> RenderableType:
     """What to do after a run, and what went wrong in it."""
     name = outcome.results.experiment.name
     lines = list(_broken(outcome.broken))
-    if trouble:
-        lines.append(Text(f"the report is not in MLflow: {trouble}", "yellow"))
+    if outcome.not_logged:
+        lines.append(Text(f"the report is not in MLflow: {outcome.not_logged}", "yellow"))
     if outcome.interrupted:
         lines.append(Text("stopped before the end; the same command goes on from here", "bold"))
     elif missing := [str(each.batch_size) for each in outcome.results.studies if not each.complete]:

@@ -9,15 +9,17 @@ from tuner.experiment.definition import (
     read_space,
     space_table,
 )
-from tuner.experiment.files import load, parse, preset_text, presets
+from tuner.experiment.files import check, load, load_any, parse, preset_text, presets
 
 __all__ = [
     "ConfirmationSettings",
     "Experiment",
     "GoalSettings",
     "SearchSettings",
+    "check",
     "from_table",
     "load",
+    "load_any",
     "parse",
     "preset_text",
     "presets",

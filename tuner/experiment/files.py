@@ -1,8 +1,10 @@
 """Experiments as files: reading TOML, the presets, and what is wrong between a file and the code that it names."""
 
 import importlib.resources
+import os
 import tomllib
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 from tuner.errors import ConfigError, Problem, TunerError
@@ -46,12 +48,36 @@ def load(file_or_preset: str) -> Experiment:
     return parse(text, source=file_or_preset)
 
 
+def load_any(given: str | PathLike[str] | Mapping[str, object] | Experiment) -> Experiment:
+    """The experiment in a file, a preset's, a table's, or the one given, checked against the code it names.
+
+    Raises:
+        ConfigError: Every problem found.
+        TunerError: There is no such file or preset.
+    """
+    if isinstance(given, Experiment):
+        return check(given.to_table(), source=given.name)
+    if isinstance(given, Mapping):
+        return check(given, source="the experiment")
+    return load(os.fspath(given))
+
+
 def parse(text: str, *, source: str) -> Experiment:
     """The experiment in a TOML text, checked against the code it names. Raises `ConfigError` with every problem."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem("", f"is not valid TOML: {error}")], source=source) from error
+    return check(table, source=source)
+
+
+def check(table: Table, *, source: str) -> Experiment:
+    """The experiment in a table, checked against the code it names. Raises `ConfigError` with every problem.
+
+    Args:
+        table: The settings, as a TOML file has them.
+        source: What messages call the table.
+    """
     problems: list[Problem] = []
     experiment = None
     try:

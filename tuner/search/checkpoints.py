@@ -7,6 +7,7 @@ is and what that has measured. Reading one runs no code; one that is damaged or 
 import hashlib
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -101,8 +102,20 @@ class CheckpointFolder:
         self, experiment: Experiment, batch_size: int, *, tell: Callable[[Notice], None]
     ) -> AbstractContextManager["CheckpointFiles"]:
         """The checkpoints of a study, kept within the context. `tell` is given what a person should see."""
-        folder = self.path / f"{experiment.name}-{experiment.digest[:12]}" / f"batch_size={batch_size}"
+        folder = self._of_experiment(experiment) / f"batch_size={batch_size}"
         return closing(CheckpointFiles(folder, experiment, batch_size, every=self.every, tell=tell))
+
+    def delete(self, experiment: Experiment) -> None:
+        """Delete the checkpoints of an experiment, if there are any. Raises `CheckpointError` if that fails."""
+        folder = self._of_experiment(experiment)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise CheckpointError(f"checkpoints in {folder} cannot be deleted: {error.strerror}") from error
+
+    def _of_experiment(self, experiment: Experiment) -> Path:
+        return self.path / f"{experiment.name}-{experiment.digest[:12]}"
 
 
 def checkpoints_of(

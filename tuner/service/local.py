@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -22,6 +23,8 @@ from tuner.service.signals import SIGNALS, handled_by
 from tuner.service.worker import Worker, this_process
 from tuner.stores.opening import open_store
 
+SCRIPT = "__main__:"
+"""Begins the kind of a component that is defined in the script itself. Workers import the script then."""
 Flag = ctypes.c_bool
 """In memory that processes share, without a lock: one that is killed while it looks must not keep it."""
 
@@ -73,11 +76,30 @@ def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[C
     # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        process.start()
+        with nullcontext() if SCRIPT in str(job.experiment.objective) else _script_hidden():
+            process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     writer.close()
     return reader, process
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Within it, a process that is started does not import the script that this one runs.
+
+    A worker needs nothing of it, and a script that calls `tuner.run` outside `if __name__ == "__main__"` would start
+    workers of its own in every worker.
+    """
+    script = sys.modules["__main__"]
+    hidden = {name: getattr(script, name) for name in ("__file__", "__spec__") if hasattr(script, name)}
+    try:
+        for name in hidden:
+            setattr(script, name, None)
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(script, name, value)
 
 
 def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,6 +95,39 @@ def checkpoint_folder(option: str | None, *, every: float) -> CheckpointFolder |
     folder = CheckpointFolder(Path(named).absolute(), every)
     folder.check()
     return folder
+
+
+@dataclass(frozen=True, slots=True)
+class RunLocations:
+    """Where a run keeps what it measures.
+
+    Attributes:
+        store: The store's URL. May hold a password.
+        tracking: MLflow's tracking server or database. May hold a password.
+        report: The folder of the report.
+        checkpoints: Where running trials are saved; nowhere if None.
+    """
+
+    store: str
+    tracking: str
+    report: Path
+    checkpoints: CheckpointFolder | None = None
+
+
+def run_locations(
+    experiment: str, *, store: str | None, mlflow: str | None, checkpoints: str | None, every: float
+) -> RunLocations:
+    """The locations of a run of this experiment, from options, else environment variables, else defaults.
+
+    Raises:
+        TunerError: An option holds a password, or the store and MLflow would share a database.
+        CheckpointError: Nothing can be written to the folder of checkpoints.
+    """
+    where = RunLocations(
+        store_url(store), tracking_uri(mlflow), report_folder(experiment), checkpoint_folder(checkpoints, every=every)
+    )
+    refuse_shared(where.store, where.tracking)
+    return where
 
 
 def refuse_shared(store: str, tracking: str) -> None:

@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+from rich.console import Console
 
 from tuner.analysis.summary import Results, results
 from tuner.errors import RecorderError, ReportError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
+from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
+from tuner.recorders.progress.display import progress
 from tuner.records import ExperimentRecord, ExperimentState
 from tuner.report.page import prepare_folder, write_report
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.service.engine import Engine, Job
+from tuner.service.locations import RunLocations
 from tuner.stores import Records
 from tuner.stores.opening import open_store
 
@@ -29,6 +34,7 @@ class RunOutcome:
         interrupted: Whether it was asked to stop before its end.
         broken: The studies that broke.
         state: Whether workers may go on with the experiment.
+        not_logged: Why MLflow has no report of this run; empty if it has, or if there is no report.
     """
 
     results: Results
@@ -36,6 +42,7 @@ class RunOutcome:
     interrupted: bool
     broken: Sequence[StudyBroken]
     state: ExperimentState
+    not_logged: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -43,6 +50,28 @@ class RunOutcome:
         if self.interrupted:
             return 130
         return 0 if all(each.complete for each in self.results.studies) else 1
+
+
+def run_and_log(experiment: Experiment, engine: Engine, where: RunLocations, *, device: str) -> RunOutcome:
+    """Run an experiment, show its progress on standard output, and log it and its report to MLflow.
+
+    Raises:
+        StoreError: The store cannot be used, or the experiment's name is taken by other settings.
+        ReportError: The report's folder cannot be written to; said before anything is trained.
+    """
+    display = progress(Console(highlight=False))
+    logger = MlflowRecorder(where.tracking, tell=display.record)
+    outcome = run(
+        experiment,
+        engine,
+        [display, logger],
+        store_url=where.store,
+        device=device,
+        folder=where.report,
+        checkpoints=where.checkpoints,
+    )
+    not_logged = "" if logger.has_failed else _try_to_log_report(outcome, tracking_uri=where.tracking)
+    return replace(outcome, not_logged=not_logged)
 
 
 def run(
@@ -106,7 +135,7 @@ def sync_experiment(store: Records, name: str, *, tracking_uri: str, folder: Pat
     return counts
 
 
-def try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
+def _try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
     """Give MLflow the report of a run; what went wrong, or nothing. Not a reason to fail: the report is on disk."""
     if isinstance(outcome.report, ReportError):
         return ""

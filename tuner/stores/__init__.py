@@ -153,6 +153,14 @@ class Store(Records, Protocol):
         """Let workers search again the studies of an experiment that were set aside."""
         ...
 
+    def delete(self, name: str) -> None:
+        """Delete an experiment with its studies, trials and curves. Its name is free again.
+
+        Raises:
+            StoreError: There is none of this name, or a living worker has one of its studies.
+        """
+        ...
+
     def open_studies(self) -> Sequence[OpenStudy]:
         """The studies to be searched: not complete, not set aside, of open experiments.
 

@@ -132,3 +132,31 @@ def test_a_worker_whose_training_does_not_pause_is_ended_after_a_grace_period(tm
     assert worker.returncode == 0
     assert "stopping: handing the study back" in said
     assert states(tmp_path) == ["waiting", "stopped"]
+
+
+def test_delete_asks_and_says_what_stays(submitted: Path) -> None:
+    refused = tuner(submitted, "delete", "toy")
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("nobody can be asked here; give --yes\n")
+    assert states(submitted) == ["waiting", "waiting"]
+
+    done = tuner(submitted, "delete", "toy", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "toy is deleted: 2 studies, 0 trials" in done.stdout
+    assert "MLflow keeps" in done.stdout
+    assert "no experiment" in tuner(submitted, "results", "toy").stderr
+    assert tuner(submitted, "submit", "toy.toml").returncode == 0
+
+
+def test_delete_takes_the_checkpoints_along(submitted: Path) -> None:
+    with started(submitted, "worker", "--checkpoints", "saved", "--checkpoint-every", "0") as worker:
+        read_until(worker, "searching, ")
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=60)
+    (theirs,) = (submitted / "saved").iterdir()
+    assert list(theirs.rglob("*.checkpoint"))
+
+    assert tuner(submitted, "delete", "toy", "--yes", "--checkpoints", "saved").returncode == 0
+
+    assert list((submitted / "saved").iterdir()) == []

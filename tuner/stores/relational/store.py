@@ -16,6 +16,7 @@ from tuner.records import Curve, ExperimentRecord, ExperimentState, Holder
 from tuner.stores import Listener, OpenStudy
 from tuner.stores.database import Database, store_errors
 from tuner.stores.relational.claims import StudyClaim
+from tuner.stores.relational.deletion import delete_experiment
 from tuner.stores.relational.differences import differences
 from tuner.stores.relational.reading import (
     StoredExperiment,
@@ -105,6 +106,17 @@ class RelationalStore:
             found = existing_experiment(connection, name, url=self.url)
             connection.execute(update(study).where(study.c.experiment_id == found.experiment_id).values(error=None))
             self._database.announce(connection)
+
+    def delete(self, name: str) -> None:
+        with ExitStack() as held, self._errors(), self._database.lock("submit", wait=True):
+            for each in self.record(name).studies:
+                if held.enter_context(self._database.lock(lock_name(name, each.batch_size))) is None:
+                    message = f"{name} is being searched: a worker has its study of batch size {each.batch_size}"
+                    raise StoreError(f"{message}; tuner cancel {name} lets workers go, then delete it")
+            with self._engine.begin() as connection:
+                found = existing_experiment(connection, name, url=self.url)
+                delete_experiment(connection, found.experiment_id)
+                self._database.announce(connection)
 
     def open_studies(self) -> Sequence[OpenStudy]:
         with self._errors(), self._engine.connect() as connection:

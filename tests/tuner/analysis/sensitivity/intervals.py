@@ -1,8 +1,8 @@
 """How true the intervals of `tuner.analysis.sensitivity.profiles` are, on synthetic landscapes with a known profile.
 
 `python -m tests.tuner.analysis.sensitivity.intervals 200` prints, for each factor and for the intervals with and
-without the model, the share of the interval that is true and the share of the truth that is in it. Both are averages over
-parameters and over landscapes in which at least five trials reached the target. Its figures are in that module.
+without the model, the share of the interval that is true and the share of the truth that is in it. Both are averages
+over parameters and over landscapes in which at least five trials reached the target. Its figures are in that module.
 """
 
 import math

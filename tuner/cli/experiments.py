@@ -1,0 +1,129 @@
+"""The commands that make, check and delete experiments."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tuner.cli.options import (
+    AddressOption,
+    CheckpointEveryOption,
+    CheckpointsOption,
+    DeviceOption,
+    EngineName,
+    EngineOption,
+    FileArgument,
+    GpusOption,
+    MlflowOption,
+    NameArgument,
+    StoreOption,
+    TrainersOption,
+    example,
+    ray_cluster,
+)
+from tuner.errors import TunerError
+
+commands = typer.Typer()
+
+
+@commands.command(epilog=example("tuner run digits"))
+def run(
+    file: FileArgument,
+    store: StoreOption = None,
+    mlflow: MlflowOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers. Default: one a GPU, else one a core; with Ray, as many as fit."),
+    ] = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: AddressOption = "",
+    num_gpus: GpusOption = None,
+    trainers: TrainersOption = None,
+    checkpoints: CheckpointsOption = None,
+    checkpoint_every: CheckpointEveryOption = 60,
+) -> None:
+    """Search every batch size, confirm the winners, write the report.
+
+    Running the same file again goes on where it was stopped and never repeats a finished trial.
+    """
+    from tuner import experiment
+    from tuner.cli import printing, tables
+    from tuner.service import locations
+    from tuner.service.local import Local
+    from tuner.service.runs import run_and_log
+
+    cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
+    settings = experiment.load(file)
+    where = locations.run_locations(
+        settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every
+    )
+    outcome = run_and_log(settings, cluster or Local(workers), where, device=device)
+    printing.show(tables.results_table(outcome.results))
+    printing.show(tables.run_summary(outcome))
+    raise typer.Exit(outcome.exit_code)
+
+
+@commands.command(epilog=example("tuner validate digits"))
+def validate(file: FileArgument) -> None:
+    """Check an experiment's file, and name every problem in it."""
+    from tuner import experiment
+
+    settings = experiment.load(file)
+    sizes = ", ".join(map(str, settings.batch_sizes))
+    print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
+
+
+@commands.command(epilog=example("tuner presets digits > mine.toml"))
+def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A preset to print.")] = None) -> None:
+    """List the experiments that are shipped, or print one to copy and change."""
+    from tuner import experiment
+
+    if name:
+        print(experiment.preset_text(name), end="")
+    else:
+        print("\n".join(experiment.presets()))
+
+
+@commands.command(epilog=example("tuner delete digits"))
+def delete(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    store: StoreOption = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="DIR",
+            help="Folder of checkpoints, where those of the experiment are "
+            "deleted too. Default: TUNER_CHECKPOINTS, else none.",
+        ),
+    ] = None,
+) -> None:
+    """Delete an experiment from the store: its studies, trials, curves and checkpoints. It cannot be undone.
+
+    What MLflow has of it stays, and so does its report.
+    """
+    from tuner.service import locations
+
+    with locations.existing_store(store) as opened:
+        record = opened.record(name)
+        trials = sum(len(each.trials) for study in record.studies for each in study.rounds)
+        if not yes:
+            _ask(f"delete {name} with {trials:,} trials from {opened.url}?")
+        folder = locations.checkpoint_folder(checkpoints, every=0)
+        opened.delete(name)
+    if folder is not None:
+        folder.delete(record.experiment)
+    print(f"{name} is deleted: {len(record.studies)} studies, {trials:,} trials")
+    print(
+        f"MLflow keeps the experiment {name}, until it is deleted there; the report stays in "
+        f"{locations.report_folder(name)}"
+    )
+
+
+def _ask(question: str) -> None:
+    """Ask on the terminal, and exit unless the answer is yes. Raises `TunerError` where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise TunerError(f"{question} nobody can be asked here; give --yes")
+    typer.confirm(question, abort=True)

@@ -1,0 +1,150 @@
+"""The commands that show what was measured and what follows from it."""
+
+import gc
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.cli.options import (
+    FileArgument,
+    JsonOption,
+    NameArgument,
+    StoreOption,
+    example,
+)
+from tuner.errors import TunerError
+
+commands = typer.Typer()
+
+
+class Format(StrEnum):
+    """What `export` writes."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+@commands.command(epilog=example("tuner results digits --json"))
+def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Print steps to target at each batch size, as searched and as confirmed."""
+    from tuner.analysis import summary
+    from tuner.cli import printing, tables
+    from tuner.service import locations
+
+    with locations.records_in(store) as opened:
+        found = summary.results(opened.record(name))
+    printing.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
+
+
+@commands.command(epilog=example("tuner edges digits"))
+def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Say where each optimum lies in its search space; exit 3 if one is at an edge of the box."""
+    from tuner.analysis import summary
+    from tuner.cli import printing, tables
+    from tuner.service import locations
+
+    with locations.records_in(store) as opened:
+        found = summary.edges(opened.record(name))
+    printing.show_either(tables.edges_table(found), found.to_json(), as_json=as_json)
+    raise typer.Exit(3 if found.at_box_edge else 0)
+
+
+@commands.command(epilog=example("tuner sensitivity digits"))
+def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Say how far each hyperparameter may be off, what share of the space trains, and which parameters matter."""
+    from tuner.analysis.sensitivity import summary as analysis
+    from tuner.cli import printing, tables
+    from tuner.service import locations
+
+    with locations.records_in(store) as opened:
+        found = analysis.sensitivity(opened.record(name))
+    printing.show_either(tables.sensitivity_table(found), found.to_json(), as_json=as_json)
+
+
+@commands.command(epilog=example("tuner report digits"))
+def report(
+    name: NameArgument,
+    store: StoreOption = None,
+    folder: Annotated[Path | None, typer.Option("--output", help="Where to. Default: runs/EXPERIMENT.")] = None,
+) -> None:
+    """Write the report: one self-contained page, and its figures as PNG and SVG."""
+    gc.disable()  # the process ends with the page, and a tenth of its time would go to looking for garbage
+    from tuner.report.page import write_report
+    from tuner.service import locations
+
+    with locations.records_in(store) as opened:
+        print(write_report(opened.record(name), folder or locations.report_folder(name), store=opened.url))
+
+
+@commands.command(epilog=example("tuner export digits --format csv > digits.csv"))
+def export(
+    name: NameArgument,
+    format: Annotated[Format, typer.Option(help="One row a measurement, or one object a trial.")] = Format.CSV,
+    store: StoreOption = None,
+) -> None:
+    """Print all trials and their whole curves."""
+    from tuner.report import export as exporting
+    from tuner.service import locations
+
+    with locations.records_in(store) as opened:
+        write = exporting.write_csv if format is Format.CSV else exporting.write_json
+        write(opened, name, sys.stdout)
+
+
+@commands.command(epilog=example("tuner replay digits --batch-size 64 --trial 0"))
+def replay(
+    name: NameArgument,
+    batch_size: Annotated[int, typer.Option(help="The study.")],
+    trial: Annotated[int, typer.Option(help="The trial's number in its round.")],
+    round: Annotated[int, typer.Option(min=1, help="The round, if the study had several.")] = 1,
+    store: StoreOption = None,
+) -> None:
+    """Train one trial again, as recorded; exit 4 if its steps to target came out different."""
+    from tuner.search.replay import replay as train_again
+    from tuner.service import locations
+
+    with locations.records_in(store) as opened:
+        outcome = train_again(opened.record(name), batch_size=batch_size, number=trial, round=round)
+    print(outcome.sentence)
+    raise typer.Exit(0 if outcome.same else 4)
+
+
+@commands.command(epilog=example("tuner predict nqm-sgd"))
+def predict(file: FileArgument, as_json: JsonOption = False) -> None:
+    """Compute the optimum at each batch size, without a run: for objectives that know it, the noisy quadratic model."""
+    from tuner import experiment
+    from tuner.analysis.scaling import prediction
+    from tuner.cli import printing, tables
+    from tuner.service import cores
+
+    settings = experiment.load(file)
+    with cores.all_cores() as pool:
+        curve = prediction.predicted_curve(settings, apply=pool.map)
+    printing.show_either(
+        tables.predictions_table(settings, curve), {"predictions": prediction.predictions_json(curve)}, as_json=as_json
+    )
+
+
+@commands.command(epilog=example("tuner fit digits"))
+def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Find the noisy quadratic model that best explains the measured steps, and draw both in the report."""
+    from tuner.analysis.scaling.curve import NotFitted
+    from tuner.analysis.scaling.explanation import explain
+    from tuner.cli import printing, tables
+    from tuner.report.page import write_report
+    from tuner.service import cores, locations
+
+    with locations.records_in(store) as opened, cores.all_cores() as pool:
+        record = opened.record(name)
+        found = explain(record, apply=pool.map)
+        if isinstance(found, NotFitted):
+            raise TunerError(f"{name}: {found.sentence}")
+        page = write_report(record, locations.report_folder(name), store=opened.url, explanation=found)
+    printing.show_either(
+        tables.explanation_table(name, found, page),
+        {"experiment": name, **found.to_json(), "report": str(page)},
+        as_json=as_json,
+    )

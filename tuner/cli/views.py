@@ -1,0 +1,48 @@
+"""The commands for the web pages of others on what was measured."""
+
+import typer
+
+from tuner.cli.options import (
+    HostOption,
+    MlflowOption,
+    NameArgument,
+    PortOption,
+    StoreOption,
+    example,
+)
+
+commands = typer.Typer()
+
+
+@commands.command(epilog=example("tuner dashboard --port 8080"))
+def dashboard(
+    store: StoreOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+) -> None:
+    """Start optuna-dashboard on the store."""
+    from tuner.service import dashboards, locations
+
+    dashboards.serve_optuna(locations.store_url(store), host=host, port=port)
+
+
+@commands.command(name="mlflow", epilog=example("tuner mlflow --port 5000"))
+def mlflow_ui(
+    mlflow: MlflowOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 5000,
+) -> None:
+    """Start the MLflow UI on the runs logged."""
+    from tuner.service import dashboards, locations
+
+    dashboards.serve_mlflow(locations.tracking_uri(mlflow), host=host, port=port)
+
+
+@commands.command(epilog=example("tuner sync digits"))
+def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = None) -> None:
+    """Fill in what MLflow lacks. Running it twice changes nothing."""
+    from tuner.service import locations, runs
+
+    with locations.records_in(store) as opened:
+        folder = locations.report_folder(name)
+        print(runs.sync_experiment(opened, name, tracking_uri=locations.tracking_uri(mlflow), folder=folder).sentence)
