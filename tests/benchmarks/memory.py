@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from tuner.experiment import Experiment
 from tuner.experiment.space import SearchSpace
 from tuner.records import StudyRecord, TrialEnd, TrialPlan, TrialRecord, TrialState
-from tuner.search.protocol import Session
+from tuner.search.protocol import StudySearch
 from tuner.trial import TrialResult
 
 CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ class MemoryClaim:
 def searched(experiment: Experiment, batch_size: int) -> StudyRecord:
     """The study of one batch size, searched and confirmed."""
     claim = MemoryClaim(experiment, StudyRecord(batch_size, 1, experiment.space, False, ()))
-    session = Session(
+    session = StudySearch(
         experiment=experiment,
         objective=experiment.build_objective(),
         claim=claim,

@@ -32,8 +32,9 @@ from tuner.recorders import Event, TrialFinished
 from tuner.recorders.mlflow.client import ping
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.records import Role, StudyRecord, TrialPlan
+from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Ended, Trial, search
-from tuner.search.protocol import Session
+from tuner.search.protocol import StudySearch
 from tuner.service.cores import one_thread
 from tuner.service.engine import Job
 from tuner.service.local import Local
@@ -156,7 +157,7 @@ def in_memory(experiment: Experiment, study: StudyRecord) -> float:
             laps.note()
 
     claim = MemoryClaim(experiment, study)
-    Session(
+    StudySearch(
         experiment=experiment,
         objective=experiment.build_objective(),
         claim=claim,
@@ -177,7 +178,7 @@ def alone(experiment: Experiment, before: StudyRecord, plans: Sequence[TrialPlan
     with closing(trainer):
         trials = map(Trial, range(len(plans)), plans)
         incumbent, optimism = before.incumbent, settings.optimism
-        for each in search(trainer, trials, goal, slack=settings.slack, incumbent=incumbent, optimism=optimism):
+        for each in search(trainer, trials, goal, cutoff=Cutoff(settings.slack, optimism, incumbent)):
             if isinstance(each, Ended):
                 laps.note()
     return laps.milliseconds

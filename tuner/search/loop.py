@@ -1,6 +1,8 @@
-"""The search of one study: a generator that fills lanes, advances, judges and refills. All I/O is the caller's."""
+"""The loop over lanes: a generator that fills lanes with trials, advances them, judges them and refills the lanes.
 
-import math
+The caller does all input and output.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +10,8 @@ from tuner.errors import OutOfMemory
 from tuner.experiment.goals import Goal
 from tuner.objective import Trainer
 from tuner.records import TrialPlan
-from tuner.trial import Measurement, Outcome, TrialResult, TrialSpec
+from tuner.search.cutoff import Cutoff
+from tuner.trial import Measurement, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +110,56 @@ class _Lane:
     def steps(self) -> int:
         return self.curve[-1].step if self.curve else 0
 
+    def follow(self, measured: Sequence[Measurement], goal: Goal, cutoff: Cutoff) -> TrialResult | None:
+        """Add measurements to the curve until the goal sees its end; what was measured past the end is dropped."""
+        for each in measured:
+            self.curve.append(each)
+            if (result := goal.judge(self.curve, cap=cutoff.cap, optimism=cutoff.optimism)) is not None:
+                return result
+        return None
+
 
 def search(
     trainer: Trainer,
     trials: Iterator[Trial],
     goal: Goal,
     *,
-    slack: float = math.inf,
-    incumbent: int | None = None,
-    optimism: float = math.inf,
+    cutoff: Cutoff | None = None,
     saving: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train every trial to its end, as many at once as there are lanes.
 
     Args:
-        trainer: Where they train. It is left open.
-        trials: What to train. The next one is taken when a lane is free, so it may depend on results yielded before.
+        trainer: Where the trials train. It is left open.
+        trials: What to train. The next trial is taken when a lane is free, so it may depend on results yielded before.
         goal: When a trial ends.
-        slack: Adaptive capping: a trial is cut at `slack` times the fewest steps so far, never if infinite.
-        incumbent: The fewest steps to target before this search.
-        optimism: Early termination: a trial is cut if its curve has to decline this many times more steeply.
-        saving: Whether to save the running trials; asked after every chunk.
+        cutoff: When a trial is cut; told of every result. By default no trial is cut before its budget is spent.
+        saving: Whether to save the running trials; asked after every chunk of training.
 
     Yields:
-        `Resumed` for each trial that has a checkpoint; `Ended` for each trial, in an order that depends on the
-        trainer's arithmetic and never on time; after every chunk `Saved` for the running trials, if they are to be
-        saved, and then `Advanced`.
+        `Resumed` for each trial that has a checkpoint. `Ended` for each trial, in an order that depends on the
+        trainer's arithmetic and never on time. After every chunk `Saved` for each running trial, if the trials are to
+        be saved, and then `Advanced`.
     """
+    cutoff = cutoff or Cutoff()
     running: dict[int, _Lane] = {}
     while True:
         yield from _refill(trainer, trials, running)
         if not running:
             return
         steps = 0
-        for lane, measured in trainer.advance().items():
-            cap = math.ceil(slack * incumbent) if incumbent is not None and math.isfinite(slack) else None
-            before = running[lane].steps
-            result = _follow(running[lane].curve, measured, goal, cap=cap, optimism=optimism)
-            steps += running[lane].steps - before
+        for number, measured in trainer.advance().items():
+            lane = running[number]
+            before = lane.steps
+            result = lane.follow(measured, goal, cutoff)
+            steps += lane.steps - before
             if result is not None:
-                trainer.unload(lane)
-                yield Ended(running.pop(lane).trial, result)
-                if result.outcome is Outcome.ACHIEVED:
-                    incumbent = min(incumbent or result.steps, result.steps)
+                trainer.unload(number)
+                yield Ended(running.pop(number).trial, result)
+                cutoff.learn(result)
         if saving():
-            for lane, each in running.items():
-                yield Saved(each.trial, _save(trainer, lane, each.curve))
+            for number, lane in running.items():
+                yield Saved(lane.trial, _save(trainer, number, lane.curve))
         yield Advanced(steps)
 
 
@@ -192,14 +199,3 @@ def _save(trainer: Trainer, lane: int, curve: Sequence[Measurement]) -> Checkpoi
         return Checkpoint(tuple(curve), trainer.save(lane))
     except NotImplementedError:
         return None
-
-
-def _follow(
-    curve: list[Measurement], measured: Sequence[Measurement], goal: Goal, *, cap: int | None, optimism: float
-) -> TrialResult | None:
-    """Add measurements to a curve until the goal sees its end; what was measured past it is dropped."""
-    for each in measured:
-        curve.append(each)
-        if (result := goal.judge(curve, cap=cap, optimism=optimism)) is not None:
-            return result
-    return None

@@ -1,4 +1,4 @@
-"""Asking ahead: suggestions and bookkeeping on a thread of their own, in an order fixed by counting.
+"""Prefetch: suggestions and bookkeeping on a thread of their own, in an order fixed by counting.
 
 Storing a result, telling the sampler and asking it for the next point take longer than training a small network for
 a hundred steps. They are done here while the lanes train. One thread works through one queue: with `depth` points in
@@ -15,7 +15,7 @@ from tuner.search.loop import Trial
 from tuner.trial import TrialResult
 
 
-class LookAhead(Iterator[Trial]):
+class Prefetch(Iterator[Trial]):
     """The trials of a search, each made some time before it is needed.
 
     Args:
@@ -41,7 +41,7 @@ class LookAhead(Iterator[Trial]):
         self._ready: deque[Future[Trial]] = deque()
         self._telling: deque[Future[None]] = deque()
         self._training: dict[int, Trial] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lookahead")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         for _ in range(depth):
             self._ask_one()
 
@@ -65,7 +65,7 @@ class LookAhead(Iterator[Trial]):
         self._telling.append(self._thread.submit(self._tell, trial, result))
         self._ask_one()
 
-    def __enter__(self) -> "LookAhead":
+    def __enter__(self) -> "Prefetch":
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted
 from tuner.records import Role, StudyRecord
 from tuner.search.checkpoints import CheckpointFolder, checkpoints_of
-from tuner.search.protocol import Interrupted, Session
+from tuner.search.protocol import Interrupted, StudySearch
 from tuner.service.cores import check_device
 from tuner.service.watch import Watch
 from tuner.stores import Claim, OpenStudy, Store
@@ -115,7 +115,7 @@ class Worker:
             if objective is None:
                 return
             with checkpoints_of(self.checkpoints, experiment, study.batch_size, tell=emit) as checkpoints:
-                session = Session(
+                session = StudySearch(
                     experiment,
                     objective,
                     claim,
@@ -128,7 +128,7 @@ class Worker:
                 )
                 self._attempt(session, study, emit)
 
-    def _attempt(self, session: Session, study: StudyRecord, emit: Emit) -> None:
+    def _attempt(self, session: StudySearch, study: StudyRecord, emit: Emit) -> None:
         """Search a study, again if it fails; set it aside if it keeps failing. Raises `StoreError`."""
         failures, finished = 0, -1
         while True:
@@ -151,7 +151,7 @@ class Worker:
                 emit(StudyBroken(study.batch_size, _reason(error), details))
             return
 
-    def _search(self, session: Session, study: StudyRecord, emit: Emit) -> None:
+    def _search(self, session: StudySearch, study: StudyRecord, emit: Emit) -> None:
         """See a claimed study to its end, with fewer lanes if they do not fit. Raises `Interrupted`."""
         emit(StudyStarted(study, self.name))
         lanes = session.experiment.search.width

@@ -86,7 +86,13 @@ def networks_for(
     if device.type != "cpu":
         # Elsewhere kernels, and so rounding, depend on how many there are: results must not depend on timing.
         return Networks(make, Calibration((lanes,)))
-    memory = Memory(
+    memory = _memory(model, splits, computation, lanes=lanes, batch_size=batch_size)
+    return Networks(make, Calibration(_divisors(lanes), memory))
+
+
+def _memory(model: Model, splits: Splits, computation: Computation, *, lanes: int, batch_size: int) -> Memory:
+    """What was found before to be fastest, for all that it depends on."""
+    return Memory(
         {
             "model": repr(model),
             "shape": str(splits.shape),
@@ -98,7 +104,6 @@ def networks_for(
             "torch": torch.__version__,
         }
     )
-    return Networks(make, Calibration(_divisors(lanes), memory))
 
 
 def _in_parts(make: Callable[[int], Network], computation: Computation, batch_size: int) -> Network:

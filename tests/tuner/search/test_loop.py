@@ -10,8 +10,9 @@ from tests.toy import Toy, ToyTrainer, steps_to
 from tuner.errors import OutOfMemory
 from tuner.experiment.goals import ReachTarget
 from tuner.records import Role, TrialPlan
+from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Advanced, Checkpoint, Ended, Resumed, Saved, Trial, search
-from tuner.trial import Measurement, Outcome, TrialSpec
+from tuner.trial import Measurement, Outcome, TrialResult, TrialSpec
 
 GOAL = ReachTarget("validation/error", below=0.03, within_steps=400)
 
@@ -24,7 +25,7 @@ def trials(*learning_rates: float) -> Iterator[Trial]:
 
 def ends(trainer: ToyTrainer, *learning_rates: float, slack: float = math.inf) -> dict[int, Ended]:
     """Every end, by trial number, in the order they came."""
-    events = search(trainer, trials(*learning_rates), GOAL, slack=slack)
+    events = search(trainer, trials(*learning_rates), GOAL, cutoff=Cutoff(slack))
     return {each.trial.number: each for each in events if isinstance(each, Ended)}
 
 
@@ -153,3 +154,26 @@ def test_a_trainer_that_cannot_save_trains_all_the_same() -> None:
 
     assert {each.checkpoint for each in events if isinstance(each, Saved)} == {None}
     assert [each.result.steps for each in events if isinstance(each, Ended)] == [steps_to(0.03, 0.1)]
+
+
+def test_the_cap_follows_the_best_trial_and_not_the_worst() -> None:
+    best, worse = steps_to(0.03, 0.1), steps_to(0.03, 0.5)
+    assert best < worse < 1.5 * best
+
+    found = ends(Toy().trainer(64, lanes=1, device="cpu"), 0.1, 0.5, 0.0001, slack=1.5)
+    again = ends(Toy().trainer(64, lanes=1, device="cpu"), 0.5, 0.1, 0.0001, slack=1.5)
+
+    assert found[2].result.limit == again[2].result.limit == -(-3 * best // 2)
+
+
+def test_only_a_trial_that_reached_its_target_lowers_the_cap() -> None:
+    cutoff = Cutoff(slack=2.0, incumbent=40)
+
+    cutoff.learn(TrialResult(Outcome.CENSORED, 10, 80, ()))
+    cutoff.learn(TrialResult(Outcome.INFEASIBLE, 5, 80, ()))
+    assert cutoff.cap == 80
+
+    cutoff.learn(TrialResult(Outcome.ACHIEVED, 30, 80, ()))
+    assert cutoff.cap == 60
+    assert Cutoff(incumbent=40).cap is None
+    assert Cutoff(slack=2.0).cap is None

@@ -7,7 +7,7 @@ import pytest
 
 from tuner.records import Role, TrialPlan
 from tuner.search.loop import Trial
-from tuner.search.prefetch import LookAhead
+from tuner.search.prefetch import Prefetch
 from tuner.trial import Measurement, Outcome, TrialResult
 
 RESULT = TrialResult(Outcome.ACHIEVED, 1, 1, (Measurement(1, {}),))
@@ -37,8 +37,8 @@ class Diary:
         self.dropped.append(trial.number)
 
 
-def ahead(diary: Diary, *, count: int, depth: int) -> LookAhead:
-    return LookAhead(ask=diary.ask, tell=diary.tell, drop=diary.drop, count=count, depth=depth)
+def ahead(diary: Diary, *, count: int, depth: int) -> Prefetch:
+    return Prefetch(ask=diary.ask, tell=diary.tell, drop=diary.drop, count=count, depth=depth)
 
 
 def test_every_run_asks_and_tells_in_the_same_order() -> None:
@@ -76,7 +76,7 @@ def test_an_error_while_storing_is_raised() -> None:
         raise OSError("disk full")
 
     def settle_all() -> None:
-        with LookAhead(ask=diary.ask, tell=broken, drop=diary.drop, count=3, depth=1) as trials:
+        with Prefetch(ask=diary.ask, tell=broken, drop=diary.drop, count=3, depth=1) as trials:
             for trial in trials:
                 trials.settle(trial, RESULT)
 
@@ -92,6 +92,6 @@ def test_an_error_while_asking_is_raised() -> None:
 
     with (
         pytest.raises(OSError, match="no answer"),
-        LookAhead(ask=broken, tell=diary.tell, drop=diary.drop, count=3, depth=2) as trials,
+        Prefetch(ask=broken, tell=diary.tell, drop=diary.drop, count=3, depth=2) as trials,
     ):
         next(trials)

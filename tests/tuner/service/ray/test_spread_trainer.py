@@ -16,6 +16,7 @@ from tests.toy import Toy
 from tuner.experiment.goals import ReachTarget
 from tuner.objective import Objective, Trainer
 from tuner.records import Role, TrialPlan
+from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Ended, Trial, search
 from tuner.service.ray.spread_trainer import Change, Measured, SpreadTrainer, apply, dealt
 from tuner.trial import TrialSpec
@@ -51,7 +52,7 @@ def ended(trainer: Trainer, rates: Sequence[float]) -> list[Ended]:
     """A search with capping, in which what ends first decides how others end."""
     plans = [TrialPlan(at, 0, Role.SEARCH, at, {"learning_rate": each}, 1, "cpu") for at, each in enumerate(rates)]
     trials = iter([Trial(at, plan) for at, plan in enumerate(plans)])
-    return [each for each in search(trainer, trials, GOAL, slack=1.5) if isinstance(each, Ended)]
+    return [each for each in search(trainer, trials, GOAL, cutoff=Cutoff(1.5)) if isinstance(each, Ended)]
 
 
 @given(
