@@ -1,11 +1,16 @@
-"""Trying again while a store does not answer: for minutes, less and less often, and never all workers at once."""
+"""Trying again while a store does not answer: for minutes, less and less often, and never all workers at once.
+
+tenacity does it. The sleep is our own, because a worker that is told to stop must not sleep for ten seconds first.
+"""
 
 import logging
 import random
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from tuner.errors import StoreUnreachable
 
@@ -13,38 +18,37 @@ log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 600.0
 """How long a store may be away before a worker gives up: a restart takes seconds, a failover minutes."""
-FIRST_WAIT_SECONDS = 0.2
-LONGEST_WAIT_SECONDS = 10.0
+LONGEST_WAITS = wait_exponential(multiplier=0.2, max=10.0)
+"""The longest that may pass before each attempt: from 0.2 to 10 seconds."""
+PATIENCE = stop_after_delay(PATIENCE_SECONDS)
 SLICE_SECONDS = 0.2
+"""How soon a waiting worker answers to `give_up`."""
 
 Returned = TypeVar("Returned")
 Given = ParamSpec("Given")
 
 
 def retry(action: Callable[[], Returned], *, give_up: Callable[[], bool] = lambda: False) -> Returned:
-    """Do something with a store until it answers. What is done must bear being done twice.
+    """Do something with a store until the store answers. The action must bear being done twice.
 
-    Between two attempts passes half to all of a time that doubles up to ten seconds ("equal jitter").
+    The wait before each attempt is drawn between half of a time and all of it ("equal jitter"). The time doubles with
+    every attempt, up to ten seconds.
 
     Args:
         action: What to do.
         give_up: Whether to wait no longer; asked often.
 
     Raises:
-        StoreUnreachable: It did not answer for ten minutes, or we gave up.
+        StoreUnreachable: The store did not answer for ten minutes, or `give_up` said so.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    wait = FIRST_WAIT_SECONDS
-    while True:
-        try:
-            return action()
-        except StoreUnreachable as error:
-            if give_up() or time.monotonic() >= deadline:
-                raise
-            if wait == FIRST_WAIT_SECONDS:
-                log.warning("%s; trying again for %g minutes", error, PATIENCE_SECONDS / 60)
-        _sleep(random.uniform(wait / 2, wait), give_up)  # noqa: S311 - no secret
-        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+    return Retrying(
+        retry=retry_if_exception_type(StoreUnreachable),
+        stop=lambda attempt: give_up() or PATIENCE(attempt),
+        wait=_wait,
+        sleep=partial(_sleep, give_up=give_up),
+        before_sleep=_warn_once,
+        reraise=True,
+    )(action)
 
 
 def patient(write: Callable[Given, Returned]) -> Callable[Given, Returned]:
@@ -57,7 +61,17 @@ def patient(write: Callable[Given, Returned]) -> Callable[Given, Returned]:
     return patiently
 
 
-def _sleep(seconds: float, give_up: Callable[[], bool]) -> None:
+def _wait(attempt: RetryCallState) -> float:
+    """Seconds before the next attempt."""
+    return random.uniform(0.5, 1) * LONGEST_WAITS(attempt)  # noqa: S311 - no secret
+
+
+def _warn_once(attempt: RetryCallState) -> None:
+    if attempt.attempt_number == 1 and attempt.outcome is not None:
+        log.warning("%s; trying again for %g minutes", attempt.outcome.exception(), PATIENCE_SECONDS / 60)
+
+
+def _sleep(seconds: float, *, give_up: Callable[[], bool]) -> None:
     """Sleep, unless there is nothing to wait for any more."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0 and not give_up():

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from optuna.samplers import TPESampler
 from scipy.stats import qmc
 
+from tuner.experiment.sequences import is_from_sequence
 from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.samplers import Sampler
 from tuner.samplers.cma_es import CmaEs
@@ -112,3 +114,26 @@ def test_an_evolution_strategy_comes_nearer_than_its_start_up() -> None:
         suggestions.tell(number, distances[-1])
 
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 2
+
+
+@pytest.mark.parametrize("sampler", [Tpe(startup=10), CmaEs(startup=10)])
+def test_as_many_points_are_quasi_random_as_asked_for(sampler: Tpe | CmaEs) -> None:
+    suggestions = sampler.start(SQUARE, seed=1)
+    quasi_random = []
+    for number in range(15):
+        point = suggestions.ask(number)
+        quasi_random.append(is_from_sequence(SQUARE, number, point, seed=1))
+        suggestions.tell(number, float(point["x"]))
+
+    assert quasi_random == [True] * 10 + [False] * 5
+
+
+def test_as_many_points_of_the_gaussian_process_are_quasi_random_as_asked_for() -> None:
+    suggestions = Gp(startup=4).start(SQUARE, seed=1)
+    quasi_random = []
+    for number in range(6):
+        point = suggestions.ask(number)
+        quasi_random.append(is_from_sequence(SQUARE, number, point, seed=1))
+        suggestions.tell(number, float(point["x"]))
+
+    assert quasi_random == [True] * 4 + [False] * 2

@@ -100,9 +100,29 @@ class Dynamics:
 
 def observe(dynamics: Dynamics, moments: Moments, waves: Waves) -> Floats:
     """The second moment that the loss sees, of what is left of `moments`, `[step..., ..., mode]`."""
-    still, mixed, moving = parabola(dynamics, moments)
     growth, cosine, sine = waves
+    if dynamics.averaged:
+        _, _, g10, g11 = dynamics.roots.generator
+        return growth * _of_combination(moments, sine * g10, cosine + sine * g11)
+    still, mixed, moving = parabola(dynamics, moments)
     return growth * (cosine**2 * still + 2 * cosine * sine * mixed + sine**2 * moving)
+
+
+def _of_combination(moments: Moments, position: Floats, other: Floats) -> Floats:
+    """The second moment of a combination of each mode's pair, with these two factors.
+
+    The average of an oscillating position passes through zero, where the three terms of the square cancel almost
+    entirely. Therefore `E (p x + q y)^2` is computed as `E x^2 (p + q m)^2 + q^2 (E y^2 - m^2 E x^2)` with
+    `m = E xy / E x^2`: in the first term only numbers cancel and not their squares, and `q` shrinks with every step.
+    Where `x` explains more of `y` than there is, which no pair but the difference of two can do, this would lose digits
+    itself, and the plain sum is taken.
+    """
+    xx, yy, xy = moments
+    is_pair = (xx != 0) & (np.abs(xy**2) <= 2 * np.abs(xx * yy))
+    slope = np.where(is_pair, xy / np.where(is_pair, xx, 1.0), 0.0)
+    completed = xx * (position + other * slope) ** 2 + other**2 * (yy - slope * xy)
+    plain = xx * position**2 + 2 * position * other * xy + other**2 * yy
+    return np.where(is_pair, completed, plain)
 
 
 def parabola(dynamics: Dynamics, moments: Moments) -> tuple[Floats, Floats, Floats]:

@@ -4,7 +4,7 @@ from itertools import chain, repeat
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.tuner.analysis.nqm.recursions import first_below, losses
@@ -25,6 +25,8 @@ from tuner.analysis.nqm import (
 STEPS = 300
 AUTHORS = power_law()
 HEAVY_BALL, AVERAGE = Rule(Method.HEAVY_BALL), Rule(Method.AVERAGE)
+
+SWINGING = noisy_quadratic([1.0, 1.0, 1.0], noise=[0.0, 0.0, 0.0], start=[1.0, 1.0, 1.0])
 
 eigenvalues = st.floats(1e-3, 1.0)
 models = st.integers(1, 4).flatmap(
@@ -66,6 +68,7 @@ def test_the_first_crossing_is_that_of_the_recursion(
 
 @settings(deadline=None, max_examples=200)
 @given(models, rules, batch_sizes, speeds, coefficients)
+@example(SWINGING, AVERAGE, 1, 1.0625, 0.999)  # the average passes through zero, and its square cancels
 def test_the_loss_at_any_step_is_that_of_the_recursion(
     model: NoisyQuadratic, rule: Rule, batch_size: int, speed: float, coefficient: float
 ) -> None:
