@@ -25,8 +25,8 @@ from tests.servers import MlflowServer, PostgresqlServer
 from tests.toy import SMALL
 from tuner.analysis.optimum.confirmation import pending
 from tuner.experiment import parse
-from tuner.recorders.mlflow.client import Tracking
 from tuner.recorders.mlflow.run_content import TRIAL_TAG, trial_run
+from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.mlflow.sync import sync
 from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.stores import Store

@@ -45,7 +45,7 @@ def toy(sampler: str) -> Experiment:
 
 
 def digits(sampler: str) -> Experiment:
-    """The preset, made small. No trial is cut because of its outlook, which depends on when others end."""
+    """The preset, made small. Early stopping is off, because where it cuts a trial depends on when others end."""
     search = dataclasses.replace(
         DIGITS.search, points=POINTS, width=4, max_rounds=1, optimism=math.inf, sampler={"kind": sampler}
     )

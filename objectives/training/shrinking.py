@@ -21,7 +21,7 @@ class ShrinkingTrainer:
     def __init__(self, trainer: Trainer, make: Callable[[int], Trainer]) -> None:
         self._inner, self._make, self._lanes = trainer, make, trainer.lanes
         self._trials: dict[int, TrialSpec] = {}
-        self._places: dict[int, int] = {}
+        self._inner_lanes: dict[int, int] = {}
         """The inner trainer's lane for each of ours."""
 
     @property
@@ -38,42 +38,42 @@ class ShrinkingTrainer:
         Raises:
             ValueError: The lane holds a trial.
         """
-        if lane in self._places:
+        if lane in self._inner_lanes:
             raise ValueError(f"lane {lane} holds a trial; unload it first")
-        if len(self._places) == self._inner.lanes:
+        if len(self._inner_lanes) == self._inner.lanes:
             self._move(self._lanes)
-        place = min(set(range(self._inner.lanes)) - set(self._places.values()))
-        self._inner.load(place, trial, checkpoint)
-        self._places[lane], self._trials[lane] = place, trial
+        inner_lane = min(set(range(self._inner.lanes)) - set(self._inner_lanes.values()))
+        self._inner.load(inner_lane, trial, checkpoint)
+        self._inner_lanes[lane], self._trials[lane] = inner_lane, trial
 
     def save(self, lane: int) -> bytes:
-        return self._inner.save(self._places[lane])
+        return self._inner.save(self._inner_lanes[lane])
 
     def advance(self) -> Mapping[int, Sequence[Measurement]]:
         """Train every loaded lane; what each measured on the way, oldest first. May raise `OutOfMemory`."""
         enough = self._inner.lanes
-        while enough > 1 and enough // 2 >= len(self._places):
+        while enough > 1 and enough // 2 >= len(self._inner_lanes):
             enough //= 2
         if enough < self._inner.lanes:
             self._move(enough)
         measured = self._inner.advance()
-        return {lane: measured[place] for lane, place in self._places.items() if place in measured}
+        return {lane: measured[inner_lane] for lane, inner_lane in self._inner_lanes.items() if inner_lane in measured}
 
     def unload(self, lane: int) -> None:
         """Free a lane."""
-        self._inner.unload(self._places.pop(lane))
+        self._inner.unload(self._inner_lanes.pop(lane))
         del self._trials[lane]
 
     def close(self) -> None:
         """Release the device; the trainer cannot be used any more."""
-        self._places.clear()
+        self._inner_lanes.clear()
         self._inner.close()
 
     def _move(self, lanes: int) -> None:
         """Go on in a trainer with so many lanes, every trial exactly where it stands."""
         outer, inner = self._inner, self._make(lanes)
-        for place, lane in enumerate(self._places):
-            inner.load(place, self._trials[lane], outer.save(self._places[lane]))
-            self._places[lane] = place
+        for inner_lane, lane in enumerate(self._inner_lanes):
+            inner.load(inner_lane, self._trials[lane], outer.save(self._inner_lanes[lane]))
+            self._inner_lanes[lane] = inner_lane
         self._inner = inner
         outer.close()

@@ -64,25 +64,25 @@ class LaneTrainer:
         computation: Computation = Computation(),  # noqa: B008 - a frozen value
         chunk: int | None = None,
     ) -> None:
-        place = torch.device(_accelerator() if device == "auto" else device)
-        self._chunk = ACCELERATOR_CHUNK if chunk is None and place.type != "cpu" else chunk
-        self._lane_count, self._batch_size, self._place = lanes, batch_size, place
+        on = torch.device(_accelerator() if device == "auto" else device)
+        self._chunk = ACCELERATOR_CHUNK if chunk is None and on.type != "cpu" else chunk
+        self._lane_count, self._batch_size, self._device = lanes, batch_size, on
         self._examples = len(splits.train)
         self._progress: dict[int, Progress] = {}
         self._tensor_cores = computation.precision is Precision.TF32
         dtype = computation.dtype
         with self._watched(), torch.inference_mode():
-            self._networks = networks_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=place)
+            self._networks = networks_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=on)
             network = self._networks.now
         # What tensors are made and trained in.
         self._mode = torch.no_grad if network.autograd else torch.inference_mode
         with self._watched(), self._mode():
-            inputs, labels = splits.train.inputs.to(place, dtype), splits.train.labels.to(place)
+            inputs, labels = splits.train.inputs.to(on, dtype), splits.train.labels.to(on)
             self._minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
             self._lanes = Lanes(
-                self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=place, dtype=dtype
+                self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=on, dtype=dtype
             )
-            self._evaluation = Evaluation(splits, device=place, dtype=dtype)
+            self._evaluation = Evaluation(splits, device=on, dtype=dtype)
 
     @property
     def lanes(self) -> int:
@@ -90,7 +90,7 @@ class LaneTrainer:
 
     @property
     def device(self) -> str:
-        return str(self._place)
+        return str(self._device)
 
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
         """Start a trial in a free lane, from its seed or from what `save` returned.
@@ -156,7 +156,7 @@ class LaneTrainer:
         """Release the device; the trainer cannot be used any more."""
         self._progress.clear()
         del self._networks, self._lanes, self._minibatches, self._evaluation
-        if self._place.type == "cuda":
+        if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _until_due(self) -> int:
@@ -166,8 +166,8 @@ class LaneTrainer:
     def _measure(self, lanes: Sequence[int]) -> Reading:
         """Measure some lanes, without waiting for the device."""
         due = [self._progress[lane] for lane in lanes]
-        rows = sent(torch.tensor(lanes), self._place)
-        counts = sent(torch.tensor([progress.step - progress.measured for progress in due]), self._place)
+        rows = sent(torch.tensor(lanes), self._device)
+        counts = sent(torch.tensor([progress.step - progress.measured for progress in due]), self._device)
         train_loss = self._lanes.collect_losses(rows) / counts
         held_out = self._evaluation.measure(self._networks.now, self._lanes.parameters[rows])
         for progress in due:
@@ -175,7 +175,7 @@ class LaneTrainer:
         return Reading(lanes, [progress.step for progress in due], torch.stack([train_loss, *held_out], dim=1))
 
     def _watched(self) -> AbstractContextManager[None]:
-        return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._place)
+        return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._device)
 
 
 def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurement]]:

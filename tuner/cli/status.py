@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.cli.printing import new_table, steps_phrase
-from tuner.recorders.progress.status import Standing, StudyState, begun, pace, remaining, time_left
+from tuner.recorders.progress.status import StudyState, StudyStatus, begun, pace, remaining, time_left
 from tuner.records import ExperimentState, Holder
 from tuner.records.progress import ExperimentProgress, StudyProgress
 
@@ -114,24 +114,24 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
     return table
 
 
-def standing(found: ExperimentProgress, study: StudyProgress) -> Standing:
-    """Where a study stands, as a display would know it that had watched it from its beginning."""
-    stands = begun(found.experiment, study.batch_size, round=study.round)
-    stands.done, stands.searched, stands.best = study.done, study.searched, study.best
-    stands.planned += study.probed
+def study_status(found: ExperimentProgress, study: StudyProgress) -> StudyStatus:
+    """The status of a study, as a display would have it that had watched the study from its beginning."""
+    status = begun(found.experiment, study.batch_size, round=study.round)
+    status.done, status.searched, status.best = study.done, study.searched, study.best
+    status.planned += study.probed
     if study.complete:
-        stands.state, stands.planned = StudyState.DONE, study.done
+        status.state, status.planned = StudyState.DONE, study.done
     elif study.holder is not None:
-        stands.state = StudyState.CONFIRMING if study.confirmed else StudyState.SEARCHING
+        status.state = StudyState.CONFIRMING if study.confirmed else StudyState.SEARCHING
     elif study.error or found.state is not ExperimentState.OPEN:
-        stands.state = StudyState.STOPPED
-    return stands
+        status.state = StudyState.STOPPED
+    return status
 
 
-def study_state(found: ExperimentProgress, study: StudyProgress, stands: Standing) -> str:
+def study_state(found: ExperimentProgress, study: StudyProgress, status: StudyStatus) -> str:
     """What happens to a study that stands so, in a word or two."""
-    if study.complete or stands.is_active:
-        return str(stands.state)
+    if study.complete or status.is_active:
+        return str(status.state)
     if study.error:
         return "set aside"
     if found.state is not ExperimentState.OPEN:
@@ -147,7 +147,7 @@ def seconds_left(found: ExperimentProgress) -> float | None:
             measured = pace(each.recent, (each.latest - each.holder.since).total_seconds())
             if measured is not None:
                 paces[each.batch_size] = measured
-    return time_left([standing(found, each) for each in found.studies], paces)
+    return time_left([study_status(found, each) for each in found.studies], paces)
 
 
 def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
@@ -161,12 +161,12 @@ def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
         yield Row(name, "done", (sizes, "done", f"{trials}/{trials}", str(failed or ""), "", ""))
         return
     for study in found.studies:
-        stands = standing(found, study)
-        state = study_state(found, study, stands)
+        status = study_status(found, study)
+        state = study_state(found, study, status)
         cells = (
             str(study.batch_size),
             f"{state}, round {study.round}" if study.round > 1 else state,
-            f"{stands.done}/{stands.planned}",
+            f"{status.done}/{status.planned}",
             str(study.failed or ""),
             "" if study.best is None else steps_phrase(study.best),
             steps_phrase(median(study.reported)) if study.reported else "",

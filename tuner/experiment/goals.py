@@ -26,7 +26,8 @@ class Goal(Protocol):
         Args:
             curve: What it has measured.
             cap: A limit in steps, lower than the budget.
-            optimism: A trial is cut early if its outlook is worse than this (`tuner.experiment.early_stopping`).
+            optimism: A trial is cut early if its curve has to decline this many times more steeply than before to reach
+                the target in time (`tuner.experiment.early_stopping`).
         """
         ...
 

@@ -111,8 +111,8 @@ def _draw_scatter(axes: Axes, scatter: Scatter) -> None:
         zorder=1,
     )
     for outcome, (mark, color, _) in OUTCOME_MARKS.items():
-        rates = [across(each.learning_rate) for each in scatter.places[outcome]]
-        heights = [up(each.momentum) for each in scatter.places[outcome]]
+        rates = [across(each.learning_rate) for each in scatter.trials[outcome]]
+        heights = [up(each.momentum) for each in scatter.trials[outcome]]
         axes.plot(rates, heights, mark, color=color, alpha=0.7, ms=4, mew=1 if mark == "x" else 0, gid=outcome.value)
     if scatter.optimum is not None:
         best = across(scatter.optimum.learning_rate), up(scatter.optimum.momentum)

@@ -1,4 +1,4 @@
-"""A Gaussian process that knows of the effective learning rate, and expected improvement."""
+"""A Gaussian process with `log lr / (1 - momentum)` as an extra input, and expected improvement."""
 
 from dataclasses import dataclass
 from typing import Annotated

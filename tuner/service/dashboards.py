@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from sqlalchemy import make_url
 
 from tuner.errors import TunerError
-from tuner.recorders.mlflow.client import shown_uri, with_driver
+from tuner.recorders.mlflow.connection import shown_uri, with_driver
 from tuner.stores.opening import open_store
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tuner.errors import RecorderError, StoreError
-from tuner.recorders.mlflow.client import local_database, ping, shown_uri
+from tuner.recorders.mlflow.connection import local_database, ping, shown_uri
 from tuner.stores.opening import database_at
 from tuner.stores.probing import probe
 from tuner.stores.relational.tables import SCHEMA_VERSION

@@ -9,30 +9,30 @@ class Dense(nn.Linear):
     """`torch.nn.Linear`, with less traffic: the gradient of a large layer costs as much to allocate as to compute.
 
     Attributes:
-        place: What the gradient of the weights is added to, `[out, in]`; autograd then gets none. None leaves it to
+        target: What the gradient of the weights is added to, `[out, in]`; autograd then gets none. None leaves it to
             autograd.
     """
 
-    place: Tensor | None = None
+    target: Tensor | None = None
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.place is None or not torch.is_grad_enabled() or torch.is_autocast_enabled(input.device.type):
+        if self.target is None or not torch.is_grad_enabled() or torch.is_autocast_enabled(input.device.type):
             return super().forward(input)
-        return _InPlace.apply(input, self.weight, self.bias, self.place)  # type: ignore[no-any-return]
+        return _InPlace.apply(input, self.weight, self.bias, self.target)  # type: ignore[no-any-return]
 
 
 class _InPlace(torch.autograd.Function):
     """Inputs times transposed weights, plus biases."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, inputs: Tensor, weights: Tensor, biases: Tensor, place: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, inputs: Tensor, weights: Tensor, biases: Tensor, target: Tensor) -> Tensor:
         ctx.save_for_backward(inputs, weights)
-        ctx.place = place  # type: ignore[attr-defined]  # as torch's documentation does
+        ctx.target = target  # type: ignore[attr-defined]  # as torch's documentation does
         return torch.addmm(biases, inputs, weights.t())
 
     @staticmethod
     def backward(ctx: FunctionCtx, above: Tensor) -> tuple[Tensor, None, Tensor, None]:
         inputs, weights = ctx.saved_tensors  # type: ignore[attr-defined]
-        place: Tensor = ctx.place  # type: ignore[attr-defined]
-        place.addmm_(above.t().contiguous(), inputs)
+        target: Tensor = ctx.target  # type: ignore[attr-defined]
+        target.addmm_(above.t().contiguous(), inputs)
         return above @ weights, None, above.sum(0), None

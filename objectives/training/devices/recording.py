@@ -47,6 +47,6 @@ class RecordedStep:
 
     def __call__(self, *given: Tensor) -> None:
         """Do the step once more."""
-        for place, each in zip(self._given, given, strict=True):
-            place.copy_(each)
+        for target, each in zip(self._given, given, strict=True):
+            target.copy_(each)
         self._graph.replay()

@@ -99,17 +99,17 @@ class ModuleNetwork:
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
     ) -> Tensor:
         self._borrow(parameters[0])
-        places = list(self._leaves(sums[0]))[: len(self._own)]
+        targets = list(self._leaves(sums[0]))[: len(self._own)]
         for layer, number in self._dense:
-            layer.place = places[number]
+            layer.target = targets[number]
         with torch.enable_grad(), self._autocast:
             outputs = self._call(inputs[0].view(-1, *self._shape))
             loss = functional.cross_entropy(outputs.to(parameters.dtype), labels[0])
             scaled = loss * share
         found = torch.autograd.grad(scaled, self._own, allow_unused=True)
-        for place, gradient in zip(places, found, strict=True):
+        for target, gradient in zip(targets, found, strict=True):
             if gradient is not None:
-                place.add_(gradient)
+                target.add_(gradient)
         return loss.detach().unsqueeze(0)
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:

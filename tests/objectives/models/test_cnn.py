@@ -23,7 +23,7 @@ def test_it_has_as_many_parameters_as_its_layers_for_mnist(size: Size, parameter
 def test_pooling_before_the_relu_changes_nothing() -> None:
     ours = Cnn(Size.NARROW, channels_last=False).module((3, 12, 10), 7)
     layers = list(ours)  # type: ignore[call-overload]
-    paper = nn.Sequential(*(layers[place] for place in (0, 2, 1, 3, 5, 4, 6, 7, 8, 9, 10)))
+    paper = nn.Sequential(*(layers[index] for index in (0, 2, 1, 3, 5, 4, 6, 7, 8, 9, 10)))
     images = torch.randn(5, 3, 12, 10)
 
     assert torch.equal(ours.eval()(images), paper.eval()(images))
@@ -59,7 +59,7 @@ def test_a_dense_layer_adds_its_gradient_where_it_is_wanted() -> None:
     torch.manual_seed(0)
     ours, theirs = Dense(6, 4).double(), nn.Linear(6, 4).double()
     theirs.load_state_dict(ours.state_dict())
-    ours.place = torch.ones(4, 6, dtype=torch.float64)
+    ours.target = torch.ones(4, 6, dtype=torch.float64)
     inputs = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
 
     found, expected = (
@@ -68,5 +68,5 @@ def test_a_dense_layer_adds_its_gradient_where_it_is_wanted() -> None:
     )
 
     assert found[1] is None
-    for mine, other in zip([found[0], ours.place - 1, found[2]], expected, strict=True):
+    for mine, other in zip([found[0], ours.target - 1, found[2]], expected, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)

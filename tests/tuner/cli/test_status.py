@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.tuner.synthetic import digits
-from tuner.cli.status import seconds_left, standing, status_table, study_state
+from tuner.cli.status import seconds_left, status_table, study_state, study_status
 from tuner.records import ExperimentState, Holder
 from tuner.records.progress import ExperimentProgress, StudyProgress
 
@@ -81,9 +81,9 @@ def test_a_terminal_of_80_columns_has_room_for_long_names() -> None:
 
 def test_probes_count_as_in_the_display_of_a_run() -> None:
     study = replace(SEARCHED, probed=4)
-    stands = standing(progress(study), study)
+    status = study_status(progress(study), study)
 
-    assert (stands.done, stands.planned, stands.left) == (16, 74, 58)
+    assert (status.done, status.planned, status.left) == (16, 74, 58)
     assert "16/74" in shown(progress(study))
     assert "74/74" in shown(progress(replace(DONE, probed=4)))
 
@@ -141,7 +141,7 @@ def test_workers_leave_room_for_studies() -> None:
 def test_a_word_says_what_happens_to_a_study(study: StudyProgress, state: ExperimentState, word: str) -> None:
     found = progress(study, state=state)
 
-    assert study_state(found, study, standing(found, study)) == word
+    assert study_state(found, study, study_status(found, study)) == word
 
 
 def test_time_left_is_what_is_left_at_the_pace_since_the_claim() -> None:

@@ -55,7 +55,7 @@ def test_every_trial_and_optimum_is_in_the_plane(found: Findings) -> None:
 
     for outcome in Outcome:
         drawn = sum(len(heights(each)) for each in lines(figure, outcome.value))
-        assert drawn == sum(len(each.places[outcome]) for each in found.scatters)
+        assert drawn == sum(len(each.trials[outcome]) for each in found.scatters)
     assert len(lines(figure, "optimum")) == 3
 
 

@@ -1,9 +1,9 @@
-"""A point as a row of numbers, as a model of a study sees it.
+"""A point of a space as a row of numbers, the input of a model.
 
-Learning rate and momentum trade off: a valley lies along constant `lr / (1 - m)`, and a search explores little of it.
-On their logarithmic scales that is a straight line, so a model is given the effective learning rate as a column of its
-own. Without it a Gaussian process finds half of what is true of these two (`profiles`), and a search needs more steps
-(`python -m tests.benchmarks.search`).
+Learning rate and momentum trade off: good points lie in a valley along constant `lr / (1 - momentum)`, and a search
+explores little of it. On the logarithmic scales of both parameters the valley is a straight line. Therefore a model
+gets `log lr / (1 - momentum)` as an extra input. Without it a Gaussian process finds half of what is true of these two
+parameters (`profiles`), and a search needs more steps (`python -m tests.benchmarks.search`).
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ Array = NDArray[np.float64]
 class Columns:
     """The columns of a space.
 
-    A place is the position in each range, 0 to 1, then for each option of each choice whether it is that. A row is a
-    place and, if the space searches both learning rate and momentum on their logarithmic scales, the position of the
-    effective learning rate.
+    The coordinates of a point are its position in each range, 0 to 1, then for each option of each choice 1 if it is the
+    point's and else 0. A row is the coordinates and, if the space searches both learning rate and momentum on
+    their logarithmic scales, the position of the effective learning rate.
     """
 
     space: SearchSpace
@@ -40,16 +40,16 @@ class Columns:
         """The choices, by name, in the order of their columns."""
         return {name: each for name, each in self.space.parameters.items() if isinstance(each, Choice)}
 
-    def place(self, point: Mapping[str, Value]) -> list[float]:
+    def coordinates(self, point: Mapping[str, Value]) -> list[float]:
         """Where a point lies; the nearest place of the space if outside."""
         positions = [min(max(limits.position(float(point[name])), 0.0), 1.0) for name, limits in self.ranges.items()]
         return positions + [
             float(point[name] == option) for name, each in self.choices.items() for option in each.options
         ]
 
-    def point(self, place: Array) -> dict[str, Value]:
-        """The point at a place; of each choice the option with the greatest number."""
-        numbers = iter(place.tolist())
+    def point(self, coordinates: Array) -> dict[str, Value]:
+        """The point at these coordinates; of each choice the option with the greatest number."""
+        numbers = iter(coordinates.tolist())
         values: dict[str, Value] = {name: limits.at(next(numbers)) for name, limits in self.ranges.items()}
         for name, each in self.choices.items():
             shares = [next(numbers) for _ in each.options]
@@ -57,10 +57,12 @@ class Columns:
         fixed = {name: each.value for name, each in self.space.parameters.items() if isinstance(each, Fixed)}
         return {name: {**values, **fixed}[name] for name in self.space.parameters}
 
-    def rows(self, places: Array) -> Array:
-        """Places [point, place] as rows [point, column]."""
+    def rows(self, coordinates: Array) -> Array:
+        """Coordinates [point, coordinate] as rows [point, column]."""
         weights = self._valley()
-        return np.column_stack([places, places[:, : len(weights)] @ weights]) if weights.any() else places
+        return (
+            np.column_stack([coordinates, coordinates[:, : len(weights)] @ weights]) if weights.any() else coordinates
+        )
 
     def _valley(self) -> Array:
         """The logarithm of the effective learning rate as a weighted mean of positions, [range]; zero if it is none."""

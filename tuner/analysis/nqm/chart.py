@@ -71,7 +71,7 @@ def chart(exponent: float, rule: Rule, *, least: float, most: float, octaves: in
     return Chart(RectBivariateSpline(DIFFICULTIES, RESTLESSNESS, np.array(steps)))
 
 
-def place(model: NoisyQuadratic, *, target: float) -> tuple[float, float]:
+def chart_position(model: NoisyQuadratic, *, target: float) -> tuple[float, float]:
     """The difficulty of a model, and its restlessness at batch size 1, log2."""
     noise = float(model.count @ model.noise)
     return float(np.log2(model.initial_loss / target)), float(np.log2(noise / (4 * target)))

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import least_squares, minimize_scalar
 
-from tuner.analysis.nqm.chart import DIFFICULTIES, RESTLESSNESS, Chart, chart, place
+from tuner.analysis.nqm.chart import DIFFICULTIES, RESTLESSNESS, Chart, chart, chart_position
 from tuner.analysis.nqm.crossing import Never
 from tuner.analysis.nqm.model import Floats, NoisyQuadratic, power_law
 from tuner.analysis.nqm.optimum import Box, Optimum, optimal
@@ -127,7 +127,7 @@ class _Fitting:
     def solve(self, exponent: float, *, error: Floats) -> _Solution:
         """The scales that fit best, for a chart whose log2 steps are too low by `error`."""
         charted = self._chart(exponent)
-        authors, _ = place(power_law(), target=TARGET)
+        authors, _ = chart_position(power_law(), target=TARGET)
 
         def residuals(point: Floats) -> Floats:
             off = charted.log_steps(point[0], point[1] - self.sizes) + error - self.measured
@@ -155,7 +155,7 @@ class _Fitting:
 
     def scales(self, solution: _Solution) -> tuple[float, float]:
         """The noise scale and the start."""
-        difficulty, restlessness = place(power_law(exponent=solution.exponent), target=TARGET)
+        difficulty, restlessness = chart_position(power_law(exponent=solution.exponent), target=TARGET)
         return 2 ** (solution.restlessness - restlessness), 2 ** (solution.difficulty - difficulty)
 
     def optimum(self, solution: _Solution, batch_size: int) -> Optimum:

@@ -12,7 +12,7 @@ from tuner.trial import Outcome, Value
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScatteredTrial:
     """A point of the plane."""
 
     learning_rate: float
@@ -25,15 +25,15 @@ class Scatter:
 
     Attributes:
         learning_rates, momenta: What was searched.
-        places: The trials, by how they ended.
+        trials: The trials, by how they ended.
         optimum: The winner, or the search's best before there is one; None if nothing reached the target.
     """
 
     batch_size: int
     learning_rates: Range
     momenta: Range
-    places: Mapping[Outcome, tuple[Place, ...]]
-    optimum: Place | None
+    trials: Mapping[Outcome, tuple[ScatteredTrial, ...]]
+    optimum: ScatteredTrial | None
 
     @property
     def effective_learning_rates(self) -> tuple[float, float]:
@@ -58,11 +58,11 @@ def _scatter(study: StudyRecord, experiment: Experiment) -> Scatter | None:
         batch_size=study.batch_size,
         learning_rates=rates,
         momenta=momenta,
-        places={
-            each: tuple(_place(trial.plan.hyperparameters) for trial in finished if _ended(trial, each))
+        trials={
+            each: tuple(_scattered(trial.plan.hyperparameters) for trial in finished if _ended(trial, each))
             for each in Outcome
         },
-        optimum=None if best is None else _place(best),
+        optimum=None if best is None else _scattered(best),
     )
 
 
@@ -70,5 +70,5 @@ def _ended(trial: TrialRecord, outcome: Outcome) -> bool:
     return trial.end is not None and trial.end.outcome is outcome
 
 
-def _place(point: Mapping[str, Value]) -> Place:
-    return Place(float(point[LEARNING_RATE]), float(point[MOMENTUM]))
+def _scattered(point: Mapping[str, Value]) -> ScatteredTrial:
+    return ScatteredTrial(float(point[LEARNING_RATE]), float(point[MOMENTUM]))

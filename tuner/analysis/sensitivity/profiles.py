@@ -42,9 +42,9 @@ WORST = 3.0
 worse does not matter, and would bend the process where it does."""
 GRID = np.linspace(0.0, 1.0, 41)
 COVER = 128
-"""Places all over the space that are looked at first, and around the best ones at each distance."""
+"""Coordinates all over the space that are looked at first, and around the best ones at each distance."""
 ZOOMS = (0.15, 0.04)
-"""How far around the best places the next ones lie, in shares of a range."""
+"""How far around the best coordinates the next ones lie, in shares of a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,13 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     ranges = dict(study.space.ranges())
     columns = Columns(study.space)
     finished = study.finished(Role.SEARCH, *CONFIRMATION)
-    places = np.array([columns.place(each.plan.hyperparameters) for each in finished])  # [trial, place]
+    coordinates = np.array([columns.coordinates(each.plan.hyperparameters) for each in finished])
     losses = np.array([_loss(each) for each in finished])
-    curves = _curves(columns, places, losses) if ranges and len(finished) >= LEAST_TRIALS else None
+    curves = _curves(columns, coordinates, losses) if ranges and len(finished) >= LEAST_TRIALS else None
     reached = candidates(study, len(finished))
     excess = np.array([_loss(each) for each in reached]) - _loss(reached[0])
-    close = np.array([columns.place(each.plan.hyperparameters) for each in reached])
-    best = columns.place(optimum)
+    close = np.array([columns.coordinates(each.plan.hyperparameters) for each in reached])
+    best = columns.coordinates(optimum)
     return tuple(
         Profile(
             parameter=name,
@@ -139,29 +139,29 @@ def _tolerance(limits: Range, *, factor: float, best: float, close: Array, curve
     )
 
 
-def _curves(columns: Columns, places: Array, losses: Array) -> Array:
+def _curves(columns: Columns, coordinates: Array, losses: Array) -> Array:
     """log2 steps above the least, [range, grid], as the process through the trials has it."""
     ranges = len(columns.ranges)
-    process = gaussian_process.fit(columns.rows(places), np.minimum(losses, losses.min() + WORST))
+    process = gaussian_process.fit(columns.rows(coordinates), np.minimum(losses, losses.min() + WORST))
 
     def expected(tried: Array) -> Array:
         return process.at(columns.rows(tried))
 
-    curves = np.array([_least(expected, places, column, ranges) for column in range(ranges)])
+    curves = np.array([_least(expected, coordinates, column, ranges) for column in range(ranges)])
     return np.asarray(curves - curves.min(axis=1, keepdims=True))
 
 
-def _least(expected: Callable[[Array], Array], places: Array, column: int, ranges: int) -> Array:
+def _least(expected: Callable[[Array], Array], coordinates: Array, column: int, ranges: int) -> Array:
     """The least expected at each value of one column, [grid]: looked for everywhere, then ever closer.
 
     Choices stay as they are in some trial.
     """
     cover = halton(0, COVER, ranges, seed=0)
-    spread = np.resize(places, (len(cover), places.shape[1]))
+    spread = np.resize(coordinates, (len(cover), coordinates.shape[1]))
     spread[:, :ranges] = cover
     around = np.zeros(spread.shape)
     around[:, :ranges] = 2 * cover - 1
-    tried = np.repeat(np.vstack([places, spread])[None], len(GRID), axis=0)  # [grid, place, column]
+    tried = np.repeat(np.vstack([coordinates, spread])[None], len(GRID), axis=0)  # [grid, coordinates, column]
     for zoom in (*ZOOMS, 0.0):
         tried[:, :, column] = GRID[:, None]
         values = expected(tried.reshape(-1, tried.shape[2])).reshape(tried.shape[:2])
@@ -177,7 +177,7 @@ def _below(curve: Array, threshold: float) -> tuple[float, float]:
 
 
 def _crossing(curve: Array, last: int, step: int, threshold: float) -> float:
-    """Where a curve crosses a threshold, going on from the last place inside; the grid's end if it does not."""
+    """Where a curve crosses a threshold, going on from the last coordinates inside; the grid's end if it does not."""
     beyond = last + step
     if not 0 <= beyond < len(GRID):
         return float(GRID[last])

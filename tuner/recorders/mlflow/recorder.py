@@ -10,8 +10,8 @@ from queue import SimpleQueue
 from tuner.errors import RecorderError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.mlflow.client import Tracking
 from tuner.recorders.mlflow.run_content import DIGEST_TAG, STUDY_TAG, study_run, trial_run
+from tuner.recorders.mlflow.runs import Tracking
 from tuner.records import StudyRecord, study_name
 
 BACKLOG = 500

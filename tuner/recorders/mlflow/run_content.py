@@ -24,7 +24,7 @@ REPORT_TAG = "tuner.report"
 
 
 class RunStatus(StrEnum):
-    """Where a run stands, in MLflow's words."""
+    """Where a run status, in MLflow's words."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"

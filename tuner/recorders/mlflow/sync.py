@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from tuner.errors import RecorderError
-from tuner.recorders.mlflow.client import PARENT_TAG, StoredRun, Tracking
 from tuner.recorders.mlflow.run_content import (
     DIGEST_TAG,
     REPORT_TAG,
@@ -23,6 +22,7 @@ from tuner.recorders.mlflow.run_content import (
     trial_run,
     utc_milliseconds,
 )
+from tuner.recorders.mlflow.runs import PARENT_TAG, StoredRun, Tracking
 from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord
 
 Fate = Literal["created", "completed", "removed", "present"]

@@ -9,7 +9,7 @@ from typing import IO
 from tuner.analysis.edges.widening import widenings
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.progress.status import Standing, Standings, duration, headline, remaining
+from tuner.recorders.progress.status import RunProgress, StudyStatus, duration, headline, remaining
 from tuner.records import StudyRecord
 
 PARTS = 5
@@ -30,57 +30,57 @@ class LineProgress:
         self._prefix = prefix
         self._clock = clock
         self._lock = threading.Lock()
-        self._standings: Standings | None = None
+        self._progress: RunProgress | None = None
 
     def open(self, experiment: Experiment) -> None:
-        self._standings = Standings(experiment, now=self._clock())
+        self._progress = RunProgress(experiment, now=self._clock())
         self._say(headline(experiment))
 
     def record(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, Notice):
                 self._say(event.text)
-            elif self._standings is not None:
-                for line in _lines(self._standings, event, now=self._clock()):
+            elif self._progress is not None:
+                for line in _lines(self._progress, event, now=self._clock()):
                     self._say(line)
 
     def close(self) -> None:
-        if self._standings is not None:
-            done, planned = self._standings.done, self._standings.planned
-            self._say(f"{done} of {planned} trials in {duration(self._standings.elapsed(self._clock()))}")
+        if self._progress is not None:
+            done, planned = self._progress.done, self._progress.planned
+            self._say(f"{done} of {planned} trials in {duration(self._progress.elapsed(self._clock()))}")
 
     def _say(self, line: str) -> None:
         try:
             print(f"{self._prefix}{line}", file=self._stream, flush=True)
         except (OSError, ValueError):  # The reader has gone, or the stream is closed: training goes on.
-            self._standings = None
+            self._progress = None
 
 
-def _lines(standings: Standings, event: Event, *, now: float) -> Iterator[str]:
+def _lines(run: RunProgress, event: Event, *, now: float) -> Iterator[str]:
     """Takes an event into account, and yields what there is to say of it."""
     match event:
         case StudyStarted(study):
-            standings.apply(event, now=now)
-            standing = standings.studies[study.batch_size]
-            so_far = f"{_begins(study)}, {_so_far(standing)}" if standing.done else "starts"
+            run.apply(event, now=now)
+            status = run.studies[study.batch_size]
+            so_far = f"{_begins(study)}, {_so_far(status)}" if status.done else "starts"
             yield f"batch size {study.batch_size}: {so_far}"
         case StudyFinished(study):
-            standings.apply(event, now=now)
-            yield f"batch size {study.batch_size}: done, {_so_far(standings.studies[study.batch_size])}"
+            run.apply(event, now=now)
+            yield f"batch size {study.batch_size}: done, {_so_far(run.studies[study.batch_size])}"
         case StudyBroken(batch_size, reason):
-            standings.apply(event, now=now)
+            run.apply(event, now=now)
             yield f"batch size {batch_size}: broken: {reason}"
         case TrialFinished(batch_size):
-            before = replace(standings.studies[batch_size])
-            standings.apply(event, now=now)
-            standing = standings.studies[batch_size]
-            if standing.best != before.best:
-                yield f"batch size {batch_size}: best {standing.best:,} steps, found by {_named(event)}"
-            if before.done * PARTS // standing.planned < standing.done * PARTS // standing.planned < PARTS:
-                left = remaining(standings.time_left())
-                yield f"batch size {batch_size}: {standing.activity}, {_so_far(standing)}; {left}"
+            before = replace(run.studies[batch_size])
+            run.apply(event, now=now)
+            status = run.studies[batch_size]
+            if status.best != before.best:
+                yield f"batch size {batch_size}: best {status.best:,} steps, found by {_named(event)}"
+            if before.done * PARTS // status.planned < status.done * PARTS // status.planned < PARTS:
+                left = remaining(run.time_left())
+                yield f"batch size {batch_size}: {status.activity}, {_so_far(status)}; {left}"
         case _:
-            standings.apply(event, now=now)
+            run.apply(event, now=now)
 
 
 def _begins(study: StudyRecord) -> str:
@@ -96,7 +96,7 @@ def _named(event: TrialFinished) -> str:
     return f"trial {event.trial.number}" + (f" of round {event.round}" if event.round > 1 else "")
 
 
-def _so_far(standing: Standing) -> str:
+def _so_far(status: StudyStatus) -> str:
     """What a study has come to."""
-    best = "" if standing.best is None else f", best {standing.best:,} steps"
-    return f"{standing.done} of {standing.planned} trials{best}, {standing.steps:,} steps spent"
+    best = "" if status.best is None else f", best {status.best:,} steps"
+    return f"{status.done} of {status.planned} trials{best}, {status.steps:,} steps spent"

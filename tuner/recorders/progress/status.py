@@ -1,4 +1,4 @@
-"""Where every study of a run stands, from its events: what the progress displays show."""
+"""Where every study of a run status, from its events: what the progress displays show."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -26,8 +26,8 @@ class StudyState(StrEnum):
 
 
 @dataclass(slots=True)
-class Standing:
-    """Where one study stands.
+class StudyStatus:
+    """Where one study status.
 
     Attributes:
         planned: Trials it will have, if every one that confirmation may ask for is run, no further round is opened and
@@ -70,8 +70,8 @@ class Standing:
         return self.planned - self.done if self.is_active or self.state is StudyState.WAITING else 0
 
 
-class Standings:
-    """Where every study of an experiment stands. `now` is any clock that counts seconds.
+class RunProgress:
+    """Where every study of an experiment status. `now` is any clock that counts seconds.
 
     Attributes:
         studies: By batch size, smallest first.
@@ -104,9 +104,9 @@ class Standings:
                 self._count(self.studies[batch_size], trial)
                 self._measure_pace(self.studies[batch_size], now=now)
             case StudyFinished(study):
-                standing = self._reset(study, now=now)
-                standing.state = StudyState.DONE
-                standing.planned = standing.done
+                status = self._reset(study, now=now)
+                status.state = StudyState.DONE
+                status.planned = status.done
             case StudyBroken(batch_size):
                 self.studies[batch_size].state = StudyState.BROKEN
 
@@ -124,42 +124,42 @@ class Standings:
         """Seconds the rest will take at the pace so far, or None before there is a basis."""
         return time_left(self.studies.values(), self._pace)
 
-    def _reset(self, study: StudyRecord, *, now: float) -> Standing:
+    def _reset(self, study: StudyRecord, *, now: float) -> StudyStatus:
         """Set a study to what its record holds."""
         before = study.finished(*Role)
-        standing = begun(self._experiment, study.batch_size, round=study.round)
-        standing.started, standing.before = now, len(before)
-        self.studies[study.batch_size] = standing
-        standing.state = StudyState.SEARCHING
+        status = begun(self._experiment, study.batch_size, round=study.round)
+        status.started, status.before = now, len(before)
+        self.studies[study.batch_size] = status
+        status.state = StudyState.SEARCHING
         for each in before:
-            self._count(standing, each)
-        return standing
+            self._count(status, each)
+        return status
 
-    def _count(self, standing: Standing, trial: TrialRecord) -> None:
+    def _count(self, status: StudyStatus, trial: TrialRecord) -> None:
         """Take a trial's result into account."""
-        standing.done += 1
-        standing.planned += trial.plan.role is Role.PROBE
-        standing.ended_steps += trial.end.spent if trial.end is not None else 0
-        standing.steps = max(standing.steps, standing.ended_steps)
+        status.done += 1
+        status.planned += trial.plan.role is Role.PROBE
+        status.ended_steps += trial.end.spent if trial.end is not None else 0
+        status.steps = max(status.steps, status.ended_steps)
         if trial.plan.role is Role.SEARCH and trial.end is not None:
-            standing.searched += 1
+            status.searched += 1
             if trial.end.outcome is Outcome.ACHIEVED:
-                standing.best = min(trial.end.steps, standing.best or trial.end.steps)
+                status.best = min(trial.end.steps, status.best or trial.end.steps)
         if trial.plan.role in CONFIRMATION:
-            standing.state = StudyState.CONFIRMING
+            status.state = StudyState.CONFIRMING
 
-    def _measure_pace(self, standing: Standing, *, now: float) -> None:
+    def _measure_pace(self, status: StudyStatus, *, now: float) -> None:
         """Note how fast a study goes, once there is a basis."""
-        measured = pace(standing.done - standing.before, now - standing.started)
+        measured = pace(status.done - status.before, now - status.started)
         if measured is not None:
-            self._pace[standing.batch_size] = measured
+            self._pace[status.batch_size] = measured
 
 
-def begun(experiment: Experiment, batch_size: int, *, round: int = 1) -> Standing:
+def begun(experiment: Experiment, batch_size: int, *, round: int = 1) -> StudyStatus:
     """A study in which nothing is done."""
     points, confirmation = experiment.search.points_by(round), experiment.confirmation
     confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
-    return Standing(batch_size, points + confirmed, points, round)
+    return StudyStatus(batch_size, points + confirmed, points, round)
 
 
 def pace(trials: int, seconds: float) -> float | None:
@@ -167,7 +167,7 @@ def pace(trials: int, seconds: float) -> float | None:
     return seconds / trials if trials >= BASIS else None
 
 
-def time_left(studies: Collection[Standing], paces: Mapping[int, float]) -> float | None:
+def time_left(studies: Collection[StudyStatus], paces: Mapping[int, float]) -> float | None:
     """Seconds the rest of an experiment will take, or None if nothing has a pace yet.
 
     A study goes on at its own pace, one that has none yet at that of the nearest batch size. As many are searched

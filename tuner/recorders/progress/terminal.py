@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyBroken
-from tuner.recorders.progress.status import Standing, Standings, StudyState, duration, headline, remaining
+from tuner.recorders.progress.status import RunProgress, StudyState, StudyStatus, duration, headline, remaining
 
 REFRESHES_PER_SECOND = 4
 WIDTH = 100
@@ -42,13 +42,13 @@ class TerminalProgress:
         self._console = console
         self._clock = clock
         self._lock = threading.Lock()
-        self._standings: Standings | None = None
+        self._progress: RunProgress | None = None
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=REFRESHES_PER_SECOND)
         self._title = ""
         self._is_closed = False
 
     def open(self, experiment: Experiment) -> None:
-        self._standings = Standings(experiment, now=self._clock())
+        self._progress = RunProgress(experiment, now=self._clock())
         self._title = headline(experiment)
         self._live.start(refresh=True)
 
@@ -57,24 +57,24 @@ class TerminalProgress:
             self._console.print(Text(event.text, style="yellow"))
             return
         with self._lock:
-            if self._standings is not None:
-                self._standings.apply(event, now=self._clock())
+            if self._progress is not None:
+                self._progress.apply(event, now=self._clock())
         if isinstance(event, StudyBroken):
             self._console.print(Text(f"batch size {event.batch_size}: {event.reason}", style="red"))
 
     def close(self) -> None:
         with self._lock:
             self._is_closed = True
-            if self._standings is not None:
-                self._standings.stop()
+            if self._progress is not None:
+                self._progress.stop()
         self._live.stop()
 
     def _draw(self) -> Group:
         """The whole picture, as it is now."""
         with self._lock:
-            if self._standings is None:
+            if self._progress is None:
                 return Group()
-            studies = list(self._standings.studies.values())
+            studies = list(self._progress.studies.values())
             room = len(studies) if self._is_closed else max(1, self._console.height - FRAME)
             shown = most_telling(studies, room=room)
             return Group(
@@ -83,27 +83,27 @@ class TerminalProgress:
                 _table(shown, width=min(self._console.width, WIDTH)),
                 *_hidden(studies, shown),
                 "",
-                self._summary(self._standings),
+                self._summary(self._progress),
             )
 
-    def _summary(self, standings: Standings) -> Text:
+    def _summary(self, run: RunProgress) -> Text:
         parts = [
-            f"{standings.done} of {standings.planned} trials",
-            f"{duration(standings.elapsed(self._clock()))} elapsed",
+            f"{run.done} of {run.planned} trials",
+            f"{duration(run.elapsed(self._clock()))} elapsed",
         ]
         if not self._is_closed:
-            parts.append(remaining(standings.time_left()))
+            parts.append(remaining(run.time_left()))
         return Text("  ·  ".join(parts), style="dim")
 
 
-def most_telling(studies: Sequence[Standing], *, room: int) -> list[Standing]:
+def most_telling(studies: Sequence[StudyStatus], *, room: int) -> list[StudyStatus]:
     """As many studies as there is room for, in their order: those in progress before those to come and those past."""
     urgency = {StudyState.BROKEN: 0, StudyState.SEARCHING: 0, StudyState.CONFIRMING: 0, StudyState.WAITING: 1}
     ranked = sorted(studies, key=lambda each: urgency.get(each.state, 2))[:room]
     return [each for each in studies if any(each is one for one in ranked)]
 
 
-def _table(studies: Sequence[Standing], *, width: int) -> Table:
+def _table(studies: Sequence[StudyStatus], *, width: int) -> Table:
     table = Table(box=None, width=width, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("batch size", justify="right")
     table.add_column("", ratio=1)
@@ -116,7 +116,7 @@ def _table(studies: Sequence[Standing], *, width: int) -> Table:
     return table
 
 
-def _row(study: Standing) -> tuple[str | Text | ProgressBar, ...]:
+def _row(study: StudyStatus) -> tuple[str | Text | ProgressBar, ...]:
     style = STYLES[study.state]
     return (
         f"{study.batch_size:,}",
@@ -128,7 +128,7 @@ def _row(study: Standing) -> tuple[str | Text | ProgressBar, ...]:
     )
 
 
-def _hidden(studies: Sequence[Standing], shown: Sequence[Standing]) -> list[Text]:
+def _hidden(studies: Sequence[StudyStatus], shown: Sequence[StudyStatus]) -> list[Text]:
     """What the terminal has no room for, in a line."""
     missing = len(studies) - len(shown)
     return [Text(f"and {missing} more", style="dim")] if missing else []

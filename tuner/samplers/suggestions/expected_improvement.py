@@ -1,7 +1,7 @@
-"""The search of one study by a Gaussian process: the next point is where most improvement is expected.
+"""The search of one study by expected improvement: the next point is where a Gaussian process expects most of it.
 
-Ours and not Optuna's, because it sees the effective learning rate as a column of its own, is ready in a tenth of a
-second at fifty trials, and looks for the next point around the best ones as closely as their valley is narrow.
+Optuna's Gaussian process would do the same, but this one gets `log lr / (1 - momentum)` as an extra input, answers in a
+tenth of a second at fifty trials, and draws its candidates around the best trials as closely as their valley is narrow.
 """
 
 import math
@@ -49,7 +49,7 @@ class ExpectedImprovement:
     def __init__(self, space: SearchSpace, *, seed: int, startup: int, noise: float) -> None:
         self._space, self._columns, self._seed = space, Columns(space), seed
         self._startup, self._noise = startup, noise
-        self._places: dict[int, list[float]] = {}
+        self._coordinates: dict[int, list[float]] = {}
         self._losses: dict[int, float] = {}
 
     def ask(self, number: int) -> Mapping[str, Value]:
@@ -59,7 +59,7 @@ class ExpectedImprovement:
         return point
 
     def queue(self, number: int, point: Mapping[str, Value]) -> None:
-        self._places[number] = self._columns.place(point)
+        self._coordinates[number] = self._columns.coordinates(point)
 
     def tell(self, number: int, loss: float) -> None:
         self._losses[number] = loss
@@ -67,14 +67,14 @@ class ExpectedImprovement:
     def _improve(self, number: int) -> Mapping[str, Value]:
         """The candidate with the greatest expected improvement."""
         told = sorted(self._losses, key=lambda each: (self._losses[each], each))
-        places = np.array([self._places[each] for each in told])  # [trial, place], best first
+        coordinates = np.array([self._coordinates[each] for each in told])  # [trial, coordinate], best first
         losses = np.array([self._losses[each] for each in told])
-        flying = [place for each, place in sorted(self._places.items()) if each not in self._losses]
-        pending = np.array(flying).reshape(len(flying), places.shape[1])
+        flying = [coordinates for each, coordinates in sorted(self._coordinates.items()) if each not in self._losses]
+        pending = np.array(flying).reshape(len(flying), coordinates.shape[1])
         rows = self._columns.rows
-        process = gaussian_process.fit(rows(places), np.minimum(losses, losses[0] + WORST), noise=self._noise)
-        candidates = self._candidates(places[:BEST], np.random.default_rng(hash_seed("gp", self._seed, number)))
-        best = process.at(rows(places)).min()
+        process = gaussian_process.fit(rows(coordinates), np.minimum(losses, losses[0] + WORST), noise=self._noise)
+        candidates = self._candidates(coordinates[:BEST], np.random.default_rng(hash_seed("gp", self._seed, number)))
+        best = process.at(rows(coordinates)).min()
         gains = best - process.at(rows(candidates))
         deviations = process.deviations(rows(candidates), pending=rows(pending)) + 1e-12
         scores = gains / deviations
@@ -83,7 +83,7 @@ class ExpectedImprovement:
         return self._columns.point(candidates[np.argmax(improvements)])
 
     def _candidates(self, best: Array, generator: np.random.Generator) -> Array:
-        """Places all over the space, and around the best ones at several distances, [candidate, place]."""
+        """Coordinates all over the space, and around the best ones at several distances, [candidate, coordinate]."""
         ranges = len(self._columns.ranges)
         anywhere = self._draw(ANYWHERE, generator)
         around = np.repeat(best, AROUND * len(DISTANCES), axis=0)
@@ -95,7 +95,7 @@ class ExpectedImprovement:
         return np.vstack([anywhere, around])
 
     def _draw(self, count: int, generator: np.random.Generator) -> Array:
-        """Places drawn evenly, [candidate, place]."""
+        """Coordinates drawn evenly, [candidate, coordinate]."""
         positions = generator.random((count, len(self._columns.ranges)))
         options = [len(each.options) for each in self._columns.choices.values()]
         return np.hstack([positions, *(np.eye(each)[generator.integers(each, size=count)] for each in options)])

@@ -84,13 +84,13 @@ class SpreadTrainer:
         """
         if lane in self._loaded:
             raise ValueError(f"lane {lane} holds a trial; unload it first")
-        place, part = divmod(lane, len(self._parts))
-        self._changes[part].append(Load(place, trial, checkpoint))
-        self._loaded[lane] = part, place
+        part_lane, part = divmod(lane, len(self._parts))
+        self._changes[part].append(Load(part_lane, trial, checkpoint))
+        self._loaded[lane] = part, part_lane
 
     def save(self, lane: int) -> bytes:
-        part, place = self._loaded[lane]
-        return self._parts[part].save(self._take_changes(part), place)
+        part, part_lane = self._loaded[lane]
+        return self._parts[part].save(self._take_changes(part), part_lane)
 
     def advance(self) -> Measured:
         """Train every loaded lane for a chunk; what each measured on the way, oldest first.
@@ -102,12 +102,16 @@ class SpreadTrainer:
         busy = sorted({part for part, _ in self._loaded.values()})
         begun = {part: self._parts[part].advance(self._take_changes(part)) for part in busy}
         measured = {part: finish() for part, finish in begun.items()}
-        return {lane: measured[part][place] for lane, (part, place) in self._loaded.items() if place in measured[part]}
+        return {
+            lane: measured[part][part_lane]
+            for lane, (part, part_lane) in self._loaded.items()
+            if part_lane in measured[part]
+        }
 
     def unload(self, lane: int) -> None:
         """Free a lane."""
-        part, place = self._loaded.pop(lane)
-        self._changes[part].append(Unload(place))
+        part, part_lane = self._loaded.pop(lane)
+        self._changes[part].append(Unload(part_lane))
 
     def close(self) -> None:
         """Release the devices; the trainer cannot be used any more."""

@@ -194,11 +194,11 @@ class StudyClaim:
             StoreUnreachable: The lock is gone, and cannot be taken again now.
         """
         self._check_lock()
-        with self._standing() as connection:
+        with self._claim_that_stands() as connection:
             yield connection
 
     @contextmanager
-    def _standing(self) -> Iterator[Connection]:
+    def _claim_that_stands(self) -> Iterator[Connection]:
         """A transaction, if nobody has claimed the study since; until its end nobody can."""
         # Changes nothing, but locks the row, in either kind of database, until the transaction ends.
         stand = update(study).where(study.c.study_id == self.first_id, study.c.epoch == self.epoch)

@@ -24,9 +24,9 @@ COLUMNS = Columns(SPACE)
 
 
 def test_a_place_holds_the_positions_then_the_options() -> None:
-    place = COLUMNS.place({"activation": "tanh", "learning_rate": 0.1, "decay": 0.5, "momentum": 0.0})
+    coordinates = COLUMNS.coordinates({"activation": "tanh", "learning_rate": 0.1, "decay": 0.5, "momentum": 0.0})
 
-    assert place == [0.5, 0.0, 0.0, 1.0, 0.0]
+    assert coordinates == [0.5, 0.0, 0.0, 1.0, 0.0]
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.sampled_from(("relu", "tanh", "none")))
@@ -38,7 +38,7 @@ def test_a_point_is_found_again_at_its_place(rate: float, momentum: float, activ
         "momentum": MOMENTUM.at(momentum),
     }
 
-    found = COLUMNS.point(np.array(COLUMNS.place(point)))
+    found = COLUMNS.point(np.array(COLUMNS.coordinates(point)))
 
     assert list(found) == list(SPACE.parameters)
     assert found["activation"] == activation
@@ -53,7 +53,7 @@ def test_points_of_one_effective_learning_rate_share_the_last_column(log_effecti
         {"activation": "relu", "learning_rate": 10**log_effective * (1 - each), "decay": 0.5, "momentum": each}
         for each in momenta
     ]
-    rows = COLUMNS.rows(np.array([COLUMNS.place(each) for each in points]))
+    rows = COLUMNS.rows(np.array([COLUMNS.coordinates(each) for each in points]))
 
     assert rows.shape == (2, 6)
     np.testing.assert_allclose(rows[0, -1], rows[1, -1], atol=1e-9)

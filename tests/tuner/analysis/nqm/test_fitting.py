@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.analysis.nqm import Box, Method, Rule, optimal, power_law
-from tuner.analysis.nqm.chart import chart, place
+from tuner.analysis.nqm.chart import chart, chart_position
 from tuner.analysis.nqm.fitting import FittedPowerLaw, fit_power_law
 
 SGD, HEAVY_BALL = Rule(), Rule(Method.HEAVY_BALL)
@@ -63,7 +63,7 @@ def test_heavy_balls_curve_is_recovered() -> None:
 
 @pytest.mark.parametrize(("rule", "most", "off"), [(SGD, 0.0, 0.02), (HEAVY_BALL, MOST, 0.15)])
 def test_a_chart_is_close_to_the_exact_optima(rule: Rule, most: float, off: float) -> None:
-    difficulty, restlessness = place(power_law(), target=0.01)
+    difficulty, restlessness = chart_position(power_law(), target=0.01)
 
     charted = chart(1.0, rule, least=0.0, most=most, octaves=24)
 

@@ -95,7 +95,7 @@ def test_a_study_without_results_is_not_there() -> None:
 def test_every_trial_is_a_place_of_learning_rate_and_momentum(record: ExperimentRecord) -> None:
     for scatter, searched in zip(scatters(record), record.studies, strict=True):
         points = [each.plan.hyperparameters for each in searched.finished(Role.SEARCH)]
-        places = [place for outcome in Outcome for place in scatter.places[outcome]]
+        places = [place for outcome in Outcome for place in scatter.trials[outcome]]
         assert sorted((place.learning_rate, place.momentum) for place in places) == sorted(
             (float(point["learning_rate"]), float(point["momentum"])) for point in points
         )

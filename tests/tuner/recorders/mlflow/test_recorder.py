@@ -11,7 +11,7 @@ from tests.tuner.recorded import POINT, recorded
 from tests.tuner.recorders.mlflow.tracked import runs, send
 from tuner.errors import RecorderError
 from tuner.recorders import Notice, StudyStarted
-from tuner.recorders.mlflow.client import shown_uri
+from tuner.recorders.mlflow.connection import shown_uri
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.sync import sync
 

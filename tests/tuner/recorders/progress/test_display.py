@@ -11,7 +11,7 @@ from tests.tuner.synthetic import digits, ended
 from tuner.recorders import Notice, StudyAdvanced, StudyBroken, StudyFinished
 from tuner.recorders.progress.display import progress
 from tuner.recorders.progress.lines import LineProgress
-from tuner.recorders.progress.status import Standing, StudyState, headline
+from tuner.recorders.progress.status import StudyState, StudyStatus, headline
 from tuner.recorders.progress.terminal import TerminalProgress, most_telling
 
 PLANNED = 50 + 3 * 5 + 5
@@ -158,7 +158,7 @@ class TestTerminalProgress:
 
     def test_a_low_terminal_shows_what_is_in_progress_then_what_is_to_come(self) -> None:
         states = [StudyState.WAITING, StudyState.WAITING, StudyState.SEARCHING, StudyState.DONE, StudyState.CONFIRMING]
-        studies = [Standing(2**index, 70, 50, state=state) for index, state in enumerate(states)]
+        studies = [StudyStatus(2**index, 70, 50, state=state) for index, state in enumerate(states)]
 
         assert [each.batch_size for each in most_telling(studies, room=3)] == [1, 4, 16]
         assert most_telling(studies, room=9) == studies

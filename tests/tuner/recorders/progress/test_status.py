@@ -7,7 +7,7 @@ import pytest
 from tests.tuner.recorded import POINT, at_second, finished, finished_study, recorded, started, widened
 from tests.tuner.synthetic import digits, ended, study, trial
 from tuner.recorders import Event, StudyAdvanced, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.progress.status import Standings, StudyState, duration, headline, remaining
+from tuner.recorders.progress.status import RunProgress, StudyState, duration, headline, remaining
 from tuner.records import PointRun, Role, TrialRecord
 from tuner.trial import Outcome
 
@@ -19,19 +19,19 @@ def chosen(number: int) -> TrialRecord:
     return trial(number, ended(20), run=PointRun(0, number, Role.CHOOSE, POINT))
 
 
-class TestStandings:
+class TestRunProgress:
     def test_plans_the_search_and_all_of_the_confirmation(self) -> None:
-        standings = Standings(digits(batch_sizes=[128, 64]), now=0.0)
+        run = RunProgress(digits(batch_sizes=[128, 64]), now=0.0)
 
-        assert [(each.batch_size, each.planned) for each in standings.studies.values()] == [
+        assert [(each.batch_size, each.planned) for each in run.studies.values()] == [
             (64, PLANNED),
             (128, PLANNED),
         ]
-        assert standings.planned == 2 * PLANNED
-        assert {each.state for each in standings.studies.values()} == {StudyState.WAITING}
+        assert run.planned == 2 * PLANNED
+        assert {each.state for each in run.studies.values()} == {StudyState.WAITING}
 
     def test_counts_trials_steps_and_the_fewest_steps_of_a_search_trial(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        run = RunProgress(digits(batch_sizes=[64]), now=0.0)
         events: list[Event] = [
             started(64),
             StudyAdvanced(64, 200),
@@ -42,79 +42,79 @@ class TestStandings:
             TrialFinished(64, 1, chosen(3), ()),
         ]
         for event in events:
-            standings.apply(event, now=0.0)
+            run.apply(event, now=0.0)
 
-        standing = standings.studies[64]
-        assert (standing.done, standing.searched, standing.steps, standing.best) == (4, 3, 223, 40)
-        assert standing.state is StudyState.CONFIRMING
+        status = run.studies[64]
+        assert (status.done, status.searched, status.steps, status.best) == (4, 3, 223, 40)
+        assert status.state is StudyState.CONFIRMING
 
     def test_a_round_adds_its_points_to_what_is_planned(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        run = RunProgress(digits(batch_sizes=[64]), now=0.0)
         (first,) = widened(recorded(batch_sizes=(64,))).record.studies[0].earlier
         later = replace(study(batch_size=64), round=2, earlier=(first,))
-        standings.apply(StudyStarted(later, "worker-0"), now=0.0)
+        run.apply(StudyStarted(later, "worker-0"), now=0.0)
 
-        standing = standings.studies[64]
-        assert (standing.planned, standing.points, standing.done) == (PLANNED + 30, 80, 4)
-        assert (standing.activity, standings.studies[64].left) == ("searching, round 2", PLANNED + 26)
+        status = run.studies[64]
+        assert (status.planned, status.points, status.done) == (PLANNED + 30, 80, 4)
+        assert (status.activity, run.studies[64].left) == ("searching, round 2", PLANNED + 26)
 
     def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        run = RunProgress(digits(batch_sizes=[64]), now=0.0)
         there = (at_second(0, ended(40)), trial(1, None), at_second(2, ended(30)))
-        standings.apply(started(64, *there), now=0.0)
+        run.apply(started(64, *there), now=0.0)
 
-        standing = standings.studies[64]
-        assert (standing.done, standing.steps, standing.best) == (2, 70, 30)
+        status = run.studies[64]
+        assert (status.done, status.steps, status.best) == (2, 70, 30)
 
     def test_a_study_confirms_from_the_first_trial_of_that_and_is_done_with_the_trials_it_needed(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
+        run = RunProgress(digits(batch_sizes=[64]), now=0.0)
         searched = [at_second(number, ended(40)) for number in range(50)]
-        standings.apply(started(64, *searched), now=0.0)
-        before = standings.studies[64].state  # sides may still be probed
-        standings.apply(TrialFinished(64, 1, chosen(50), ()), now=0.0)
-        after = standings.studies[64].state
-        standings.apply(StudyFinished(finished_study(64, [*searched, chosen(50)])), now=0.0)
+        run.apply(started(64, *searched), now=0.0)
+        before = run.studies[64].state  # sides may still be probed
+        run.apply(TrialFinished(64, 1, chosen(50), ()), now=0.0)
+        after = run.studies[64].state
+        run.apply(StudyFinished(finished_study(64, [*searched, chosen(50)])), now=0.0)
 
-        standing = standings.studies[64]
+        status = run.studies[64]
         assert (before, after) == (StudyState.SEARCHING, StudyState.CONFIRMING)
-        assert standing.state is StudyState.DONE
-        assert (standing.done, standing.planned, standing.left) == (51, 51, 0)
+        assert status.state is StudyState.DONE
+        assert (status.done, status.planned, status.left) == (51, 51, 0)
 
     def test_estimates_nothing_before_five_trials(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        standings.apply(started(64, *(at_second(number, ended(40)) for number in range(20))), now=10.0)
+        run = RunProgress(digits(batch_sizes=[64]), now=0.0)
+        run.apply(started(64, *(at_second(number, ended(40)) for number in range(20))), now=10.0)
         for number in range(20, 24):
-            standings.apply(finished(64, number), now=12.0)
+            run.apply(finished(64, number), now=12.0)
 
-        assert standings.time_left() is None
+        assert run.time_left() is None
 
     def test_the_time_left_is_the_pace_times_what_is_left(self) -> None:
-        standings = Standings(digits(batch_sizes=[64]), now=0.0)
-        standings.apply(started(64), now=10.0)
+        run = RunProgress(digits(batch_sizes=[64]), now=0.0)
+        run.apply(started(64), now=10.0)
         for number in range(10):
-            standings.apply(finished(64, number), now=10.0 + 2 * (number + 1))
+            run.apply(finished(64, number), now=10.0 + 2 * (number + 1))
 
-        assert standings.time_left() == pytest.approx(2 * (PLANNED - 10))
+        assert run.time_left() == pytest.approx(2 * (PLANNED - 10))
 
     def test_waiting_studies_take_the_pace_of_the_nearest_and_are_shared_by_the_workers(self) -> None:
-        standings = Standings(digits(batch_sizes=[16, 32, 512]), now=0.0)
-        standings.apply(started(32), now=0.0)
-        standings.apply(started(512), now=0.0)
+        run = RunProgress(digits(batch_sizes=[16, 32, 512]), now=0.0)
+        run.apply(started(32), now=0.0)
+        run.apply(started(512), now=0.0)
         for number in range(10):
-            standings.apply(finished(512, number), now=5.0)
-            standings.apply(finished(32, number), now=20.0)
+            run.apply(finished(512, number), now=5.0)
+            run.apply(finished(32, number), now=20.0)
 
-        assert standings.time_left() == pytest.approx((2.0 * 60 + 0.5 * 60 + 2.0 * PLANNED) / 2)
+        assert run.time_left() == pytest.approx((2.0 * 60 + 0.5 * 60 + 2.0 * PLANNED) / 2)
 
     def test_one_study_alone_takes_as_long_as_it_takes(self) -> None:
-        standings = Standings(digits(batch_sizes=[32, 512]), now=0.0)
-        standings.apply(started(32), now=0.0)
-        standings.apply(started(512), now=0.0)
+        run = RunProgress(digits(batch_sizes=[32, 512]), now=0.0)
+        run.apply(started(32), now=0.0)
+        run.apply(started(512), now=0.0)
         for number in range(10):
-            standings.apply(finished(512, number), now=1.0)
-            standings.apply(finished(32, number), now=100.0)
+            run.apply(finished(512, number), now=1.0)
+            run.apply(finished(32, number), now=100.0)
 
-        assert standings.time_left() == pytest.approx(10.0 * 60)
+        assert run.time_left() == pytest.approx(10.0 * 60)
 
 
 class TestWords:
