@@ -3,7 +3,6 @@
 import doctest
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -291,7 +290,6 @@ def test_its_shell_commands_name_files_that_are_there(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_its_shell_blocks_are_well_formed(page: Path) -> None:
     script = "\n".join(re.findall(r"^    (\S.*)$", prose(page), flags=re.MULTILINE))
