@@ -1,6 +1,7 @@
 """The noisy quadratic model one step at a time, exactly as the paper's recursions say: slow, plain, the reference."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +12,36 @@ Floats = NDArray[np.float64]
 
 
 def losses(
-    model: NoisyQuadratic, rule: Rule, *, batch_size: float, rates: Iterator[float], coefficient: float, steps: int
+    model: NoisyQuadratic,
+    rule: Rule,
+    *,
+    batch_size: float,
+    rates: Iterator[float],
+    coefficient: float,
+    steps: int,
+    in_decimals: bool = True,
 ) -> Floats:
-    """The expected loss after each of the first `steps` steps, each at its own learning rate."""
+    """The expected loss after each of the first `steps` steps, each at its own learning rate.
+
+    In decimals the recursion runs with 28 digits. Floating point is several times faster, but loses seven of its digits
+    where a second moment that has grown a thousandfold passes through zero, as heavy ball's does near the largest
+    stable learning rate.
+    """
+    given = np.vectorize(Decimal, otypes=[object]) if in_decimals else np.asarray
     averaged = rule.method is Method.AVERAGE
-    one = np.ones_like(model.curvature)
-    c, x = coefficient, model.start
-    state = np.stack([x, x / (1 - c) ** 2, x / (1 - c)] if averaged else [x, 0 * x, 0 * x])
-    weight = 0.5 * model.curvature * model.count * ((1 - c) ** 2 if averaged else 1.0)
+    c, x = given(coefficient)[()], given(model.start)
+    zero, one = 0 * x, 0 * x + 1
+    state = np.stack([x, x / (1 - c) ** 2, x / (1 - c)] if averaged else [x, zero, zero])
+    weight = given(0.5 * model.curvature * model.count) * ((1 - c) ** 2 if averaged else 1)
     found = []
     for _, rate in zip(range(steps), rates, strict=False):
-        a = rate * model.curvature ** (1 - rule.power)
-        noise = (rate * model.curvature**-rule.power) ** 2 * model.noise / batch_size
+        a = given(rate * model.curvature ** (1 - rule.power))
+        noise = given((rate * model.curvature**-rule.power) ** 2 * model.noise / batch_size)
         if averaged:
             rows = [
-                [(1 - a) ** 2, 0 * a, 0 * a],
+                [(1 - a) ** 2, zero, zero],
                 [(1 - a) ** 2, c**2 * one, 2 * c * (1 - a)],
-                [(1 - a) ** 2, 0 * a, c * (1 - a)],
+                [(1 - a) ** 2, zero, c * (1 - a)],
             ]
         else:
             rows = [
@@ -35,8 +49,8 @@ def losses(
                 [a**2, c**2 * one, -2 * a * c],
                 [-(1 - a) * a, c**2 * one, (1 - 2 * a) * c],
             ]
-        state = np.einsum("ijm,jm->im", np.array(rows), state) + noise
-        found.append(float(weight @ state[1 if averaged else 0]))
+        state = np.sum(np.array(rows) * state, axis=1) + noise
+        found.append(float(np.sum(weight * state[1 if averaged else 0])))
     return np.array(found)
 
 

@@ -68,7 +68,12 @@ def test_the_first_crossing_is_that_of_the_recursion(
 
 @settings(deadline=None, max_examples=200)
 @given(models, rules, batch_sizes, speeds, coefficients)
-@example(SWINGING, AVERAGE, 1, 1.0625, 0.999)  # the average passes through zero, and its square cancels
+# The average passes through zero, and its square cancels.
+@example(SWINGING, AVERAGE, 1, 1.0625, 0.999)
+@example(noisy_quadratic([0.001, 0.001], noise=0.0, start=0.001), Rule(Method.AVERAGE, 0.75), 1, 1.1, 0.99)
+# Heavy ball's position grows a thousandfold before it passes through zero.
+@example(noisy_quadratic([0.765], noise=0.0, start=0.55), Rule(Method.HEAVY_BALL, 0.3), 1024, 0.999, 0.99)
+@example(noisy_quadratic([0.001], noise=0.0), Rule(Method.HEAVY_BALL, 1.0), 1, 0.998967379894816, 0.999)
 def test_the_loss_at_any_step_is_that_of_the_recursion(
     model: NoisyQuadratic, rule: Rule, batch_size: int, speed: float, coefficient: float
 ) -> None:

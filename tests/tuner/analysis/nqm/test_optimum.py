@@ -64,8 +64,9 @@ def test_an_optimum_holds_in_the_recursion(rule: Rule, batch_size: int) -> None:
     rate, *rest = found.parameters.values()
 
     curve = losses(
-        AUTHORS, rule, batch_size=batch_size, rates=repeat(rate), coefficient=sum(rest), steps=fewest(rule, batch_size)
-    )
+        AUTHORS, rule, batch_size=batch_size, rates=repeat(rate), coefficient=sum(rest),
+        steps=fewest(rule, batch_size), in_decimals=False,
+    )  # fmt: skip
 
     assert first_below(curve, 0.01) == found.steps
 
