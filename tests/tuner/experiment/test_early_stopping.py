@@ -71,3 +71,38 @@ def test_its_loss_is_no_better_than_that_of_its_limit() -> None:
 
     assert result is not None
     assert GOAL.loss(result) >= math.log2(1000)
+
+
+def at(*points: tuple[int, float], limit: int = 1000, optimism: float = 2.0) -> bool:
+    """Whether a curve of these steps and errors is hopeless."""
+    measured = [Measurement(step, {"train/loss": 1.0, "validation/error": error}) for step, error in points]
+    return is_hopeless(measured, metric="validation/error", below=0.01, limit=limit, optimism=optimism)
+
+
+def test_the_slope_is_that_of_the_last_doubling_and_no_longer_stretch() -> None:
+    """From step 100 to 200 the error falls by a quarter of a doubling; from step 50 it has fallen steeply."""
+    assert at((50, 0.9), (100, 0.1), (200, 0.1 / 2**0.25), optimism=5.0)
+    assert not at((50, 0.9), (200, 0.1 / 2**0.25), optimism=5.0)
+
+
+def test_a_measurement_at_exactly_half_the_steps_counts() -> None:
+    assert not at((10, 0.9), (100, 0.5), (200, 0.1), optimism=1.5)
+    assert at((10, 0.9), (100, 0.11), (200, 0.1), optimism=5.0)
+
+
+def test_without_a_measurement_in_the_first_half_nothing_is_said() -> None:
+    assert not at((200, 0.5))
+    assert not at((150, 0.6), (200, 0.5))
+
+
+def test_at_its_limit_a_trial_is_judged_by_the_limit() -> None:
+    assert not at((500, 0.5), (1000, 0.5))
+
+
+@pytest.mark.parametrize("error", [math.nan, math.inf])
+def test_a_curve_without_a_finite_error_is_not_hopeless(error: float) -> None:
+    assert not at((100, error), (200, error), optimism=1.0)
+
+
+def test_a_trial_below_its_target_is_not_hopeless() -> None:
+    assert not at((100, 0.5), (200, 0.009), optimism=1.0)

@@ -99,3 +99,20 @@ def test_a_metric_that_was_never_finite_still_gives_a_finite_loss() -> None:
 def test_an_impossible_goal_says_why(below: float, steps: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ReachTarget("validation/error", below=below, within_steps=steps)
+
+
+def test_a_budget_of_one_step_is_enough() -> None:
+    assert ReachTarget("validation/error", below=0.03, within_steps=1).within_steps == 1
+
+
+def test_a_trial_that_was_past_its_cap_ends_there_with_its_whole_curve() -> None:
+    measured = curve(0.9, 0.01)
+
+    assert ended(measured, cap=1) == TrialResult(Outcome.CENSORED, 1, 1, tuple(measured))
+
+
+def test_the_limit_of_a_trial_that_reached_its_target_is_its_cap_or_its_budget() -> None:
+    measured = curve(0.9, 0.01)
+
+    assert ended(measured, cap=7) == TrialResult(Outcome.ACHIEVED, 2, 7, tuple(measured))
+    assert ended(measured) == TrialResult(Outcome.ACHIEVED, 2, 4000, tuple(measured))

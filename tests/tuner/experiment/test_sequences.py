@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
-from tuner.experiment.sequences import halton, halton_point, halton_points_outside
+from tuner.experiment.sequences import halton, halton_point, halton_points_outside, is_from_sequence, random_point
 from tuner.experiment.space import Choice, Fixed, Range, SearchSpace
 
 SPACE = SearchSpace({"x": Range(0.0, 1.0), "rule": Choice(("slow", "fast")), "decay": Fixed(0.1)})
@@ -44,3 +44,32 @@ def test_points_outside_lie_in_what_was_added() -> None:
     assert len(points) == 10
     assert all(1 < float(each["x"]) <= 2 for each in points)
     assert halton_points_outside(inner, inner, 10, seed=0) == []
+
+
+def test_a_sequence_without_dimensions_has_points_without_coordinates() -> None:
+    assert halton(0, 3, 0, seed=1).shape == (3, 0)
+
+
+def test_points_outside_are_the_first_of_the_sequence() -> None:
+    inner, outer = (SearchSpace({"x": Range(0.0, high)}) for high in (1.0, 1.002))
+    few = halton_points_outside(inner, outer, 1000, seed=5)
+
+    points = [halton_point(outer, number, seed=5) for number in range(1000)]
+
+    assert few == [each for each in points if float(each["x"]) > 1]
+    assert halton_points_outside(SearchSpace({"x": Range(2.0, 3.0)}), outer, 3, seed=5) == points[:3]
+
+
+def test_random_points_depend_on_the_seed_and_on_the_number() -> None:
+    points = [random_point(SPACE, number, seed=seed)["x"] for seed in range(10) for number in range(10)]
+
+    assert len(set(points)) == 100
+    assert random_point(SPACE, 3, seed=2)["x"] == points[23]
+
+
+def test_a_point_with_another_option_is_not_of_the_sequence() -> None:
+    point = halton_point(SPACE, 4, seed=1)
+    other = {**point, "rule": "fast" if point["rule"] == "slow" else "slow"}
+
+    assert is_from_sequence(SPACE, 4, point, seed=1)
+    assert not is_from_sequence(SPACE, 4, other, seed=1)

@@ -1,6 +1,7 @@
 """Ranges know their scale; a space decodes positions into itself."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -165,3 +166,44 @@ def test_a_side_goes_out_by_a_decade_or_half_the_width_but_amounts_stay_amounts(
 )
 def test_a_side_stays_where_numbers_end(range_: Range, side: Side) -> None:
     assert range_.widen(side) == range_
+
+
+@pytest.mark.parametrize(
+    ("limits", "side", "end"),
+    [
+        (Range(5, 10, integer=True), Side.LOW, 2),  # 2.5, rounded outwards
+        (Range(5, 10, integer=True), Side.HIGH, 13),  # 12.5, rounded outwards
+        (Range(0, 10, integer=True), Side.LOW, 0),
+        (Range(1, 10, integer=True), Side.LOW, 1),
+        (Range(-4, 10, integer=True), Side.LOW, -11),
+        (Range(0.0, 0.5), Side.HIGH, 0.75),
+        (Range(0.0, 0.8), Side.HIGH, 1.0),
+        (Range(0.2, 1.0), Side.HIGH, 1.0),
+        (Range(0.5, 1.5), Side.HIGH, 2.0),
+        (Range(-0.5, 1.0), Side.HIGH, 1.75),
+        (Range(0.1, 0.123456789012, scale=Scale.REVERSE_LOG), Side.HIGH, 0.912345678901),
+    ],
+)
+def test_widening_has_known_ends(limits: Range, side: Side, end: float) -> None:
+    assert limits.widen(side).end(side) == pytest.approx(end, abs=1e-12)
+
+
+def test_a_space_is_stretched_around_a_point_and_no_further() -> None:
+    space = SearchSpace({"x": Range(0.0, 1.0), "y": Range(2.0, 3.0), "kind": Choice(("a", "b")), "z": Fixed(1.0)})
+
+    around = space.around({"x": -0.5, "y": 2.5, "kind": "b", "z": 1.0})
+
+    assert around.parameters == {**space.parameters, "x": Range(-0.5, 1.0)}
+    assert space.around({"x": 0.5, "y": 3.5, "kind": "b", "z": 1.0}).parameters["y"] == Range(2.0, 3.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("relu",), "options needs at least two values; use { value = ... } to fix one"),
+        (("relu", "relu"), "options holds the same value twice"),
+    ],
+)
+def test_options_that_are_no_choice_are_refused(options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Choice(options)

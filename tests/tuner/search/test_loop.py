@@ -177,3 +177,14 @@ def test_only_a_trial_that_reached_its_target_lowers_the_cap() -> None:
     assert cutoff.cap == 60
     assert Cutoff(incumbent=40).cap is None
     assert Cutoff(slack=2.0).cap is None
+
+
+def test_a_hopeless_trial_is_cut_long_before_its_budget() -> None:
+    trainer = Toy().trainer(64, lanes=1, device="cpu")
+
+    (end,) = [
+        each for each in search(trainer, trials(1e-8), GOAL, cutoff=Cutoff(optimism=2.0)) if isinstance(each, Ended)
+    ]
+
+    assert end.result.outcome is Outcome.CENSORED
+    assert end.result.steps < end.result.limit == 400

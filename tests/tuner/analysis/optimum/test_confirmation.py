@@ -13,6 +13,7 @@ from tuner.analysis.optimum.confirmation import (
     candidates,
     confirm,
     median_interval,
+    optimum,
     pending,
     selection_bias,
 )
@@ -254,3 +255,21 @@ def test_the_order_of_trials_changes_no_candidate(order: list[int]) -> None:
     shuffled = study(*(trials[each] for each in order))
 
     assert [each.number for each in candidates(shuffled, 4)] == [1, 3, 2, 5]
+
+
+def test_the_optimum_is_the_winner_and_before_there_is_one_the_best_of_the_search() -> None:
+    runs = [PointRun(number, 0, Role.SEARCH, {"x": float(number)}) for number in range(3)]
+    record = study(*(trial(run.point, ended(steps), run=run) for run, steps in zip(runs, (50, 30, 40), strict=True)))
+
+    assert optimum(record, SETTINGS) == {"x": 1.0}
+    steps: dict[tuple[int, Role], list[int | None]] = {
+        (1, Role.CHOOSE): [60, 61, 62],
+        (2, Role.CHOOSE): [50, 51, 52],
+        (2, Role.REPORT): [50, 51, 52],
+    }
+    done = confirmed(record, steps)
+    found = confirm(done, SETTINGS)
+    assert found is not None
+    assert found.point == 2
+    assert optimum(done, SETTINGS) == {"x": 2.0}
+    assert optimum(study(trial(0, UNREACHED)), SETTINGS) is None

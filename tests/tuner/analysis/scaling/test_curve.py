@@ -7,6 +7,7 @@ import pytest
 from tests.tuner.synthetic import Workload, digits, experiment_record, study
 from tuner.analysis.hyperparameters import value_of
 from tuner.analysis.scaling.curve import (
+    STILL_PERFECT,
     NotFitted,
     ScalingCurve,
     ScalingFit,
@@ -194,3 +195,37 @@ def test_a_workload_without_momentum_has_no_effective_learning_rate() -> None:
 @pytest.mark.parametrize("value", ["fast", True])
 def test_what_is_not_a_number_has_no_value(value: str | bool) -> None:
     assert value_of("learning_rate", {"learning_rate": value}) is None
+
+
+def test_three_batch_sizes_are_enough_for_a_fit_and_it_says_how_far_they_go() -> None:
+    found = fitted(predicted(20.0, 64.0, batch_sizes=(8, 64, 512)))
+
+    assert found.critical_batch_size == pytest.approx(64.0, rel=1e-6)
+    assert found.measured_to == 512
+
+
+@pytest.mark.parametrize(("count", "have"), [(0, "0 batch sizes"), (1, "1 batch size"), (2, "2 batch sizes")])
+def test_the_sentence_counts_the_batch_sizes_there_are(count: int, have: str) -> None:
+    found = fit(predicted(20.0, 64.0, batch_sizes=BATCH_SIZES[:count]))
+
+    assert isinstance(found, NotFitted)
+    assert found.sentence == f"A curve needs 3 batch sizes that reached the target; {have} did."
+
+
+def test_scaling_is_still_perfect_at_exactly_the_bound() -> None:
+    steps = {8: 800.0, 16: STILL_PERFECT * 400.0, 32: STILL_PERFECT * 200.0 + 1}
+
+    assert perfect_until(ScalingCurve(tuple(ScalingPoint(size, each, (), {}) for size, each in steps.items()))) == 16
+
+
+def test_every_seed_may_be_drawn_and_three_batch_sizes_have_an_interval() -> None:
+    """Two seeds a batch size, the first of them half as slow: an interval that leaves either out is narrower."""
+    points = []
+    for size, steps in {8: 200.0, 64: 100.0, 512: 50.0}.items():
+        points.append(ScalingPoint(size, steps, (steps, steps * 2 ** (size / 512)), {}))
+
+    found = fitted(ScalingCurve(tuple(points)))
+
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.critical_batch_size < found.high
