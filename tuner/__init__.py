@@ -46,9 +46,7 @@ def run(
         and the confirmation at that batch size are done.
 
     Raises:
-        ConfigError: Every problem of the experiment's settings.
-        TunerError: Something that the message says how to repair: a store that cannot be used, a device that is not
-            there, a name that is taken by other settings.
+        TunerError: The message says what is wrong and what to do; a `ConfigError` names every problem of the settings.
     """
     from tuner.experiment import load_any
     from tuner.service.local import Local

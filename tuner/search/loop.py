@@ -131,18 +131,16 @@ def search(
 
     Args:
         trainer: Where the trials train. It is left open.
-        trials: What to train. The next trial is taken when a lane is free, so it may depend on results yielded before.
+        trials: The next trial is taken when a lane is free, so it may depend on results yielded before.
         goal: When a trial ends.
         cutoff: When a trial is cut; told of every result. By default no trial is cut before its budget is spent.
         saving: Whether to save the running trials; asked after every chunk of training.
 
     Yields:
-        `Resumed` for each trial that has a checkpoint. `Ended` for each trial, in an order that depends on the
-        trainer's arithmetic and never on time. After every chunk `Saved` for each running trial, if the trials are to
-        be saved, and then `Advanced`.
+        `Resumed` for each trial that has a checkpoint; `Ended` for each trial, in an order that never depends on time;
+        after every chunk `Saved` for each running trial, if the trials are to be saved, and then `Advanced`.
     """
-    cutoff = cutoff or Cutoff()
-    running: dict[int, _Lane] = {}
+    cutoff, running = cutoff or Cutoff(), dict[int, _Lane]()
     while True:
         yield from _refill(trainer, trials, running)
         if not running:
