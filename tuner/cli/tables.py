@@ -13,9 +13,9 @@ from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
 from tuner.analysis.optimum.confirmation import Confirmation
 from tuner.analysis.scaling.curve import ScalingCurve
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
-from tuner.analysis.sensitivity.summary import Sensitivity
+from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.analysis.summary import Edges, Results, StudyResults
-from tuner.cli.printing import new_table, steps_phrase
+from tuner.cli.printing import legend, new_table, steps_phrase
 from tuner.errors import ReportError
 from tuner.experiment import Experiment
 from tuner.recorders import StudyBroken
@@ -43,8 +43,9 @@ def results_table(found: Results) -> RenderableType:
     question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
     parts: list[RenderableType] = [Text.assemble((found.experiment.name, "bold"), question)]
     if searched := [each for each in found.studies if each.trials.finished]:
-        parts += [_steps_table(searched), *(Text(each, "dim") for each in _results_legend(found))]
+        parts += [_steps_table(searched), legend(*_results_legend(found, searched))]
     if any(each.best is not None for each in searched):
+        parts.append(Text("\nhyperparameters of the winner, or of the best search trial so far"))
         parts.append(_optima_table(searched, list(found.experiment.space.parameters)))
     parts += [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
     if waiting := [str(each.batch_size) for each in found.studies if not each.trials.finished]:
@@ -55,17 +56,21 @@ def results_table(found: Results) -> RenderableType:
 def _steps_table(studies: Sequence[StudyResults]) -> Table:
     """Steps to target, as searched and, if any study is so far, as confirmed."""
     confirmed = any(each.confirmed is not None for each in studies)
-    table = new_table("batch size", "searched", *(CONFIRMED if confirmed else ()), "at an edge")
-    for study in studies:
-        searched = "-" if study.best_steps is None else f"{study.best_steps:,}"
-        cells = _confirmed_cells(study.confirmed) if confirmed else ()
-        table.add_row(str(study.batch_size), searched, *cells, _flags(study.edges))
-    return table
+    rows: list[tuple[str | Text, ...]] = [
+        (
+            str(study.batch_size),
+            "-" if study.best_steps is None else f"{study.best_steps:,}",
+            *(_confirmed_cells(study.confirmed) if confirmed else ()),
+            _flags(study.edges),
+        )
+        for study in studies
+    ]
+    return new_table(("batch size", "searched", *(CONFIRMED if confirmed else ()), "at an edge"), rows)
 
 
 def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Table:
     """The hyperparameters of winners, or of the best search trials before there is one."""
-    table = new_table("batch size", *names)
+    rows = []
     for study in studies:
         if study.confirmed is not None:
             point = study.confirmed.hyperparameters
@@ -73,24 +78,27 @@ def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Tabl
             point = study.best.plan.hyperparameters
         else:
             continue
-        table.add_row(str(study.batch_size), *(_value(point[name]) for name in names))
-    return table
+        rows.append((str(study.batch_size), *(_value(point[name]) for name in names)))
+    return new_table(("batch size", *names), rows)
 
 
-def _results_legend(found: Results) -> Iterator[str]:
-    """What the columns of the results mean, and how much too good the searches looked."""
-    searched = "searched: the best trial, too good by its choice"
-    confirmed = next((each.confirmed for each in found.studies if each.confirmed is not None), None)
+def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterator[str]:
+    """What the columns of the results mean and what is good, and how much too good the searches looked."""
+    if any(each.best is not None for each in searched):
+        yield "searched: steps of the best search trial; the best of many looks better than it is"
+    confirmed = next((each.confirmed for each in searched if each.confirmed is not None), None)
     if confirmed is not None:
-        yield f"{searched}; confirmed: the winner's median over fresh seeds"
+        yield "confirmed: the winner's median over fresh seeds; fewer steps are better"
         yield f"interval: covers the median over all seeds with {confirmed.interval.coverage:.0%} probability"
-    elif any(each.best is not None for each in found.studies):
-        yield searched
-    bias = found.selection_bias
-    if bias is not None:
-        unreached = f", and without limit in {bias.unreached}" if bias.unreached else ""
+    if (bias := found.selection_bias) is not None:
+        unreached = f", and without limit in {bias.unreached} more" if bias.unreached else ""
         count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
-        yield f"bias: confirmed over searched; {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
+        yield "bias: confirmed over searched; above 1x the search looked too good"
+        yield f"      {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
+    if confirmed is not None:
+        yield "reached: fresh seeds that reached the target; all is good"
+    if any(each.edges for each in searched):
+        yield f"at an edge: inside is good; else see `tuner edges {found.experiment.name}`"
 
 
 def _told(study: StudyResults) -> Iterator[str]:
@@ -130,91 +138,141 @@ def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
 
 def edges_table(found: Edges) -> RenderableType:
     """Where each optimum lies in its search space."""
-    table = new_table("batch size", "parameter", "position", "verdict", "confidence", "")
-    for batch_size, edge in found.verdicts:
-        verdict = Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, ""))
-        sentence = "" if edge.verdict is Verdict.INSIDE else edge.sentence
-        cells = (f"{edge.position:.2f}", verdict, f"{edge.confidence:.0%}", Text(sentence))
-        table.add_row(str(batch_size), Text(edge.parameter), *cells)
-    title = ": where each optimum lies in its range, 0 to 1, and how probably widening it would help"
-    return Group(Text.assemble((found.experiment, "bold"), title), table)
+    rows = [
+        (
+            str(batch_size),
+            Text(edge.parameter),
+            f"{edge.position:.2f}",
+            Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, "")),
+            f"{edge.confidence:.0%}",
+        )
+        for batch_size, edge in found.verdicts
+    ]
+    outside = [(size, edge.sentence) for size, edge in found.verdicts if edge.verdict is not Verdict.INSIDE]
+    return Group(
+        Text.assemble((found.experiment, "bold"), ": where each optimum lies in its search space"),
+        new_table(("batch size", "parameter", "position", "verdict", "confidence"), rows),
+        legend(
+            "position: 0 is the low end of the range, 1 the high end, on the range's scale",
+            "verdict: inside is good; at a box edge the range should be wider; at a",
+            "         stability or natural limit there is nothing to gain beyond",
+            "confidence: probability that a wider range saves over 10 % of the steps",
+        ),
+        *(Text(f"batch size {size}: {sentence}") for size, sentence in outside),
+    )
 
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:
     """How far each parameter may be off and how important it is; below, what share of the space trains."""
-    values = new_table("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
-    spaces = new_table("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
-    for study in found.studies:
+    name = (found.experiment.name, "bold")
+    return Group(
+        Text.assemble(name, ": how far each hyperparameter may be from its optimum"),
+        _tolerances_table(found.studies),
+        legend(
+            "within 1.1x: values with at most 1.1x the optimum's steps, when the other",
+            "             hyperparameters are tuned again; a wide range is good",
+            "up to, from, anywhere: no limit was found on the other side, or on either",
+            "importance: share of the variation over the space that a hyperparameter",
+            "            explains (fANOVA); tune the largest first",
+        ),
+        Text.assemble("\n", name, ": share of the search space that trains"),
+        _shares_table(found.studies),
+        legend(
+            "95 % intervals, estimated from the quasi-random points only",
+            "cut: points stopped before their outcome was known; they count both ways",
+            "reach the target, within 2x of the best: large shares are good",
+            "diverge: a small share is good",
+        ),
+    )
+
+
+def _tolerances_table(studies: Sequence[StudySensitivity]) -> Table:
+    """A row for each hyperparameter of each study."""
+    rows: list[tuple[str | Text, ...]] = []
+    ends = []
+    for study in studies:
         for index, profile in enumerate(study.profiles):
             weight = study.importances.get(profile.parameter)
-            values.add_row(
-                str(study.batch_size) if index == 0 else "",
-                Text(profile.parameter),
-                _value(study.optimum[profile.parameter]),
-                *map(_tolerance, profile.tolerances),
-                "-" if weight is None else f"{weight:.0%}",
-                end_section=index == len(study.profiles) - 1,
+            rows.append(
+                (
+                    str(study.batch_size) if index == 0 else "",
+                    Text(profile.parameter),
+                    _value(study.optimum[profile.parameter]),
+                    *map(_tolerance, profile.tolerances),
+                    "-" if weight is None else f"{weight:.0%}",
+                )
             )
         if not study.optimum:
-            values.add_row(str(study.batch_size), Text("nothing reached the target", "dim"), end_section=True)
+            nothing = Text("nothing reached the target", "dim")
+            rows.append((str(study.batch_size), nothing, *[""] * (2 + len(FACTORS))))
+        ends.append(len(rows) - 1)
+    columns = ("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
+    table = new_table(columns, rows)
+    table.collapse_padding = True
+    for index in ends:
+        table.rows[index].end_section = True
+    return table
+
+
+def _shares_table(studies: Sequence[StudySensitivity]) -> Table:
+    """What share of the space does what, a row for each study."""
+    rows = []
+    for study in studies:
         each = study.shares
         near = "-" if each.near is None else each.near.phrase
         decided = (each.reaching.phrase, near, each.diverging.phrase)
-        spaces.add_row(str(study.batch_size), str(each.points), str(each.cut), *decided)
-    name = (found.experiment.name, "bold")
-    return Group(
-        Text.assemble(name, ": values that allow steps within 1.1x and 2x of the optimum's, the rest tuned to them"),
-        values,
-        Text(
-            "importance: the share of all variation over the space, on its scales, diverged trials included (fANOVA)",
-            "dim",
-        ),
-        Text.assemble("\n", name, ": what share of the space does so, from points that no result led to"),
-        spaces,
-        Text("95 % intervals; a point that was cut before it showed what it does counts both ways", "dim"),
-    )
+        rows.append((str(study.batch_size), str(each.points), str(each.cut), *decided))
+    columns = ("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
+    return new_table(columns, rows)
 
 
 def predictions_table(experiment: Experiment, curve: ScalingCurve) -> RenderableType:
     """The optimum at each batch size as computed, without a run."""
     names = list(experiment.space.parameters)
     never = bool(curve.unreached)
-    table = new_table("batch size", "steps", *names, *([""] if never else []))
+    rows = []
     for point in curve.points:
         values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
-        table.add_row(str(point.batch_size), steps_phrase(point.steps), *values, *([point.reason] if never else []))
+        rows.append((str(point.batch_size), steps_phrase(point.steps), *values, *([point.reason] if never else [])))
     goal = experiment.goal
     return Group(
-        Text.assemble(
-            (experiment.name, "bold"),
-            f": fewest steps to {goal.metric} below {goal.below:g}, computed",
-        ),
-        table,
+        Text.assemble((experiment.name, "bold"), f": fewest steps to {goal.metric} below {goal.below:g}, computed"),
+        new_table(("batch size", "steps", *names, *(["why"] if never else [])), rows),
+        legend("computed from the model, not measured; each row has its best hyperparameters"),
     )
 
 
 def explanation_table(experiment: str, found: "Explanation", report: Path) -> RenderableType:
     """Measured steps beside those of the noisy quadratic model fitted to them."""
     names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
-    table = new_table("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
+    rows = []
     for measured, point in zip(found.measured.points, found.curve.points, strict=True):
         reached = math.isfinite(measured.steps) and math.isfinite(point.steps)
         ratio = f"{point.steps / measured.steps:.2f}" if reached else "-"
         values = [_value(point.hyperparameters[name]) if name in point.hyperparameters else "-" for name in names]
-        table.add_row(str(point.batch_size), steps_phrase(measured.steps), steps_phrase(point.steps), ratio, *values)
-    drawn = Text.assemble("both curves: ", (str(report), "bold"))
-    return Group(Text.assemble((experiment, "bold"), ": ", found.sentence), table, drawn)
+        rows.append((str(point.batch_size), steps_phrase(measured.steps), steps_phrase(point.steps), ratio, *values))
+    columns = ("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
+    return Group(
+        Text.assemble((experiment, "bold"), ": ", found.sentence),
+        new_table(columns, rows),
+        legend(
+            "measured, model: fewest steps to the target; a ratio of 1.00 is good",
+            "model's ...: the hyperparameters at which the model needs the fewest steps",
+        ),
+        Text.assemble("both curves: ", (str(report), "bold")),
+    )
 
 
 def _tolerance(tolerance: Tolerance) -> str:
     """An interval in words: an end that is only the range's own is none."""
+    low, high = _value(tolerance.low), _value(tolerance.high)
     if tolerance.low_open and tolerance.high_open:
         return "anywhere"
     if tolerance.low_open:
-        return f"up to {_value(tolerance.high)}"
+        return f"up to {high}"
     if tolerance.high_open:
-        return f"from {_value(tolerance.low)}"
-    return f"{_value(tolerance.low)} to {_value(tolerance.high)}"
+        return f"from {low}"
+    return f"{low} to {high}"
 
 
 def _confirmed_cells(confirmed: Confirmation | None) -> tuple[str, ...]:

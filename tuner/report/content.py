@@ -115,9 +115,9 @@ def _question(experiment: Experiment) -> str:
     many = f"{len(sizes)} batch sizes from {min(sizes):,} to {max(sizes):,}" if len(sizes) > 1 else f"{sizes[0]:,}"
     return (
         f"How few gradient steps bring {goal.metric} below {goal.below:g}, within {goal.budget}, "
-        f"at {many if len(sizes) > 1 else 'batch size ' + many}? At each, {search.points} points are searched, "
-        f"the best {experiment.confirmation.candidates} run again on {experiment.confirmation.choose_seeds} fresh "
-        f"seeds, and the winner of these on {experiment.confirmation.report_seeds} others, which are reported."
+        f"at {many if len(sizes) > 1 else 'batch size ' + many}? Each search has {search.points} points. Its best "
+        f"{experiment.confirmation.candidates} run again on {experiment.confirmation.choose_seeds} fresh seeds, which "
+        f"choose the winner. The winner's {experiment.confirmation.report_seeds} other seeds are reported."
     )
 
 
@@ -222,18 +222,18 @@ def _cautions(found: Findings) -> Iterator[str]:
     if partly:
         yield (
             f"At batch size {_sizes(partly)} not every reporting seed reached the target. "
-            "Those that did not count as infinite in medians and spreads."
+            "Seeds that did not count as infinite in medians and spreads."
         )
     if isinstance(found.fit, ScalingFit):
         yield (
-            "The interval of the critical batch size is over training seeds only. How well each search found its "
-            f"optimum is not in it. Medians lie {2**found.fit.residual - 1:.0%} off the fit (root mean square)."
+            "The interval of the critical batch size covers the spread over training seeds, and not how well each "
+            f"search found its optimum. Medians lie {2**found.fit.residual - 1:.0%} off the fit (root mean square)."
         )
     bias = found.results.selection_bias
     if bias is not None:
         yield (
-            "The search's best steps are the least of many noisy numbers and too good by selection: winners took "
-            f"{bias.ratio:.2f} times as many when confirmed, on geometric average. Compare confirmed medians."
+            "The best search trial is the least of many noisy numbers and looks better than it is: winners took "
+            f"{bias.ratio:.2f} times as many steps when confirmed (geometric mean). Compare confirmed medians."
         )
     yield "Steps to target are measured at evaluations, whose spacing limits their precision."
 

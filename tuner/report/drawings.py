@@ -10,7 +10,7 @@ from tuner.report.landscape import draw_scatters, draw_tolerances
 OPTIMA_CAPTIONS = {
     LEARNING_RATE: "Learning rate at the optimum. The rules start from the smallest batch size.",
     MOMENTUM: "Momentum at the optimum, as 1 - m: lower is more momentum.",
-    EFFECTIVE_LEARNING_RATE: "Effective learning rate, lr / (1 - m), at the optimum: better determined than either.",
+    EFFECTIVE_LEARNING_RATE: "Effective learning rate, lr / (1 - m), at the optimum: better determined than lr or m.",
 }
 
 
@@ -56,8 +56,8 @@ def _of_the_space(found: Findings) -> Iterator[Drawing]:
             name="tolerances",
             figure=draw_tolerances(found.sensitivity),
             alternative="Values of each hyperparameter that come close to the optimum, against batch size",
-            caption="How far each hyperparameter may be off, the others tuned to it: from all trials and a Gaussian "
-            "process through them. A bar that ends with the axis may go on beyond the search space.",
+            caption="How far each hyperparameter may be off if the others are tuned to it, from all trials and a "
+            "Gaussian process fitted to them. A bar that ends with the axis may go on beyond the search space.",
         )
     if found.scatters:
         yield Drawing(
@@ -65,7 +65,7 @@ def _of_the_space(found: Findings) -> Iterator[Drawing]:
             figure=draw_scatters(found.scatters),
             alternative="Search trials by learning rate and momentum, one panel a batch size",
             caption="Where training works: every search trial by learning rate and momentum. Along a dotted line the "
-            "effective learning rate lr / (1 - m) is a power of ten: the learning rate at which it meets momentum 0.",
+            "effective learning rate lr / (1 - m) is constant, a power of ten.",
         )
 
 
@@ -76,7 +76,7 @@ def _of_searches(found: Findings) -> Iterator[Drawing]:
             name="searches",
             figure=draw_searches(found.searches),
             alternative="Steps of every search trial against its learning rate, one panel a batch size",
-            caption="Every search trial: the steps it took to the target, was cut at, or diverged at.",
+            caption="Every search trial: the step at which it reached the target, was cut, or diverged.",
         )
     if any(each.steps_spent for each in found.results.studies):
         yield Drawing(

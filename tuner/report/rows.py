@@ -76,7 +76,7 @@ def search_table(studies: Sequence[StudyResults]) -> Table:
 def sensitivity_table(found: Sensitivity) -> Table:
     """What share of each space trains, and which hyperparameters matter."""
     names = list(dict.fromkeys(name for study in found.studies for name in study.importances))
-    heads = ("batch size", "even points", "cut", "reach the target", "within 2x of the best", "diverge")
+    heads = ("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
     rows = tuple(
         (
             f"{each.batch_size:,}",

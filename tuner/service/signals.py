@@ -1,4 +1,7 @@
-"""The signals that ask a process to end."""
+"""The signals that ask a process to end, and handlers for them that last as long as a context.
+
+The standard library sets handlers but does not restore them, and no small well-kept package does.
+"""
 
 import signal
 from collections.abc import Callable, Iterator

@@ -23,9 +23,9 @@ Array = NDArray[np.float64]
 class Columns:
     """The columns of a space.
 
-    The coordinates of a point are its position in each range, 0 to 1, then for each option of each choice 1 if it is the
-    point's and else 0. A row is the coordinates and, if the space searches both learning rate and momentum on
-    their logarithmic scales, the position of the effective learning rate.
+    The coordinates of a point are its position in each range, 0 to 1, and for each option of each choice 1 if the point
+    has the option, else 0. A row is the coordinates and, if the space searches both learning rate and momentum on their
+    logarithmic scales, the position of the effective learning rate.
     """
 
     space: SearchSpace
