@@ -1,13 +1,13 @@
 """How much of the variation of a study's losses each hyperparameter explains: functional ANOVA (Hutter et al. 2014).
 
-Over the whole space and all finished search trials, those that diverged or fell short included. So it says what keeps
-training from working at all, more than what refines a good optimum. The space is weighed as it is searched: by each
-parameter's own scale, every decade of a log range alike. (Optuna's `FanovaImportanceEvaluator` weighs it by value: of a
-range from 1e-3 to 10, nine tenths are then 1 to 10. Where ranges are linear both agree, but for the forest's seed.)
+The shares cover the whole space and all finished search trials, those that diverged or were cut included. They say what
+keeps training from working at all, more than what refines a good optimum. A forest that is fitted to 50 trials changes
+with its seed, so only the first digit of a share is reliable.
 
-A forest fitted to 50 trials changes with that seed: take the first digit. A tree's marginals are sums over its leaves,
-all cells at once, in a small part of Optuna's time. PED-ANOVA, Optuna's default, compares the best tenth with the rest;
-of 50 trials that is five, and it follows which five.
+Optuna's `FanovaImportanceEvaluator` is not used, because it weighs the space by value: nine tenths of a range from 1e-3
+to 10 are then 1 to 10. Here the space is weighed as it is searched, by each parameter's own scale: every decade of a
+logarithmic range counts alike. On linear ranges both agree, but for the forest's seed. PED-ANOVA, Optuna's default,
+compares the best tenth of the trials with the rest. Of 50 trials that is five, and the result depends on which five.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,9 +39,9 @@ def importances(study: StudyRecord) -> Mapping[str, float]:
     if len(searched) < 2 or len(ended) < LEAST_TRIALS or not np.ptp(losses):
         return {}
     positions = [[x for name, each in searched.items() for x in _position(each, point[name])] for point, _ in ended]
-    leaves = grow(np.array(positions), losses, trees=TREES, seed=0)
+    trees = grow(np.array(positions), losses, trees=TREES, seed=0)
     columns = [len(each.options) if isinstance(each, Choice) else 1 for each in searched.values()]
-    shares = _shares([leaves.where(leaves.tree == each) for each in range(TREES)], columns)
+    shares = _shares(trees, columns)
     return dict(zip(searched, (shares / shares.sum()).tolist(), strict=True))
 
 
