@@ -1,5 +1,6 @@
 """What is trained beside what, and what random numbers it sees."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -15,11 +16,17 @@ FEATURES = 4
 
 
 class Listener:
-    """A network of one parameter that takes one lane at once and remembers its seeds."""
+    """A network of one parameter whose gradient is one everywhere. It remembers its seeds.
 
-    lanes, together, autograd, draws, parameters = 1, 1, False, True, 1
+    Args:
+        lanes: How many are trained at once.
+        draws: Whether it draws random numbers.
+    """
 
-    def __init__(self) -> None:
+    together, autograd, parameters = 1, False, 1
+
+    def __init__(self, lanes: int = 1, *, draws: bool = True) -> None:
+        self.lanes, self.draws = lanes, draws
         self.heard: list[int] = []
 
     def initialise(self, generator: torch.Generator) -> Tensor:
@@ -34,19 +41,42 @@ class Listener:
     def add_gradient(
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
     ) -> Tensor:
-        return torch.ones(1)
+        sums += 1
+        return torch.ones(len(parameters))
+
+
+def made(network: Listener, *, lanes: int) -> Lanes:
+    """Lanes that train a network."""
+    networks = Networks(lambda _: network, Calibration((network.lanes,)))
+    return Lanes(networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=CPU, dtype=torch.float32)
+
+
+def load(made: Lanes, lane: int, *, seed: int = 0, step: int = 0, **changes: float) -> None:
+    """Start a trial from parameter 0."""
+    made.write(lane, made.first_row(torch.zeros(1)), seed=seed, step=step, hyperparameters=EASY | changes)
+
+
+def train(made: Lanes, *, lanes: int, steps: int) -> None:
+    made.train(torch.zeros(steps, lanes, 3, FEATURES), torch.zeros(steps, lanes, 3, dtype=torch.int64))
 
 
 def trained(seeds: dict[int, int], *, lanes: int, calls: list[int], first_step: int = 0) -> Listener:
     """What a network hears when lanes with these seeds are trained for some steps at a time."""
     network = Listener()
-    networks = Networks(lambda _: network, Calibration((1,)))
-    made = Lanes(networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=CPU, dtype=torch.float32)
+    rows = made(network, lanes=lanes)
     for lane, seed in seeds.items():
-        made.write(lane, made.first_row(torch.zeros(1)), seed=seed, step=first_step, hyperparameters=EASY)
+        load(rows, lane, seed=seed, step=first_step)
     for steps in calls:
-        made.train(torch.zeros(steps, lanes, 3, FEATURES), torch.zeros(steps, lanes, 3, dtype=torch.int64))
+        train(rows, lanes=lanes, steps=steps)
     return network
+
+
+def splitmix(number: int) -> int:
+    """The last steps of Sebastiano Vigna's splitmix64.c on signed numbers, without the sign of the result."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        number = (number ^ (number >> shift)) * factor
+        number = (number + 2**63) % 2**64 - 2**63
+    return (number ^ (number >> 31)) % 2**63
 
 
 def test_every_step_of_every_trial_has_random_numbers_of_its_own() -> None:
@@ -71,3 +101,94 @@ def test_lanes_that_are_not_trained_at_once_take_all_their_steps_in_turn() -> No
 
 def test_lanes_without_a_trial_are_not_trained_if_nobody_beside_them_is() -> None:
     assert len(trained({2: 5}, lanes=6, calls=[4]).heard) == 4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7, 2**40 + 3, 2**63 - 1])
+def test_random_numbers_are_splitmix_of_the_step_added_to_splitmix_of_the_seed(seed: int) -> None:
+    heard = trained({0: seed}, lanes=1, calls=[5]).heard
+
+    assert heard == [splitmix((splitmix(seed) + step + 2**63) % 2**64 - 2**63) for step in range(5)]
+
+
+def test_a_lane_follows_its_own_rate_momentum_and_decay() -> None:
+    rows = made(Listener(2, draws=False), lanes=2)
+    load(rows, 0, learning_rate=0.5, momentum=0.0, end_factor=1.0)
+    load(rows, 1, learning_rate=1.0, momentum=0.5, end_factor=0.5, decay_steps=2.0)
+
+    train(rows, lanes=2, steps=3)
+
+    # Rates 1, 0.75 and 0.5, velocities 1, 1.5 and 1.75.
+    assert rows.parameters.flatten().tolist() == [-1.5, -(1.0 + 0.75 * 1.5 + 0.5 * 1.75)]
+
+
+def test_a_trial_goes_on_with_the_learning_rate_of_its_step() -> None:
+    rows = made(Listener(draws=False), lanes=1)
+    load(rows, 0, step=2, learning_rate=1.0, momentum=0.0, end_factor=0.0, decay_steps=4.0)
+
+    train(rows, lanes=1, steps=1)
+    train(rows, lanes=1, steps=1)
+
+    assert rows.parameters.item() == -(0.5 + 0.25)
+
+
+def test_losses_are_added_up_from_one_collection_to_the_next() -> None:
+    rows = made(Listener(2, draws=False), lanes=2)
+    load(rows, 0)
+    load(rows, 1)
+    collected = []
+    for steps in (4, 3):
+        train(rows, lanes=2, steps=steps)
+        collected.append(rows.collect_losses(torch.tensor([1])).item())
+
+    assert collected == [4.0, 3.0]
+    assert rows.collect_losses(torch.tensor([0, 1])).tolist() == [7.0, 0.0]
+
+
+def test_a_row_that_was_read_keeps_its_values_when_the_lane_is_trained_further() -> None:
+    rows = made(Listener(draws=False), lanes=1)
+    load(rows, 0, learning_rate=1.0, momentum=0.0, end_factor=1.0)
+    train(rows, lanes=1, steps=1)
+
+    row = rows.read(0)
+    train(rows, lanes=1, steps=1)
+
+    assert (row.parameters.item(), row.state[0].item(), row.loss_sum.item()) == (-1.0, 1.0, 1.0)
+
+
+def test_a_row_that_was_read_is_what_is_written() -> None:
+    first, second = (made(Listener(draws=False), lanes=1) for _ in range(2))
+    load(first, 0, momentum=0.5)
+    train(first, lanes=1, steps=3)
+
+    second.write(0, first.read(0), seed=0, step=3, hyperparameters=EASY | {"momentum": 0.5})
+    for each in (first, second):
+        train(each, lanes=1, steps=2)
+
+    assert second.read(0) == first.read(0)
+
+
+def test_a_vacant_lane_stays_at_zero_beside_one_that_is_trained() -> None:
+    rows = made(Listener(2, draws=False), lanes=2)
+    for lane in (0, 1):
+        load(rows, lane, learning_rate=1e30)
+    train(rows, lanes=2, steps=200)
+
+    rows.clear(1)
+    train(rows, lanes=2, steps=200)
+
+    vacant = rows.read(1)
+    assert vacant.parameters.item() == 0.0
+    assert vacant.state[0].isfinite()
+
+
+def test_a_vacated_lane_is_not_trained_if_nobody_beside_it_is() -> None:
+    network = Listener()
+    rows = made(network, lanes=2)
+    load(rows, 0)
+    load(rows, 1)
+    rows.clear(0)
+
+    train(rows, lanes=2, steps=4)
+
+    assert len(network.heard) == 4
+    assert rows.read(0).loss_sum.item() == 0.0

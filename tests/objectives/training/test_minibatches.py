@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +90,75 @@ def test_inputs_come_with_their_labels() -> None:
 
     assert inputs.shape == (5, 3, 48, 1)
     assert torch.equal(inputs.squeeze(-1).long(), labels)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "lanes", "ready"),
+    [
+        (1, 1, 1024),  # about an epoch of a small data set is drawn ahead
+        (1, 8, 512),  # 4096 examples are gathered at once
+        (2, 3, 512),
+        (3, 1, 336),  # a multiple of 16 steps
+        (64, 1, 16),
+        (100, 1, 16),  # 16 steps are drawn ahead at least
+        (100, 4, 10),
+        (100, 64, 1),
+    ],
+)
+def test_as_many_steps_are_ready_as_are_drawn_and_fit_into_the_cache(batch_size: int, lanes: int, ready: int) -> None:
+    assert made(batch_size, lanes=lanes).ready == ready
+
+
+def test_what_is_left_of_the_steps_drawn_is_ready_next() -> None:
+    minibatches = made(100, lanes=4)
+    counts = []
+    for _ in range(4):
+        counts.append(minibatches.ready)
+        minibatches.take(counts[-1])
+
+    assert counts == [10, 6, 10, 6]
+
+
+def test_a_lane_without_a_trial_sees_the_first_example() -> None:
+    minibatches = made(100, lanes=2)
+    minibatches.open(0, order(7))
+
+    assert take(minibatches, 1, steps=40) == [[0] * 100] * 40
+
+
+def test_a_closed_lane_sees_the_first_example_once_its_rows_are_used_up() -> None:
+    minibatches = made(100, lanes=1)
+    minibatches.open(0, order(7))
+    minibatches.close(0)
+
+    batches = take(minibatches, 0, steps=32)
+
+    assert all(sorted(batch) == list(range(EXAMPLES)) for batch in batches[:16])
+    assert batches[16:] == [[0] * 100] * 16
+
+
+def test_the_rest_of_an_order_can_be_taken_for_ever() -> None:
+    minibatches = made(48, lanes=1)
+    minibatches.open(0, order(7))
+    take(minibatches, 0, steps=3)
+
+    rest = minibatches.rest(0)
+
+    assert rest.take(10_000).tolist() == order(7).take(10_000 + 3 * 48)[3 * 48 :].tolist()
+
+
+def test_inputs_are_gathered_into_the_same_memory_every_time() -> None:
+    minibatches = made(48, lanes=1)
+
+    first, second = (minibatches.take(2)[0] for _ in range(2))
+
+    assert second.data_ptr() == first.data_ptr()
+
+
+def test_inputs_keep_their_type() -> None:
+    numbers = torch.arange(EXAMPLES)
+    minibatches = Minibatches(numbers.unsqueeze(1).double(), numbers, batch_size=2, lanes=1)
+
+    inputs, labels = minibatches.take(1)
+
+    assert (inputs.dtype, labels.dtype) == (torch.float64, torch.int64)

@@ -5,7 +5,7 @@ import torch
 
 from objectives.training.devices.memory import memory_watched
 from objectives.training.grid import next_measurement
-from tests.objectives.reference import EASY, curve_in_lane, curves_in_lanes, lane_trainer
+from tests.objectives.reference import EASY, curve_alone, curve_in_lane, curves_in_lanes, lane_trainer
 from tuner.errors import OutOfMemory
 from tuner.trial import TrialSpec
 
@@ -86,6 +86,17 @@ def test_a_chunk_brings_every_measurement_on_its_way_oldest_first() -> None:
     }
 
 
+def test_a_chunk_may_end_between_two_measurements() -> None:
+    trainer = lane_trainer(512, lanes=1, chunk=1)
+    trainer.load(0, TRIAL)
+    for _ in range(67):
+        trainer.advance()
+
+    measured = [[each.step for each in trainer.advance().get(0, ())] for _ in range(4)]
+
+    assert measured == [[], [69], [], [71]]
+
+
 @pytest.mark.parametrize("batch_size", [2, 1097])
 def test_measurements_follow_the_same_grid_at_every_batch_size(batch_size: int) -> None:
     trainer = lane_trainer(batch_size, lanes=2)
@@ -105,6 +116,18 @@ def test_the_first_measurement_holds_the_loss_of_the_initial_parameters() -> Non
 
     assert first.metrics["train/loss"] == pytest.approx(math.log(10), abs=0.1)
     assert first.metrics.keys() == {"train/loss", "validation/loss", "validation/error", "test/error"}
+
+
+def test_the_training_loss_is_the_mean_over_the_steps_since_the_last_measurement() -> None:
+    trainer = lane_trainer(16, lanes=2, dtype=torch.float64)
+    trainer.load(1, TRIAL)
+    expected = curve_alone(TRIAL, batch_size=16, steps=73, dtype=torch.float64)
+
+    curve = curve_in_lane(trainer, 1, steps=73)
+
+    assert [each.step for each in curve[-4:]] == [67, 69, 71, 73]
+    for ours, theirs in zip(curve[-4:], expected[-4:], strict=True):
+        assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-9)
 
 
 def test_divergence_is_a_measurement_and_its_outputs_count_as_errors() -> None:
