@@ -73,3 +73,17 @@ def test_a_point_with_another_option_is_not_of_the_sequence() -> None:
 
     assert is_from_sequence(SPACE, 4, point, seed=1)
     assert not is_from_sequence(SPACE, 4, other, seed=1)
+
+
+def test_only_a_space_without_ranges_and_choices_has_every_point_of_a_sequence() -> None:
+    line = SearchSpace({"x": Range(0.0, 1.0)})
+    fixed = SearchSpace({"decay": Fixed(0.1)})
+
+    assert not is_from_sequence(line, 3, {"x": 0.123}, seed=1)
+    assert is_from_sequence(fixed, 3, {"decay": 0.1}, seed=1)
+
+
+def test_a_position_that_differs_by_rounding_is_the_same() -> None:
+    (x,) = halton_point(SearchSpace({"x": Range(0.0, 1.0)}), 3, seed=1).values()
+
+    assert is_from_sequence(SearchSpace({"x": Range(0.0, 1.0)}), 3, {"x": float(x) + 1e-11}, seed=1)

@@ -132,6 +132,7 @@ def test_a_trial_whose_checkpoint_the_trainer_cannot_read_starts_again() -> None
     resumed, *events = search(stubborn(), iter([wrong]), GOAL)
 
     assert isinstance(resumed, Resumed)
+    assert resumed.step == 0
     assert resumed.sentence == (
         "point 0 starts again: its checkpoint cannot be read "
         "(ValueError: invalid literal for int() with base 10: b'nonsense')"

@@ -6,12 +6,15 @@ import pytest
 
 from tests.tuner.synthetic import Workload, digits, experiment_record, study
 from tuner.analysis.hyperparameters import value_of
+from tuner.analysis.models import hyperbolas
+from tuner.analysis.optimum.confirmation import confirm
 from tuner.analysis.scaling.curve import (
     STILL_PERFECT,
     NotFitted,
     ScalingCurve,
     ScalingFit,
     ScalingPoint,
+    _redrawn,
     fit,
     perfect_scaling,
     perfect_until,
@@ -229,3 +232,23 @@ def test_every_seed_may_be_drawn_and_three_batch_sizes_have_an_interval() -> Non
     assert found.low is not None
     assert found.high is not None
     assert found.low < found.critical_batch_size < found.high
+
+
+def test_the_interval_is_the_middle_95_percent_of_the_resampled_fits() -> None:
+    curve = measured(20.0, 64.0, noise=0.25, seed=3)
+    resampled = _redrawn(curve.points, np.random.default_rng(0))
+    sizes = np.array([each.batch_size for each in curve.points], dtype=float)
+    critical = np.sort(hyperbolas.fit(sizes, resampled).critical_batch_size)
+
+    found = fitted(curve)
+
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(critical, [0.025, 0.975])))
+
+
+def test_a_point_of_the_curve_has_the_hyperparameters_of_its_winner() -> None:
+    record = experiment_record(digits(batch_sizes=[16, 64, 256]))
+
+    for point, study_record in zip(scaling_curve(record).points, record.studies, strict=True):
+        winner = confirm(study_record, record.experiment.confirmation)
+        assert winner is not None
+        assert point.hyperparameters == winner.hyperparameters
