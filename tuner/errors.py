@@ -13,7 +13,7 @@ class StoreError(TunerError):
 
 
 class StoreUnreachable(StoreError):  # noqa: N818 - an error whose name says what is the matter
-    """The store does not answer now, and may do so later: a restart, a broken network, a full disk."""
+    """The store does not answer now but may answer later: a restart, a broken network, a full disk."""
 
 
 class ClaimLost(StoreError):  # noqa: N818 - likewise
@@ -37,7 +37,7 @@ class OutOfMemory(TunerError):  # noqa: N818 - the contract's name
 
 
 class TrainerLost(TunerError):  # noqa: N818 - likewise
-    """A trainer in another process is gone, its machine perhaps too; what it was training starts again."""
+    """A trainer in another process has died. Its trials start again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Problem:
 
 
 class ConfigError(TunerError):
-    """Settings that contradict themselves or the code they configure: every problem found, not only the first."""
+    """Settings that contradict themselves or the code that they configure: every problem, not only the first."""
 
     def __init__(self, problems: Sequence[Problem], *, source: str = "") -> None:
         self.problems = tuple(problems)

@@ -1,4 +1,4 @@
-"""What happens during a run, as events, and whoever is told of them. A recorder is a view; the store is the record."""
+"""Events of a run, and the recorders that are told of them. A recorder is a view; the store is the record."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +17,7 @@ class StudyStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrialFinished:
-    """A trial has a result, and the store has it too."""
+    """A trial has a result, which is stored already."""
 
     batch_size: int
     round: int
@@ -27,7 +27,7 @@ class TrialFinished:
 
 @dataclass(frozen=True, slots=True)
 class StudyAdvanced:
-    """Gradient steps a study's running trials have been trained for since it was last said."""
+    """Gradient steps that a study's running trials have taken since the last such event."""
 
     batch_size: int
     steps: int

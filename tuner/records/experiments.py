@@ -17,7 +17,7 @@ class ExperimentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRecord:
-    """Everything known of an experiment, but for the curves.
+    """Everything stored of an experiment except the curves.
 
     Attributes:
         studies: Each batch size's current round with those before, smallest batch size first; one that is not yet begun

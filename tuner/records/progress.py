@@ -1,4 +1,4 @@
-"""How far experiments are, in counts: what `tuner status` needs to know, however many trials there are."""
+"""The progress of experiments in counts: what `tuner status` shows, the same size for any number of trials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from tuner.trial import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who claimed a study last, and has not handed it back. It may have died since: the store knows (`claimed`).
+    """The worker that claimed a study last and has not handed it back. It may have died since (`Store.claimed`).
 
     Attributes:
         worker: Its host and process.
@@ -24,7 +24,7 @@ class Holder:
 
 
 def study_name(experiment: str, batch_size: int, round: int) -> str:
-    """What a study is called wherever it is shown: in Optuna, its dashboard and MLflow.
+    """The name of a study in Optuna, in its dashboard and in MLflow.
 
     >>> study_name("digits", 64, 1)
     'digits/batch_size=64/round=1'
@@ -34,7 +34,7 @@ def study_name(experiment: str, batch_size: int, round: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """The search of a workload at one batch size: one round of it, and those before.
+    """The search of a workload at one batch size: its current round and the rounds before.
 
     Attributes:
         complete: Whether search and confirmation are done; of an earlier round, that the next has been opened.

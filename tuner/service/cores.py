@@ -1,4 +1,4 @@
-"""How the machine's cores and accelerators are shared: one thread a process, one worker a device."""
+"""How a machine's cores and accelerators are shared: one torch thread a process, one worker a device."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The web pages of others on our record: optuna-dashboard on the store, the MLflow UI on its database."""
+"""The web pages of other projects: optuna-dashboard on the store, the MLflow UI on its database."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a machine lacks to run experiments, and what to do about it."""
+"""`tuner doctor`: what a machine lacks to run experiments, and what to do about it."""
 
 import json
 import platform

@@ -1,4 +1,4 @@
-"""Where workers live. An engine starts them, passes on what they say, and stops them."""
+"""Engines: an engine starts workers, passes on their events, and stops them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

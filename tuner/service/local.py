@@ -1,4 +1,4 @@
-"""Workers as processes on this machine, one study each at a time."""
+"""The local engine: workers are processes on this machine, and each searches one study at a time."""
 
 import ctypes
 import multiprocessing
@@ -61,15 +61,15 @@ class Local:
                     try:
                         tell(reader.recv())
                     except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
-                        _bury(processes.pop(reader), tell, expected=stop.value)
+                        _tell_of_death(processes.pop(reader), tell, expected=stop.value)
                         reader.close()
         return not stop.value
 
 
 def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[Connection, SpawnProcess]:
-    """A worker process, and where its events come from.
+    """Start a worker process. Returns the pipe of its events, and the process.
 
-    Each has a pipe of its own: one that dies in the middle of an event cannot hold up the others.
+    Each process has a pipe of its own, so that a process that dies in the middle of an event holds up no other.
     """
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_work, name=name, args=(job, writer, stop))
@@ -102,8 +102,8 @@ def _script_hidden() -> Iterator[None]:
             setattr(script, name, value)
 
 
-def _bury(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
-    """Say so if a worker did not end by itself."""
+def _tell_of_death(process: SpawnProcess, tell: Callable[[Event], None], *, expected: bool) -> None:
+    """Tell of a worker that did not end by itself."""
     process.join()
     if process.exitcode and not expected:
         tell(Notice(f"{process.name} died with exit code {process.exitcode}; its study can be gone on with"))

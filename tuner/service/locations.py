@@ -1,4 +1,4 @@
-"""Where things are: the store and the tracking server of this run, from flags, environment variables and defaults."""
+"""Locations of store, tracking server, checkpoints and reports, from flags, environment variables and defaults."""
 
 import os
 from contextlib import AbstractContextManager, closing

@@ -1,4 +1,4 @@
-"""A run: an experiment submitted, searched by an engine's workers, watched by recorders, and reported."""
+"""A run: an experiment is submitted, searched by the workers of an engine, recorded, and reported."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -115,7 +115,7 @@ def run(
 
 
 def _try_to_write(record: ExperimentRecord, folder: Path, store: str) -> Path | ReportError:
-    """The report, or why there is none: no reason to keep the results from whoever waits for them."""
+    """The report, or why there is none. The results are returned in either case."""
     try:
         return write_report(record, folder, store=store)
     except ReportError as error:
@@ -136,7 +136,7 @@ def sync_experiment(store: Records, name: str, *, tracking_uri: str, folder: Pat
 
 
 def _try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
-    """Give MLflow the report of a run; what went wrong, or nothing. Not a reason to fail: the report is on disk."""
+    """Log the report of a run to MLflow. Returns what went wrong, else an empty string."""
     if isinstance(outcome.report, ReportError):
         return ""
     try:
@@ -148,7 +148,7 @@ def _try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """Passes events on to every recorder, and keeps in mind what broke."""
+    """Passes events on to every recorder, and remembers the studies that broke."""
 
     recorders: Sequence[Recorder]
     broken: list[StudyBroken] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A worker of the service: this process, searching whatever is submitted, until it is told to stop."""
+"""`tuner worker`: this process searches whatever is submitted until it is told to stop."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ def serve_on(
     once: bool,
     checkpoints: CheckpointFolder | None = None,
 ) -> None:
-    """The same by workers on a cluster, whose lines begin with their names.
+    """As `serve`, by workers on a cluster. Each line of output begins with the name of its worker.
 
     Raises:
         StoreError: The store cannot be used.
@@ -81,9 +81,9 @@ def serve_on(
 
 @contextmanager
 def _recording(experiment: Experiment, tracking_uri: str, *, prefix: str = "") -> Iterator[Callable[[Event], None]]:
-    """Tells of one study: in lines on standard output, and to MLflow.
+    """Records one study in lines on standard output and in MLflow.
 
-    Both are opened for each study anew: meanwhile another worker may have brought MLflow what this one would create.
+    Both are opened anew for each study, because another worker may have logged to MLflow in the meantime.
     """
     lines = LineProgress(sys.stdout, prefix=prefix)
     recorders = (lines, MlflowRecorder(tracking_uri, tell=lines.record, patience=MLFLOW_SECONDS))
@@ -112,9 +112,9 @@ def _say(event: Event) -> None:
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM ask to stop; after a grace period, or at the second time, the process ends.
+    """Within the context, SIGINT and SIGTERM ask the worker to stop. After a grace period or a second signal, it ends.
 
-    Nothing is lost by that: its claim ends with it, and the next owner trains again what was running.
+    Nothing is lost: the claim ends with the process, and the next owner trains the running trials again.
     """
     asked: list[float] = []
 

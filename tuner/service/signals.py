@@ -15,7 +15,7 @@ GRACE_SECONDS = 20.0
 
 @contextmanager
 def handled_by(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM are handled by this."""
+    """Within the context, this function handles SIGINT and SIGTERM."""
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield

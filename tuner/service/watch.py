@@ -1,4 +1,4 @@
-"""What a worker keeps an eye on: which studies are open, and whether the one it searches is still its own."""
+"""What a worker watches: which studies are open, and whether its claim still holds."""
 
 import random
 import threading
@@ -16,10 +16,10 @@ REST_SECONDS = 5.0
 
 
 class Watch:
-    """Looks at the store when something is announced, and now and then.
+    """Reads the store when a change is announced, and every few seconds.
 
-    It does so in a thread of its own, so that training never waits for an answer. What it knows stays as it was while
-    the store does not answer.
+    It reads in a thread of its own, so that training never waits for the store. While the store does not answer, the
+    last answer stands.
     """
 
     def __init__(self, store: Store) -> None:
@@ -51,7 +51,7 @@ class Watch:
             return self._studies
 
     def wait(self, *, until: Callable[[], bool]) -> Sequence[OpenStudy]:
-        """Wait for something to happen in the store, or until it is time to look anyway, or until a condition holds.
+        """Wait until the store has been read again, or until a condition holds.
 
         Returns:
             The open studies as they were read last.
@@ -63,7 +63,7 @@ class Watch:
 
     @contextmanager
     def keeping(self, claim: Claim) -> Iterator[None]:
-        """Within it the claim is looked after: taken again when its connection breaks, before another worker does."""
+        """Within the context, the claim is taken again when its connection breaks, before another worker takes it."""
         self._is_lost = False
         self._kept = claim
         try:
@@ -72,7 +72,7 @@ class Watch:
             self._kept = None
 
     def lets_go(self, experiment: str, batch_size: int) -> bool:
-        """Whether the claim that is kept, of this study, is lost or has to be handed back."""
+        """Whether the claim of this study is lost, or has to be handed back."""
         return self._is_lost or (experiment, batch_size) not in self._open
 
     def _run(self) -> None:

@@ -59,9 +59,9 @@ class Worker:
     _objectives: dict[str, Objective] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """Search until nothing is open any more, if that is the end, or until asked to stop.
+        """Search until asked to stop or, with `once`, until no study is open any more.
 
-        What others search is waited for: should they die, it is taken over.
+        Studies of other workers are waited for. If such a worker dies, this one takes its study over.
 
         Raises:
             StoreUnreachable: The store did not answer for ten minutes.
@@ -84,12 +84,12 @@ class Worker:
             raise
 
     def _wants(self, study: OpenStudy) -> bool:
-        """Whether this worker may have something to do with a study, now or if its owner dies."""
+        """Whether this worker may search a study, now or after its owner has died."""
         is_ours = self.only in ("", study.experiment)
         return is_ours and (study.experiment, study.batch_size) not in self._given_up
 
     def _work_on_one(self, studies: list[OpenStudy], watch: Watch) -> bool:
-        """Claim the first study that can be had, and see it through; whether there was one."""
+        """Claim the first study that is free and search it to its end. Returns whether there was a free study."""
         for each in studies:
             if not each.is_free or self.stopping():
                 continue

@@ -132,7 +132,7 @@ class _Log:
         return self._connection
 
     def note(self, event: Logged) -> None:
-        """Keep in mind what happened, whether or not it can be sent."""
+        """Remember an event, whether or not it can be sent."""
         match event:
             case StudyStarted(study):
                 for each in study.rounds:

@@ -1,6 +1,6 @@
-"""What a study and a trial are in MLflow: names, tags, parameters and metrics. Values only; `tracking` sends them.
+"""Studies and trials as MLflow runs: names, tags, parameters and metrics. Values only; `runs` sends them.
 
-Everything follows from the record, metric timestamps included, so that sending a run twice stores it once.
+All values follow from the record, metric timestamps included. Sending a run twice therefore stores it once.
 """
 
 import math
@@ -24,7 +24,7 @@ REPORT_TAG = "tuner.report"
 
 
 class RunStatus(StrEnum):
-    """Where a run status, in MLflow's words."""
+    """The status of a run, in MLflow's words."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
@@ -125,7 +125,7 @@ def trial_run(
 
 
 def _name(batch_size: int, round: int) -> str:
-    """What runs of a round are called. Most studies have one round, which goes without saying."""
+    """What runs of a round are called. The round is left out if it is the first."""
     return f"batch_size={batch_size}" if round == 1 else f"batch_size={batch_size} round={round}"
 
 

@@ -97,7 +97,7 @@ class Tracking:
     def complete(self, run_id: str, content: RunContent) -> None:
         """Store a run's parameters and metrics, and then its end, so that a run with an end is whole.
 
-        What is there already stays as it is: MLflow keeps one of two metric values that agree in everything.
+        Values that are there already stay as they are: MLflow keeps one of two equal metric values.
         """
         from mlflow.entities import Metric, Param
 

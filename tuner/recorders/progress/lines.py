@@ -57,7 +57,7 @@ class LineProgress:
 
 
 def _lines(run: RunProgress, event: Event, *, now: float) -> Iterator[str]:
-    """Takes an event into account, and yields what there is to say of it."""
+    """Take an event into account, and yield the lines that tell of it."""
     match event:
         case StudyStarted(study):
             run.apply(event, now=now)
@@ -97,6 +97,6 @@ def _named(event: TrialFinished) -> str:
 
 
 def _so_far(status: StudyStatus) -> str:
-    """What a study has come to."""
+    """The results of a study so far."""
     best = "" if status.best is None else f", best {status.best:,} steps"
     return f"{status.done} of {status.planned} trials{best}, {status.steps:,} steps spent"

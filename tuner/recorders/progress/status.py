@@ -1,4 +1,4 @@
-"""Where every study of a run status, from its events: what the progress displays show."""
+"""The status of every study of a run, counted from the run's events: what the progress displays show."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -27,7 +27,7 @@ class StudyState(StrEnum):
 
 @dataclass(slots=True)
 class StudyStatus:
-    """Where one study status.
+    """The status of one study.
 
     Attributes:
         planned: Trials it will have, if every one that confirmation may ask for is run, no further round is opened and
@@ -71,7 +71,7 @@ class StudyStatus:
 
 
 class RunProgress:
-    """Where every study of an experiment status. `now` is any clock that counts seconds.
+    """The status of every study of an experiment. `now` is the time on any clock that counts seconds.
 
     Attributes:
         studies: By batch size, smallest first.

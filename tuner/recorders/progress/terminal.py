@@ -1,4 +1,4 @@
-"""Progress as a table that lives at the foot of a terminal: a row for each study."""
+"""Progress as a table at the foot of a terminal: a row for each study."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ STYLES = {
 
 
 class TerminalProgress:
-    """Shows where every study stands; what a person should see is printed above.
+    """Shows the status of every study. Notices are printed above the table.
 
     Args:
         console: The terminal.

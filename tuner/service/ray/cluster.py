@@ -1,4 +1,4 @@
-"""Ray, as far as we use it: a cluster to connect to, the room it has, and handles of actors with types.
+"""The parts of Ray that are used: connecting to a cluster, its resources, and typed handles of actors.
 
 Only Ray Core is used. Ray's own messages are kept off the terminal; they are in its logs, in `/tmp/ray/session_latest`.
 """
@@ -33,18 +33,18 @@ Returned = TypeVar("Returned")
 
 
 class Remote(Protocol[Given, Returned]):
-    """What Ray makes of an actor's method."""
+    """An actor's method as Ray offers it."""
 
     @property
     def remote(self) -> Callable[Given, "ObjectRef[Returned]"]: ...
 
 
 def fetch(reference: "ObjectRef[Returned]") -> Returned:
-    """What a call came to.
+    """The result of a call.
 
     Raises:
         TrainerLost: The actor died meanwhile.
-        Exception: Whatever the call raised, as it raised it.
+        Exception: Any error that the call raised.
     """
     try:
         return ray.get(reference)
@@ -87,7 +87,7 @@ def _connect(address: str) -> None:
     try:
         if where != "local":
             try:
-                _knock(where)
+                _check_reachable(where)
                 ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
             except ConnectionError as error:
                 if where != "auto" or address or error.__cause__:  # the last: one is here, and refused us
@@ -106,7 +106,7 @@ def _connect(address: str) -> None:
         raise TunerError(f"there is no Ray cluster at {where}: {one_line(error)}; {hint}") from error
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise `OSError` if nobody answers at `host:port` or `ray://host:port`; Ray would wait for ten minutes."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.hostname and parts.port:
@@ -114,7 +114,7 @@ def _knock(address: str) -> None:
 
 
 def room(*, cpus: float, gpus: float) -> int:
-    """How many of something that takes so much a whole empty cluster holds, at least one: it may grow."""
+    """How many workers with these resources an empty cluster holds; at least one, because the cluster may grow."""
     has: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     wanted = {"CPU": cpus, "GPU": gpus}
     return max(1, min((int(has.get(name, 0) / much) for name, much in wanted.items() if much), default=1))
@@ -161,15 +161,15 @@ def password_advice(sent: str, error: Exception) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, in a line; Ray's are pages."""
+    """The message of an error in one line. Ray's own messages fill pages."""
     return " ".join(str(error).split())[:LINE_LENGTH] or type(error).__name__
 
 
 class _WithoutRay:
-    """A stream to which nothing comes that Ray's threads print: pages about every process that dies.
+    """A stream without the output of Ray's threads, which print pages about every process that dies.
 
     Attributes:
-        muted: A thread of ours to which this applies as well.
+        muted: Another thread whose output is left out.
     """
 
     def __init__(self, stream: IO[str]) -> None:

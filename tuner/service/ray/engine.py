@@ -1,4 +1,4 @@
-"""Workers as actors on a Ray cluster, restarted by Ray when they die."""
+"""The Ray engine: workers are actors on a cluster, and Ray restarts the actors that die."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,15 @@ from tuner.recorders import Event, Notice
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.service.engine import STOPPING, Job
 from tuner.service.ray.cluster import connected, has_gpus, hosts, one_line, room, sent_url
-from tuner.service.ray.worker_actors import Closed, Heard, Message, Opened, Orders, WorkerActor, WorkerHandle
+from tuner.service.ray.worker_actors import (
+    Closed,
+    Message,
+    Opened,
+    WorkerActor,
+    WorkerHandle,
+    WorkerMessages,
+    WorkerSettings,
+)
 from tuner.service.signals import GRACE_SECONDS, handled_by
 
 WAIT_SECONDS = 0.5
@@ -55,7 +63,7 @@ class Ray:
         """
         name, most = job.experiment.name, len(job.experiment.batch_sizes)
         with connected(self.address):
-            orders = self._orders(job.store_url, job.device, only=name, once=True, checkpoints=job.checkpoints)
+            orders = self._settings(job.store_url, job.device, only=name, once=True, checkpoints=job.checkpoints)
             return not self._follow(orders, lambda *_: nullcontext(tell), tell, most=most).stopped
 
     def serve(
@@ -77,21 +85,23 @@ class Ray:
             TunerError: There is no such cluster, or no worker could go on.
         """
         with connected(self.address):
-            orders = self._orders(store_url, device, only="", once=once, checkpoints=checkpoints)
+            orders = self._settings(store_url, device, only="", once=once, checkpoints=checkpoints)
             ending = self._follow(orders, recording, tell)
         if ending.failed and not ending.stopped:
             raise TunerError(f"{ending.failed} of {ending.workers} workers on Ray could not go on")
         return ending.stopped
 
-    def _orders(
+    def _settings(
         self, store_url: str, device: str, *, only: str, once: bool, checkpoints: CheckpointFolder | None
-    ) -> Orders:
+    ) -> WorkerSettings:
         num_gpus = float(has_gpus() and device != "cpu") if self.num_gpus is None else self.num_gpus
         # An actor without GPUs may see those of others.
         device = "cpu" if device == "auto" and not num_gpus else device
-        return Orders(sent_url(store_url, hosts()), device, only, once, self.trainers, num_gpus, checkpoints)
+        return WorkerSettings(sent_url(store_url, hosts()), device, only, once, self.trainers, num_gpus, checkpoints)
 
-    def _follow(self, orders: Orders, recording: Recording, tell: Tell, *, most: int | None = None) -> "_Ending":
+    def _follow(
+        self, orders: WorkerSettings, recording: Recording, tell: Tell, *, most: int | None = None
+    ) -> "_Ending":
         """Start workers and pass on what they say, until all have ended."""
         # A worker that deals its lanes out waits for others nearly always, and takes no room itself.
         cpus, gpus = (0.0, 0.0) if orders.trainers else (1.0, orders.num_gpus)
@@ -110,7 +120,7 @@ class Ray:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """How it ended: of so many workers, so many could not go on; whether they were asked to stop."""
+    """How the workers ended: how many there were, how many could not go on, and whether they were asked to stop."""
 
     workers: int
     failed: int
@@ -129,10 +139,10 @@ class _Listener:
     _study: ExitStack = field(default_factory=ExitStack)
     _emit: Tell | None = None
 
-    def ask(self, *, stop: bool) -> "ObjectRef[Heard]":
+    def ask(self, *, stop: bool) -> "ObjectRef[WorkerMessages]":
         return self.actor.listen.remote(stop)
 
-    def take(self, answer: "ObjectRef[Heard]", *, stopping: bool) -> bool:
+    def take(self, answer: "ObjectRef[WorkerMessages]", *, stopping: bool) -> bool:
         """Pass an answer on; whether more will follow."""
         self.heard_at = time.monotonic()
         try:
@@ -168,7 +178,7 @@ class _Listener:
 
 @dataclass(slots=True)
 class _Driver:
-    """Listens to all workers until they end. Asked by a signal, lets them stop; the second time ends them."""
+    """Listens to all workers until they end. A signal asks the workers to stop; a second signal ends them."""
 
     listeners: list[_Listener]
     tell: Tell

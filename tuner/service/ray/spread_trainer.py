@@ -1,4 +1,4 @@
-"""A trainer of trainers: deals the lanes of a study out to trainers elsewhere, which advance side by side."""
+"""A trainer made of trainers: it spreads the lanes of a study over trainers elsewhere, which advance side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Change = Load | Unload
 
 
 def apply(changes: Sequence[Change], trainer: Trainer) -> None:
-    """Load and unload lanes, in this order."""
+    """Apply changes to the lanes of a trainer, in this order."""
     for each in changes:
         if isinstance(each, Load):
             trainer.load(each.lane, each.trial, each.checkpoint)
@@ -40,13 +40,13 @@ def apply(changes: Sequence[Change], trainer: Trainer) -> None:
 
 
 class Part(Protocol):
-    """A trainer in another process. What changed in its lanes is sent along with what it is asked next.
+    """A trainer in another process. Changes of its lanes are sent along with the next request.
 
     All its methods raise what the trainer raises, and `TrainerLost` if its process is gone.
     """
 
     def advance(self, changes: Sequence[Change]) -> Callable[[], Measured]:
-        """Let it begin a chunk of training; what comes back waits for its end."""
+        """Begin a chunk of training. The function that is returned waits for the end of the chunk."""
         ...
 
     def save(self, changes: Sequence[Change], lane: int) -> bytes:
@@ -61,7 +61,7 @@ class Part(Protocol):
 class SpreadTrainer:
     """Implements `tuner.objective.Trainer` by others. Results are joined in a fixed order, whoever is done first.
 
-    Lane `n` is in part `n % parts`, so that the last trials of a study, which fill the first lanes, are spread too.
+    Lane `n` is in part `n % parts`. So the last trials of a study, which fill the first lanes, are spread too.
 
     Args:
         parts: The trainers; part `i` has lanes for every one of ours that is dealt to it, see `dealt`.

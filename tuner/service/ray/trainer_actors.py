@@ -1,4 +1,4 @@
-"""Ray actors that train: a worker deals the lanes of a study out to them."""
+"""Ray actors that train: a worker spreads the lanes of its study over these actors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -83,7 +83,7 @@ class ActorPart:
 
 @dataclass(frozen=True, slots=True)
 class SpreadObjective:
-    """Implements `tuner.objective.Objective`: another one, trained by actors."""
+    """Implements `tuner.objective.Objective` by another objective, which is trained by actors."""
 
     objective: Objective
     actors: Sequence[TrainerHandle]
@@ -116,7 +116,7 @@ class SpreadObjective:
 
 @contextmanager
 def trainers(many: int, *, num_gpus: float, give_up: Callable[[], bool]) -> Iterator[Sequence[TrainerHandle]]:
-    """Actors that train, each with a CPU core and its GPUs. All of them are placed at once, or none.
+    """Trainer actors, each with a CPU core and its GPUs. Either all of them are placed at once, or none.
 
     Workers that each held half of what they need would wait for each other for ever.
 

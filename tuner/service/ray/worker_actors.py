@@ -1,4 +1,4 @@
-"""Ray actors that search: workers, perhaps with trainers that they deal the lanes of a study out to."""
+"""Ray actors that search: workers, which may spread the lanes of their study over trainer actors."""
 
 import logging
 import os
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What a worker is to do. Ray keeps it where many can read it: it holds no secret.
+class WorkerSettings:
+    """What a worker is told to do. It holds no secret, because everyone on the cluster can read it.
 
     Attributes:
         store_url: The store, without passwords.
@@ -54,7 +54,7 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What follows, up to `Closed`, happens to a study of this experiment."""
+    """The messages that follow, up to `Closed`, are about a study of this experiment."""
 
     experiment: Experiment
 
@@ -68,8 +68,8 @@ Message = Event | Opened | Closed
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a worker has to say since it was last asked.
+class WorkerMessages:
+    """The messages of a worker since it was last asked.
 
     Attributes:
         has_ended: Whether it will say nothing more.
@@ -86,36 +86,36 @@ class WorkerHandle(Protocol):
     """A `WorkerActor` from outside."""
 
     @property
-    def listen(self) -> Remote[[bool], Heard]: ...
+    def listen(self) -> Remote[[bool], WorkerMessages]: ...
 
 
 class WorkerActor:
-    """A worker, at work on a thread of its own from the start; so it is again when Ray has restarted the actor."""
+    """A worker that searches in a thread of its own, from the moment the actor is made or restarted."""
 
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders
-        self._said: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    def __init__(self, orders: WorkerSettings) -> None:
+        self._settings = orders
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._has_failed = False
         one_thread()
         if ray.get_runtime_context().was_current_actor_reconstructed:
-            self._said.put(Notice(f"a worker died; Ray has started another, {this_process()}"))
+            self._messages.put(Notice(f"a worker died; Ray has started another, {this_process()}"))
         self._thread = threading.Thread(target=self._live, name="worker", daemon=True)
         self._thread.start()
 
     @ray.method(max_task_retries=-1)
-    def listen(self, stop: bool) -> Heard:
-        """What has happened since this was last asked, after waiting a moment for something; or let it stop."""
+    def listen(self, stop: bool) -> WorkerMessages:
+        """The messages since the last call, after a short wait if there are none. `stop` asks the worker to stop."""
         if stop:
             self._stop.set()
         has_ended = not self._thread.is_alive()  # before looking: it says nothing afterwards
         messages: list[Message] = []
         try:
-            messages.append(self._said.get(timeout=0 if has_ended else LISTEN_SECONDS))
+            messages.append(self._messages.get(timeout=0 if has_ended else LISTEN_SECONDS))
             while True:
-                messages.append(self._said.get_nowait())
+                messages.append(self._messages.get_nowait())
         except queue.Empty:
-            return Heard(this_process(), messages, has_ended, self._has_failed)
+            return WorkerMessages(this_process(), messages, has_ended, self._has_failed)
 
     def _live(self) -> None:
         """The worker's life, on its thread."""
@@ -124,25 +124,25 @@ class WorkerActor:
                 Worker(
                     name=this_process(),
                     store=store,
-                    device=self._orders.device,
+                    device=self._settings.device,
                     recording=self._recording,
-                    tell=self._said.put,
+                    tell=self._messages.put,
                     stopping=self._stop.is_set,
-                    only=self._orders.only,
-                    once=self._orders.once,
+                    only=self._settings.only,
+                    once=self._settings.once,
                     build=build,
-                    checkpoints=self._orders.checkpoints,
+                    checkpoints=self._settings.checkpoints,
                 ).run()
         except Exception as error:
             self._has_failed = True
             if not isinstance(error, TunerError):
                 log.exception("a worker has failed")  # to Ray's logs
             reason = str(error) if isinstance(error, TunerError) else f"{type(error).__name__}: {error}"
-            self._said.put(Notice(f"worker {this_process()} cannot go on: {reason}"))
+            self._messages.put(Notice(f"worker {this_process()} cannot go on: {reason}"))
 
     @contextmanager
     def _store(self) -> Iterator[Store]:
-        sent = self._orders.store_url
+        sent = self._settings.store_url
         try:
             store = open_store(own_url(sent, os.environ), create=False)
         except StoreError as error:
@@ -153,16 +153,16 @@ class WorkerActor:
     @contextmanager
     def _workloads(self) -> Iterator[Callable[[Experiment], Objective]]:
         """Within it, workloads can be made from experiments, spread over trainers of our own if there shall be any."""
-        if not self._orders.trainers:
+        if not self._settings.trainers:
             yield Experiment.build_objective
             return
-        with trainers(self._orders.trainers, num_gpus=self._orders.num_gpus, give_up=self._stop.is_set) as actors:
+        with trainers(self._settings.trainers, num_gpus=self._settings.num_gpus, give_up=self._stop.is_set) as actors:
             yield lambda experiment: SpreadObjective(experiment.build_objective(), actors)
 
     @contextmanager
     def _recording(self, experiment: Experiment) -> Iterator[Callable[[Event], None]]:
-        self._said.put(Opened(experiment))
+        self._messages.put(Opened(experiment))
         try:
-            yield self._said.put
+            yield self._messages.put
         finally:
-            self._said.put(Closed())
+            self._messages.put(Closed())
