@@ -93,6 +93,16 @@ def test_random_numbers_depend_on_seed_and_step_alone() -> None:
     assert trained({0: 7}, lanes=1, calls=[15], first_step=5).heard == expected[5:]
 
 
+def test_a_network_that_draws_no_random_numbers_is_given_none() -> None:
+    network = Listener(draws=False)
+    rows = made(network, lanes=1)
+    load(rows, 0)
+
+    train(rows, lanes=1, steps=2)
+
+    assert network.heard == []
+
+
 def test_lanes_that_are_not_trained_at_once_take_all_their_steps_in_turn() -> None:
     first, second = (trained({0: seed}, lanes=1, calls=[4]).heard for seed in (7, 8))
 

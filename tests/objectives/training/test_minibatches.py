@@ -147,6 +147,7 @@ def test_the_rest_of_an_order_can_be_taken_for_ever() -> None:
     assert rest.take(10_000).tolist() == order(7).take(10_000 + 3 * 48)[3 * 48 :].tolist()
 
 
+@pytest.mark.filterwarnings("error")  # torch warns as it enlarges a buffer
 def test_inputs_are_gathered_into_the_same_memory_every_time() -> None:
     minibatches = made(48, lanes=1)
 

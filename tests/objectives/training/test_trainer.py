@@ -1,10 +1,20 @@
 import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pytest
 import torch
+from torch import Tensor
 
+from objectives.data.digits import Digits
+from objectives.models.mlp import Mlp
+from objectives.optimizers import Problem, State
+from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.devices.arithmetic import Precision
 from objectives.training.devices.memory import memory_watched
 from objectives.training.grid import next_measurement
+from objectives.training.networks.network import Computation
+from objectives.training.trainer import LaneTrainer
 from tests.objectives.reference import EASY, curve_alone, curve_in_lane, curves_in_lanes, lane_trainer
 from tuner.errors import OutOfMemory
 from tuner.trial import TrialSpec
@@ -170,21 +180,59 @@ def test_the_device_is_named() -> None:
     assert lane_trainer(64, lanes=1, device="auto").device == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@dataclass
+class Witness:
+    """An optimizer that moves nothing and notes how torch computes."""
+
+    seen: list[tuple[int, float, str]] = field(default_factory=list)
+    hyperparameters = frozenset({"learning_rate"})
+
+    def initial_state(self, parameters: Tensor) -> State:
+        return ()
+
+    def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+        denormal = (torch.tensor(1e-38) * 0.01).item()
+        self.seen.append((torch.get_num_threads(), denormal, torch.backends.cuda.matmul.fp32_precision))
+        return torch.zeros(len(parameters))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(
+    ("threads", "precision", "seen"),
+    [(None, Precision.FLOAT32, (1, 0.0, "ieee")), ("2", Precision.TF32, (2, 0.0, "tf32"))],
+)
+def test_training_rounds_the_same_everywhere_unless_told_otherwise(
+    threads: str | None, precision: Precision, seen: tuple[int, float, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if threads:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    witness = Witness()
+    trainer = LaneTrainer(
+        Digits().load(), Mlp((4,)), optimizer=witness, schedule=LinearDecay(), batch_size=2, lanes=1, device="cpu",
+        computation=Computation(precision),
+    )  # fmt: skip
+    trainer.load(0, TRIAL)
+    trainer.advance()
+
+    assert witness.seen == [seen]
+    assert torch.get_num_threads() == 2
+
+
 def test_denormals_are_left_alone_outside_training() -> None:
     trainer = lane_trainer(64, lanes=1)
     trainer.load(0, TRIAL)
     trainer.advance()
 
     assert (torch.tensor(1e-38) * 0.01).item() > 0
-
-
-def test_torch_keeps_its_threads_outside_training() -> None:
-    before = torch.get_num_threads()
-    trainer = lane_trainer(64, lanes=1)
-    trainer.load(0, TRIAL)
-    trainer.advance()
-
-    assert torch.get_num_threads() == before
 
 
 def test_a_closed_trainer_lets_go_of_its_trials() -> None:
