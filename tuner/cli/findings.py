@@ -13,7 +13,7 @@ STYLES = {Health.OK: "green", Health.WARNING: "yellow", Health.BROKEN: "bold red
 
 def findings_table(findings: Sequence[Finding]) -> RenderableType:
     """A row for each finding."""
-    table = new_table("", "state", "found", "what to do")
-    for each in findings:
-        table.add_row(each.subject, Text(each.health, STYLES[each.health]), Text(each.found), Text(each.advice))
-    return table
+    rows = [
+        (each.subject, Text(each.health, STYLES[each.health]), Text(each.found), Text(each.advice)) for each in findings
+    ]
+    return new_table(("", "state", "found", "what to do"), rows)

@@ -3,12 +3,13 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 WATCH_SECONDS = 2.0
 WATCH_SHARE = 0.1
@@ -24,9 +25,12 @@ WORDS = {
     "since",
     "found",
     "what to do",
+    "why",
     "",
 }
 """Columns that hold words, which are set left; numbers and names are set right."""
+LONGEST_WORD = 24
+"""Longer words, a path say, may be broken."""
 
 
 def show(content: RenderableType) -> None:
@@ -62,13 +66,26 @@ def watch(content: Callable[[int], RenderableType]) -> None:
             return
 
 
-def new_table(*columns: str) -> Table:
-    """An empty table."""
+def new_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A table that wraps between words where a terminal is narrow, so that no number is cut off."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        justify: JustifyMethod = "left" if column in WORDS else "right"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")
+    cells = list(rows)
+    for index, column in enumerate(columns):
+        longest = max((len(word) for row in cells for word in str(row[index]).split()), default=0)
+        table.add_column(
+            column,
+            justify="left" if column in WORDS else "right",
+            overflow="fold",
+            min_width=min(longest, LONGEST_WORD),
+        )
+    for row in cells:
+        table.add_row(*row)
     return table
+
+
+def legend(*lines: str) -> Text:
+    """What the columns of a table mean, below it."""
+    return Text("\n".join(lines), "dim")
 
 
 def steps_phrase(steps: float) -> str:

@@ -20,6 +20,12 @@ SHORTENED = "experiment"
 """The column whose words are shortened where a terminal is narrow."""
 LEAST_WIDTH = 10
 """What is left of them at least."""
+LEGEND = {
+    "trials": "trials: finished / planned",
+    "best": "best: steps to the target of the best search trial",
+    "confirmed": "confirmed: median steps of the winner over fresh seeds",
+}
+"""What columns mean, if they are shown."""
 FRAME = 2
 """Lines that a table needs beside its rows and the lines below it."""
 WORKERS_SHARE = 1 / 3
@@ -60,7 +66,7 @@ def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = Non
 
     Args:
         found: The experiments to show.
-        lines: How many there are to show it in; rows that tell least are left out.
+        lines: How many there are to show it in; rows that tell least are left out, and what columns mean.
     """
     if not found:
         return Text("no experiments yet; `tuner run digits` makes one")
@@ -74,7 +80,9 @@ def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = Non
     if hidden := len(rows) - len(shown):
         below.insert(0, Text(f"and {hidden} more", "dim"))
     workers = (Text(), _workers_table(held, with_names=len(found) > 1)) if held else ()
-    return Group(_studies_table(shown), *workers, *below)
+    studies = _studies_table(shown)
+    meanings = [Text(LEGEND[name], "dim") for each in studies.columns if (name := str(each.header)) in LEGEND]
+    return Group(studies, *workers, *below, *(meanings if lines is None else ()))
 
 
 def _studies_table(rows: Sequence[Row]) -> Table:
@@ -100,7 +108,7 @@ def _workers_table(rows: Sequence[Row], *, with_names: bool) -> Table:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
     """A table as narrow as can be, without the columns that would be empty."""
     filled = [index for index in range(len(columns)) if index == 0 or any(row[index] for row in rows)]
-    table = new_table(*(columns[index] for index in filled))
+    table = new_table([columns[index] for index in filled], [[row[index] for index in filled] for row in rows])
     table.box, table.padding = None, (0, 2, 0, 0)
     table.header_style = "dim"
     for column in table.columns:
@@ -110,7 +118,6 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
     for row in rows:
         for cell in row:
             cell.no_wrap = True
-        table.add_row(*(row[index] for index in filled))
     return table
 
 
