@@ -1,4 +1,4 @@
-"""Everything known of an experiment in one tree of values, and as the JSON that the command line prints."""
+"""The results of an experiment as one tree of values, and as the JSON that the command line prints."""
 
 import math
 from collections import Counter
@@ -21,7 +21,7 @@ TEST_ERROR = "test/error"
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
-    """How many search trials ended how, or have not."""
+    """The number of search trials by outcome, and of those that failed or run."""
 
     achieved: int
     censored: int
@@ -41,7 +41,7 @@ class TrialCounts:
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """What one study came to.
+    """The results of one study.
 
     Attributes:
         complete: Whether search and confirmation are done.
@@ -109,7 +109,7 @@ class StudyResults:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What an experiment came to."""
+    """The results of an experiment."""
 
     experiment: Experiment
     studies: tuple[StudyResults, ...]
@@ -121,7 +121,7 @@ class Results:
 
     @property
     def selection_bias(self) -> SelectionBias | None:
-        """How much too good the searches looked; None if none is confirmed."""
+        """How far the searches were biased; None if no study is confirmed."""
         return selection_bias(each.confirmed for each in self.studies if each.confirmed is not None)
 
     def to_json(self) -> Json:
@@ -158,7 +158,7 @@ class Edges:
 
 
 def results(record: ExperimentRecord) -> Results:
-    """What an experiment came to, as far as it is."""
+    """The results of an experiment, complete or not."""
     return Results(record.experiment, tuple(_study_results(each, record.experiment) for each in record.studies))
 
 
@@ -169,7 +169,7 @@ def edges(record: ExperimentRecord) -> Edges:
 
 
 def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
-    """What one study came to."""
+    """The results of one study."""
     confirmed = confirm(study, experiment.confirmation)
     return StudyResults(
         batch_size=study.batch_size,

@@ -134,7 +134,7 @@ class GoalSettings:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is measured, all of it; where it runs is not part of it.
+    """Everything that decides what is measured. Where it runs is not part of an experiment.
 
     Attributes:
         objective: The workload's table.

@@ -1,10 +1,10 @@
-"""Early termination: a curve may show long before its cap that the trial will not reach the target in time.
+"""Early stopping: a curve may show long before its cap that the trial will not reach the target in time.
 
-On logarithmic axes, of the best metric so far against steps, a trial has declined with some slope while its steps last
-doubled, and would have to decline with another to reach the target by its limit. It is hopeless if the one needed is
-`optimism` times the other. Trials that win need at most five times their slope at a tenth of their limit, and less
-later, but for one in fifty on noisy curves; of those that lose, half need more than eight times theirs on the noisy
-quadratic model, a quarter on digits.
+Take the best metric so far against steps, on logarithmic axes. The curve has one slope over the last doubling of its
+steps, and needs another slope to reach the target by its limit. The trial is hopeless if the slope that it needs is
+more than `optimism` times the slope that it has. At a tenth of their limit, trials that reach the target need at most five
+times their slope (one in fifty needs more on noisy curves), and later less. Of the trials that miss the target, half
+need more than eight times their slope on the noisy quadratic model, and a quarter on digits.
 """
 
 import math
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from tuner.trial import Measurement
 
 LOOK_FROM = 0.1
-"""Share of its limit before which a trial is not judged: momentum and warm-up make for slow starts."""
+"""A trial is not judged before this share of its limit, because momentum and warm-up make for slow starts."""
 GRACE = 20
-"""Steps before which it is not judged either: the first ones say little of a slope."""
+"""A trial is not judged before this many steps either, because its first steps say little about its slope."""
 
 
 def is_hopeless(curve: Sequence[Measurement], *, metric: str, below: float, limit: int, optimism: float) -> bool:

@@ -101,7 +101,7 @@ class Records(Protocol):
         ...
 
     def record(self, name: str) -> ExperimentRecord:
-        """Everything known of an experiment, but for the curves.
+        """Everything stored of an experiment except the curves.
 
         Raises:
             StoreError: There is none of this name; says which there are.

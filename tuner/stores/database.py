@@ -1,4 +1,4 @@
-"""What the store needs of a database, and what differs between kinds of them."""
+"""What the store needs of a database: an interface that SQLite and PostgreSQL implement."""
 
 import errno
 import sqlite3

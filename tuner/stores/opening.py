@@ -1,4 +1,4 @@
-"""From a URL to a store."""
+"""Opening the store at a URL."""
 
 from pathlib import Path
 

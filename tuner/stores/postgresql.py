@@ -72,10 +72,10 @@ class PostgresqlServer:
         connection.execute(text(f"NOTIFY {CHANNEL}"))
 
     @contextmanager
-    def listen(self) -> Iterator["Hearing"]:
+    def listen(self) -> Iterator["NotificationListener"]:
         with store_errors("PostgreSQL's announcements are not heard"), self._connect() as connection:
             connection.execute(f"LISTEN {CHANNEL}")
-            yield Hearing(connection)
+            yield NotificationListener(connection)
 
     def write_measurements(self, connection: Connection, rows: Sequence[MeasurementRow]) -> None:
         driver: psycopg.Connection | None = connection.connection.driver_connection
@@ -152,8 +152,8 @@ class HeldSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """Hears at once what is announced. Looks now and then all the same: a worker that dies announces nothing."""
+class NotificationListener:
+    """Hears announcements at once. The store is read now and then all the same: a dying worker announces nothing."""
 
     connection: psycopg.Connection
     poll_seconds: float = 5.0

@@ -1,4 +1,4 @@
-"""A look at a store that changes nothing in it."""
+"""Looking at a store without changing anything in it."""
 
 import time
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ QUESTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class StoreProbe:
-    """What a store answered.
+    """What was found of a store.
 
     Attributes:
         version: Of our own tables; None if there are none yet.

@@ -62,8 +62,8 @@ class SqliteFile:
         """Nobody would hear it: listeners look by themselves."""
 
     @contextmanager
-    def listen(self) -> Iterator["Looking"]:
-        yield Looking()
+    def listen(self) -> Iterator["PollingListener"]:
+        yield PollingListener()
 
     def _lock_file(self, name: str) -> Path:
         return self.path.with_name(f".{self.path.name}.locks") / f"{name.replace('/', '.')}.lock"
@@ -86,8 +86,8 @@ class HeldFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
-    """Hears nothing, and therefore has to look often: SQLite has no announcements."""
+class PollingListener:
+    """Hears nothing, because SQLite has no announcements. The store is read often instead."""
 
     poll_seconds: float = 0.25
 

@@ -1,4 +1,4 @@
-"""How probable it is that an optimum lies outside the box: for each side of each range, from the trials of a search.
+"""The probability that an optimum lies outside the box: for each side of each range, from the trials of a search.
 
 The response surface says in what share of its draws widening a side by a decade would save more than `WORTHWHILE`,
 every other parameter free. Two plain signs correct it, because the surface is only a model: how far from the side the
@@ -50,7 +50,7 @@ class Signs:
 
     @property
     def chance(self) -> float:
-        """How probable it is that widening is worthwhile."""
+        """The probability that widening is worthwhile."""
         odds = sum(weight * sign for weight, sign in zip(WEIGHTS, (1.0, self.draws, self.few, self.rival), strict=True))
         return 1 / (1 + math.exp(-odds))
 

@@ -1,8 +1,8 @@
-"""Trials just beyond the sides of a searched space: where the optimum's place is in doubt, it is measured.
+"""Probes: trials just beyond the sides of a searched space, where the optimum may lie outside.
 
-What lies beyond a side can only be guessed from within, and a search that is stuck on a ridge guesses wrong. A few
-trials there cost little, capped as they are, and settle most cases. They are run where the draws of the surface that
-hope most for that side expect the fewest steps.
+From trials inside the space, what lies beyond a side can only be extrapolated, and a search that is stuck on a ridge
+extrapolates wrongly. A few capped trials beyond the side cost little and settle most cases. They are run where the most
+optimistic draws of the response surface expect the fewest steps.
 """
 
 from collections.abc import Iterator, Mapping

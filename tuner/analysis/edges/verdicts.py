@@ -1,11 +1,11 @@
-"""Is the optimum at an edge of the space? Asked of each range, on its own scale, once a study is searched.
+"""Whether the optimum lies at an edge of the space: a verdict for each range of a searched study.
 
-An optimum is outside if widening that side would lower the best steps by more than `outside.WORTHWHILE`. That the best
-point lies near an edge is no evidence by itself: a parameter without effect has its best value anywhere, and along a
-ridge of constant `lr / (1 - momentum)` the best few scatter over the whole box. So the chance that widening helps is
-computed (`outside`), and a side is flagged if it is above `SUSPICIOUS`: few optima are outside, and a needless round
-costs less than an optimum that is missed. Where it is in doubt, trials beyond the side have been run (`probes`). How
-often it is wrong: `python -m tests.benchmarks.edges`.
+An optimum is outside if widening a side would lower the best steps by more than `outside.WORTHWHILE`. A best point near
+an edge is no evidence by itself: a parameter without effect has its best value anywhere, and along a ridge of constant
+`lr / (1 - momentum)` the best few points scatter over the whole box. Therefore the probability that widening helps is
+computed (`outside`), and a side is flagged if the probability is above `SUSPICIOUS`. That bound is low, because a
+needless round costs less than a missed optimum. Where the verdict is in doubt, trials beyond the side have been run
+(`probes`). `python -m tests.benchmarks.edges` measures how often verdicts are wrong.
 """
 
 from collections.abc import Iterator, Mapping

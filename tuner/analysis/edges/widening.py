@@ -1,4 +1,4 @@
-"""The rounds of a study: which sides of its space the next one widens, and what became of those before."""
+"""Widening: which sides of its space the next round of a study widens, and what earlier rounds came to."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ NEAR = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Widening:
-    """A side of a space that a round has further out than the one before."""
+    """A side of the space that a round has widened."""
 
     parameter: str
     side: Side
@@ -36,7 +36,7 @@ class Widening:
 
 @dataclass(frozen=True, slots=True)
 class RoundStory:
-    """What one round came to.
+    """The result of one round.
 
     Attributes:
         points: Points of its own with a result.
@@ -121,7 +121,7 @@ def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
 
 
 def history(study: StudyRecord) -> tuple[RoundStory, ...]:
-    """What every round came to, oldest first."""
+    """The result of every round, oldest first."""
     rounds = study.rounds
     following = [*rounds[1:], rounds[-1]]
     return tuple(
@@ -147,7 +147,7 @@ def widenings(before: SearchSpace, after: SearchSpace) -> Iterator[Widening]:
 
 
 def unreached(study: StudyRecord, goal: ReachTarget) -> Unreached | None:
-    """What was tried in vain; None if a trial reached the target, or the study is not complete."""
+    """The search that did not reach its target; None if a trial reached it, or if the study is not complete."""
     trials = study.finished(Role.SEARCH)
     if not study.complete or study.incumbent is not None:
         return None

@@ -1,7 +1,7 @@
 """Confirmation: the best points of a search, run again on fresh seeds. One set chooses the winner, another reports it.
 
-The search's own number for its winner is too good: it is the least of many noisy ones. So is the number that chose
-the winner among the candidates. Only seeds that had no part in either choice report without that bias.
+The steps of the best search trial are biased: they are the least of many noisy numbers. The steps that choose the
+winner among the candidates are biased too. Only seeds that had no part in either choice report the winner without bias.
 """
 
 import math
@@ -24,7 +24,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class MedianInterval:
-    """From one order statistic to another, the same number of places from either end.
+    """An interval between two order statistics, which leaves out as many values at either end.
 
     Attributes:
         low, high: Where it ends; infinite if so many seeds did not reach the target.
@@ -39,7 +39,7 @@ class MedianInterval:
 
 @dataclass(frozen=True, slots=True)
 class SelectionBias:
-    """How much too good searches looked.
+    """How far the searches of several studies were biased.
 
     Attributes:
         ratio: Confirmed over searched steps, the geometric mean over studies.
@@ -97,12 +97,12 @@ class Confirmation:
 
     @property
     def interval(self) -> MedianInterval:
-        """Where the median over all seeds lies, as far as the report seeds tell."""
+        """An interval for the median over all seeds, from the report seeds."""
         return median_interval(self.per_seed)
 
     @property
     def selection_bias(self) -> float:
-        """Confirmed over searched steps: how much too good the search's own answer was."""
+        """Confirmed steps / searched steps: how much better than it is the best search trial looked."""
         return self.steps / self.searched
 
 
@@ -129,7 +129,7 @@ def median_interval(values: Sequence[float]) -> MedianInterval:
 
 
 def selection_bias(found: Iterable[Confirmation]) -> SelectionBias | None:
-    """How much too good the searches of several studies looked; None if no median is finite."""
+    """The bias of several studies' searches; None if no median is finite."""
     ratios = [each.selection_bias for each in found]
     finite = [each for each in ratios if math.isfinite(each)]
     return SelectionBias(geometric_mean(finite), len(finite), len(ratios) - len(finite)) if finite else None

@@ -1,4 +1,4 @@
-"""What the search trials of a study looked at: one hyperparameter against the steps it took."""
+"""Slices through the search of a study: one hyperparameter of every trial against its steps."""
 
 from dataclasses import dataclass
 

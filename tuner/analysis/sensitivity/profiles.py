@@ -1,4 +1,4 @@
-"""Within which values of a parameter can the rest be tuned to come close to the optimum? Its profile answers.
+"""Profiles: within which values of a parameter can the others be tuned to come close to the optimum?
 
 The profile of a parameter is the fewest steps at each of its values, all others free. Two things are known of it. The
 search trials that came within a factor of the best show that their values allow it: the interval is at least as wide as

@@ -1,11 +1,11 @@
 """What share of a search space reaches the target, comes close to the best, or diverges.
 
-Only points that no result has led to say this: they are even over the space. Those that a model proposed crowd where it
-expects to win; a classifier fitted to them would guess about the rest of the space, and its guesses count no more than
-the even points it was given. Quasi-random points are more even than random ones, for which the interval is meant.
+The shares are estimated from the quasi-random and random points only, because these are even over the space. Points
+that a model proposed crowd where the model expects good results. The intervals are Wilson's, which assume random points;
+quasi-random points are more even, and so the true intervals are a little narrower.
 
-A trial that was cut at its cap has not shown whether it would have reached the target, or diverged. It is counted both
-ways, and the interval holds both. That it is not near the best it has shown, if its cap was at least that high.
+A trial that was cut at its cap has not shown whether it would have reached the target or diverged. The trial is counted
+both ways, and the interval covers both. If its cap was high enough, the trial has shown that it is not near the best.
 """
 
 import math
@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of a space, from points that are even over it.
+    """A share of a space, estimated from points that are even over the space.
 
     Attributes:
         certain: How many of the points are known to be in it.
@@ -77,12 +77,12 @@ class Shares:
 
     @property
     def points(self) -> int:
-        """How many even points they rest on."""
+        """How many points the shares are estimated from."""
         return self.reaching.points
 
 
 def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
-    """What share of a study's space does what.
+    """The shares of a study's space.
 
     Args:
         study: With search trials. Its first round says it, of the space it began in: points of later rounds only cover

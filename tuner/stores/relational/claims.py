@@ -128,7 +128,7 @@ class StudyClaim:
     def open_round(self, space: SearchSpace) -> None:
         """Open the next round: Optuna's study first, in a transaction of its own, then the row that makes it count.
 
-        Whoever dies in between leaves a study of Optuna's without trials, which the next owner finds and keeps.
+        A worker that dies in between leaves a study of Optuna's without trials, which the next owner finds and keeps.
         """
         experiment, before, number = self.found, self.current, self.current.round + 1
         with self._errors():
@@ -156,7 +156,7 @@ class StudyClaim:
             self.database.announce(connection)
 
     def hand_back(self) -> None:
-        """Leave nothing running, and nobody's name. If it fails, whoever claims the study next does the same."""
+        """End the running trials and clear the worker's name. If that fails, the next owner of the study does it."""
         self.settle_orphans(reason=INTERRUPTED)
         with self._writing() as connection:
             nobody = {"worker": None, "device": None, "claimed": None}

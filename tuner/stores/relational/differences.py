@@ -1,4 +1,4 @@
-"""Where two tables of settings differ."""
+"""The differences between two tables of settings."""
 
 from collections.abc import Iterator, Mapping
 

@@ -68,12 +68,12 @@ def end_trial(
 
 
 def insert_curve(connection: Connection, trial_id: int, result: TrialResult, *, metric: str) -> None:
-    """Let optuna-dashboard draw a trial's curve."""
+    """Store a trial's curve so that optuna-dashboard draws it."""
     values = [each._asdict() for each in intermediate_values(result.curve, metric)]
     connection.execute(insert(optuna_intermediate_value), [{"trial_id": trial_id, **each} for each in values])
 
 
 def insert_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, object]) -> None:
-    """Let optuna-dashboard show something of a trial."""
+    """Store attributes of a trial that optuna-dashboard shows."""
     rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(each)} for key, each in attributes.items()]
     connection.execute(insert(optuna_user_attribute), rows)

@@ -1,6 +1,6 @@
-"""Reading how far experiments are: counted by the database, without a look at curves or single trials.
+"""Reading the progress of experiments: the database counts, and no curve or single trial is read.
 
-Optuna is not needed for it, whose import takes longer than all the questions.
+Optuna is not imported, because its import would take longer than the queries.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set

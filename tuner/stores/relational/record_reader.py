@@ -1,4 +1,4 @@
-"""Reading what was measured. Optuna is not needed for it, whose import takes longer than any report's questions."""
+"""Reading what was measured, without Optuna, whose import takes longer than the queries of any report."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager

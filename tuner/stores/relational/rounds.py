@@ -1,4 +1,4 @@
-"""Rounds as Optuna sees them: each is a study of its own."""
+"""Rounds in Optuna: each round is a study of its own."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""From the tables of older versions to those of this one."""
+"""Upgrades of the tables of older versions."""
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
