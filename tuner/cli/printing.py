@@ -29,8 +29,6 @@ WORDS = {
     "",
 }
 """Columns that hold words, which are set left; numbers and names are set right."""
-LONGEST_WORD = 24
-"""Longer words, a path say, may be broken."""
 
 
 def show(content: RenderableType) -> None:
@@ -67,18 +65,11 @@ def watch(content: Callable[[int], RenderableType]) -> None:
 
 
 def new_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table that wraps between words where a terminal is narrow, so that no number is cut off."""
+    """A table that wraps its columns where a terminal is narrow: a number that is cut off reads as another number."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    cells = list(rows)
-    for index, column in enumerate(columns):
-        longest = max((len(word) for row in cells for word in str(row[index]).split()), default=0)
-        table.add_column(
-            column,
-            justify="left" if column in WORDS else "right",
-            overflow="fold",
-            min_width=min(longest, LONGEST_WORD),
-        )
-    for row in cells:
+    for column in columns:
+        table.add_column(column, justify="left" if column in WORDS else "right", overflow="fold")
+    for row in rows:
         table.add_row(*row)
     return table
 
