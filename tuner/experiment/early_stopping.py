@@ -1,8 +1,8 @@
 """Early stopping: a curve may show long before its cap that the trial will not reach the target in time.
 
 Take the best metric so far against steps, on logarithmic axes. The curve has one slope over the last doubling of its
-steps, and needs another slope to reach the target by its limit. The trial is hopeless if the slope that it needs is
-more than `optimism` times the slope that it has. At a tenth of their limit, trials that reach the target need at most five
+steps, and needs another slope to reach the target by its limit. The trial is hopeless if it needs more than `optimism`
+times the slope that it has. At a tenth of their limit, trials that reach the target need at most five
 times their slope (one in fifty needs more on noisy curves), and later less. Of the trials that miss the target, half
 need more than eight times their slope on the noisy quadratic model, and a quarter on digits.
 """

@@ -1,16 +1,10 @@
-"""Checkpoints: where the running trials of a study stand, in files that whoever claims it next goes on from.
+"""Checkpoints: the state of the running trials of a study, in files from which the next owner of the study goes on."""
 
-A file holds three lines and the trainer's state: what it is, a SHA-256 of all that follows, and as JSON whose trial it
-is and what that has measured. Reading one runs no code; one that is damaged or another trial's is left alone.
-"""
-
-import hashlib
-import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -21,16 +15,12 @@ from tuner.errors import CheckpointError
 from tuner.experiment import Experiment
 from tuner.recorders import Notice
 from tuner.records import TrialPlan
+from tuner.search.checkpoint_files import Owner, decode, encode
 from tuner.search.loop import Checkpoint, Trial
-from tuner.trial import Measurement
 
-MAGIC = b"tuner checkpoint 1"
 SUFFIX, UNFINISHED = ".checkpoint", ".partial"
 REST = 19.0
 """Least time from one saving to the next, as a multiple of how long the trainer was held up by the one before."""
-
-Owner = Mapping[str, object]
-"""Whose checkpoint it is: all that a trial's course depends on."""
 
 
 class Checkpoints(Protocol):
@@ -234,36 +224,6 @@ class CheckpointFiles:
         with suppress(OSError):  # there is none, or something is left in it
             self._folder.rmdir()
             self._folder.parent.rmdir()
-
-
-def encode(checkpoint: Checkpoint, *, owner: Owner) -> list[bytes]:
-    """The parts of a file."""
-    curve = [[each.step, {name: float(value) for name, value in each.metrics.items()}] for each in checkpoint.curve]
-    header = json.dumps({"owner": owner, "curve": curve}).encode()
-    return [MAGIC, b"\n", _digest(header, checkpoint.state), b"\n", header, b"\n", checkpoint.state]
-
-
-def decode(content: bytes, *, owner: Owner) -> Checkpoint:
-    """The checkpoint in a file.
-
-    Raises:
-        ValueError: It is none, is damaged, or is not this owner's.
-    """
-    magic, *rest = content.split(b"\n", 3)
-    if magic != MAGIC:
-        raise ValueError("it is no checkpoint of this version of tuner")
-    if len(rest) < 3 or rest[0] != _digest(rest[1], rest[2]):
-        raise ValueError("it is damaged")
-    header = json.loads(rest[1])
-    if header["owner"] != owner:
-        raise ValueError("it is another trial's")
-    return Checkpoint(tuple(Measurement(step, metrics) for step, metrics in header["curve"]), rest[2])
-
-
-def _digest(header: bytes, state: bytes) -> bytes:
-    digest = hashlib.sha256(header)
-    digest.update(state)
-    return digest.hexdigest().encode()
 
 
 def _sync_folder(folder: Path) -> None:

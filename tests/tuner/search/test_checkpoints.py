@@ -15,7 +15,8 @@ from tuner.errors import CheckpointError
 from tuner.experiment import parse
 from tuner.recorders import Notice
 from tuner.records import Role, TrialPlan
-from tuner.search.checkpoints import CheckpointFiles, CheckpointFolder, NoCheckpoints, checkpoints_of, decode, encode
+from tuner.search.checkpoint_files import decode, encode
+from tuner.search.checkpoints import CheckpointFiles, CheckpointFolder, NoCheckpoints, checkpoints_of
 from tuner.search.loop import Checkpoint, Trial
 from tuner.trial import Measurement
 

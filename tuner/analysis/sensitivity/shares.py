@@ -1,8 +1,8 @@
 """What share of a search space reaches the target, comes close to the best, or diverges.
 
 The shares are estimated from the quasi-random and random points only, because these are even over the space. Points
-that a model proposed crowd where the model expects good results. The intervals are Wilson's, which assume random points;
-quasi-random points are more even, and so the true intervals are a little narrower.
+that a model proposed crowd where the model expects good results. Wilson's intervals assume random points. Quasi-random
+points are more even, and so the true intervals are a little narrower.
 
 A trial that was cut at its cap has not shown whether it would have reached the target or diverged. The trial is counted
 both ways, and the interval covers both. If its cap was high enough, the trial has shown that it is not near the best.

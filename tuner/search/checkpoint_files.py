@@ -1,0 +1,47 @@
+"""The file of a checkpoint.
+
+A file holds three lines and the trainer's state. The lines are what the file is, a SHA-256 of all that follows, and as
+JSON whose trial it is and what the trial has measured. Reading a file runs no code.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from tuner.search.loop import Checkpoint
+from tuner.trial import Measurement
+
+MAGIC = b"tuner checkpoint 1"
+
+Owner = Mapping[str, object]
+"""Whose checkpoint it is: all that a trial's course depends on."""
+
+
+def encode(checkpoint: Checkpoint, *, owner: Owner) -> list[bytes]:
+    """The parts of a file."""
+    curve = [[each.step, {name: float(value) for name, value in each.metrics.items()}] for each in checkpoint.curve]
+    header = json.dumps({"owner": owner, "curve": curve}).encode()
+    return [MAGIC, b"\n", _digest(header, checkpoint.state), b"\n", header, b"\n", checkpoint.state]
+
+
+def decode(content: bytes, *, owner: Owner) -> Checkpoint:
+    """The checkpoint in a file.
+
+    Raises:
+        ValueError: It is none, is damaged, or is not this owner's.
+    """
+    magic, *rest = content.split(b"\n", 3)
+    if magic != MAGIC:
+        raise ValueError("it is no checkpoint of this version of tuner")
+    if len(rest) < 3 or rest[0] != _digest(rest[1], rest[2]):
+        raise ValueError("it is damaged")
+    header = json.loads(rest[1])
+    if header["owner"] != owner:
+        raise ValueError("it is another trial's")
+    return Checkpoint(tuple(Measurement(step, metrics) for step, metrics in header["curve"]), rest[2])
+
+
+def _digest(header: bytes, state: bytes) -> bytes:
+    digest = hashlib.sha256(header)
+    digest.update(state)
+    return digest.hexdigest().encode()
