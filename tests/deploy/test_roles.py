@@ -61,6 +61,17 @@ def test_a_worker_deletes_nothing_and_changes_no_table(searched: Cluster) -> Non
     assert not refuses(url, "UPDATE experiment SET state = state")
 
 
+def test_only_the_owner_deletes_an_experiment(searched: Cluster) -> None:
+    with closing(open_store(searched.url("tuner_worker"))) as store:
+        with pytest.raises(StoreError, match=r"the store .*/tuner failed: permission denied for table"):
+            store.delete("toy")
+        assert store.record("toy").studies[0].trials
+
+    with closing(open_store(searched.url("tuner_owner"))) as store:
+        store.delete("toy")
+        assert list(store.names()) == []
+
+
 def test_a_reader_changes_nothing(searched: Cluster) -> None:
     url = searched.url("tuner_reader")
 

@@ -33,7 +33,10 @@ def run(
     mlflow: MlflowOption = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers. Default: one a GPU, else one a core; with Ray, as many as fit."),
+        typer.Option(
+            min=1,
+            help="Number of workers. Default: one for each GPU, else one for each core; with Ray, as many as fit.",
+        ),
     ] = None,
     device: DeviceOption = "auto",
     engine: EngineOption = EngineName.LOCAL,
@@ -43,9 +46,9 @@ def run(
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
 ) -> None:
-    """Search every batch size, confirm the winners, write the report.
+    """Search every batch size, confirm the winners, and write the report.
 
-    Running the same file again goes on where it was stopped and never repeats a finished trial.
+    Running the same file again continues where the run was stopped. Finished trials are never repeated.
     """
     from tuner import experiment
     from tuner.cli import printing, tables
@@ -66,7 +69,7 @@ def run(
 
 @commands.command(epilog=example("tuner validate digits"))
 def validate(file: FileArgument) -> None:
-    """Check an experiment's file, and name every problem in it."""
+    """Check an experiment's file and list every problem in it."""
     from tuner import experiment
 
     settings = experiment.load(file)
@@ -75,8 +78,8 @@ def validate(file: FileArgument) -> None:
 
 
 @commands.command(epilog=example("tuner presets digits > mine.toml"))
-def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A preset to print.")] = None) -> None:
-    """List the experiments that are shipped, or print one to copy and change."""
+def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The example to print.")] = None) -> None:
+    """List the example experiments, or print the file of one, to be copied and changed."""
     from tuner import experiment
 
     if name:
@@ -88,21 +91,21 @@ def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A
 @commands.command(epilog=example("tuner delete digits"))
 def delete(
     name: NameArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     store: StoreOption = None,
     checkpoints: Annotated[
         str | None,
         typer.Option(
             "--checkpoints",
             metavar="DIR",
-            help="Folder of checkpoints, where those of the experiment are "
-            "deleted too. Default: TUNER_CHECKPOINTS, else none.",
+            help="Folder of checkpoints, from which those of the experiment are deleted. "
+            "Default: TUNER_CHECKPOINTS, else none.",
         ),
     ] = None,
 ) -> None:
     """Delete an experiment from the store: its studies, trials, curves and checkpoints. It cannot be undone.
 
-    What MLflow has of it stays, and so does its report.
+    Its runs in MLflow and its report stay. In PostgreSQL only the role that owns the tables may delete.
     """
     from tuner.service import locations
 
@@ -116,10 +119,9 @@ def delete(
     if folder is not None:
         folder.delete(record.experiment)
     print(f"{name} is deleted: {len(record.studies)} studies, {trials:,} trials")
-    print(
-        f"MLflow keeps the experiment {name}, until it is deleted there; the report stays in "
-        f"{locations.report_folder(name)}"
-    )
+    print(f"MLflow keeps the experiment {name}: select it on the page of `tuner mlflow` to delete it")
+    if (report := locations.report_folder(name)).exists():
+        print(f"the report stays in {report}")
 
 
 def _ask(question: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(StrEnum):
-    """Where workers live."""
+    """Where workers run."""
 
     LOCAL = "local"
     RAY = "ray"
@@ -38,30 +38,32 @@ MlflowOption = Annotated[
 ]  # fmt: skip
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment's TOML file, or a preset's name.")]
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 CheckpointsOption = Annotated[
     str | None,
-    typer.Option("--checkpoints", metavar="DIR", help="Folder, best shared by all workers, in which running trials "
-                 "are saved. Default: TUNER_CHECKPOINTS, else they are not."),
+    typer.Option("--checkpoints", metavar="DIR", help="Folder in which running trials are saved, best on a disk that "
+                 "all workers share. Default: TUNER_CHECKPOINTS, else nothing is saved."),
 ]  # fmt: skip
-CheckpointEveryOption = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How often, with --checkpoints.")]
-DeviceOption = Annotated[
-    str, typer.Option(callback=_device, help="Where to train: auto, cpu, cuda (every GPU), cuda:1, ...")
+CheckpointEveryOption = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Time between two saves of a trial.")
 ]
-EngineOption = Annotated[EngineName, typer.Option(help="Where workers live: on this machine, or on a Ray cluster.")]
+DeviceOption = Annotated[
+    str, typer.Option(callback=_device, help="Device to train on: auto, cpu, cuda (every GPU), cuda:1, ...")
+]
+EngineOption = Annotated[EngineName, typer.Option(help="Run workers on this machine, or on a Ray cluster.")]
 AddressOption = Annotated[
     str,
-    typer.Option("--ray-address", metavar="ADDRESS", help="The cluster: auto, local, HOST:PORT or ray://HOST:PORT. "
-                 "Default: RAY_ADDRESS, else the one that runs here, else one of our own."),
+    typer.Option("--ray-address", metavar="ADDRESS", help="Ray cluster: auto, local, HOST:PORT or ray://HOST:PORT. "
+                 "Default: RAY_ADDRESS, else the cluster that runs on this machine, else a new cluster."),
 ]  # fmt: skip
 GpusOption = Annotated[
     float | None,
-    typer.Option("--num-gpus", min=0, help="With Ray: GPUs of each worker, or of each of its trainers; 0.5 shares one "
-                 "(but not its memory). Default: 1 if the cluster has any."),
+    typer.Option("--num-gpus", min=0, help="With Ray: GPUs of each worker, or of each of its trainers. 0.5 lets two "
+                 "share a GPU, whose memory is not divided. Default: 1 if the cluster has GPUs."),
 ]  # fmt: skip
 TrainersOption = Annotated[
     int | None,
-    typer.Option("--trainers", min=1, help="With Ray: actors over which each worker spreads the lanes of its study."),
+    typer.Option("--trainers", min=1, help="With Ray: actors over which each worker spreads its trials."),
 ]  # fmt: skip
 HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -70,7 +72,7 @@ PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen 
 def ray_cluster(
     engine: EngineName, *, workers: int | None, address: str, num_gpus: float | None, trainers: int | None
 ) -> "Ray | None":
-    """The cluster that these options describe; None if workers live on this machine.
+    """The cluster that these options describe; None if workers run on this machine.
 
     Raises:
         TunerError: Ray is not installed.

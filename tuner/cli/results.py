@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 @commands.command(epilog=example("tuner results digits --json"))
 def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Print steps to target at each batch size, as searched and as confirmed."""
+    """Print the steps to target at each batch size, as searched and as confirmed."""
     from tuner.analysis import summary
     from tuner.cli import printing, tables
     from tuner.service import locations
@@ -41,7 +41,7 @@ def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption =
 
 @commands.command(epilog=example("tuner edges digits"))
 def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Say where each optimum lies in its search space; exit 3 if one is at an edge of the box."""
+    """Print where each optimum lies in its search space. Exit code 3: one is at an edge of the box."""
     from tuner.analysis import summary
     from tuner.cli import printing, tables
     from tuner.service import locations
@@ -54,7 +54,7 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
 
 @commands.command(epilog=example("tuner sensitivity digits"))
 def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Say how far each hyperparameter may be off, what share of the space trains, and which parameters matter."""
+    """Print how far each hyperparameter may be off, which of them matter, and what share of the space trains."""
     from tuner.analysis.sensitivity import summary as analysis
     from tuner.cli import printing, tables
     from tuner.service import locations
@@ -68,9 +68,11 @@ def sensitivity(name: NameArgument, store: StoreOption = None, as_json: JsonOpti
 def report(
     name: NameArgument,
     store: StoreOption = None,
-    folder: Annotated[Path | None, typer.Option("--output", help="Where to. Default: runs/EXPERIMENT.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--output", help="Folder to write to. Default: runs/EXPERIMENT.")
+    ] = None,
 ) -> None:
-    """Write the report: one self-contained page, and its figures as PNG and SVG."""
+    """Write the report: one self-contained HTML page, and its figures as PNG and SVG."""
     gc.disable()  # the process ends with the page, and a tenth of its time would go to looking for garbage
     from tuner.report.page import write_report
     from tuner.service import locations
@@ -82,10 +84,12 @@ def report(
 @commands.command(epilog=example("tuner export digits --format csv > digits.csv"))
 def export(
     name: NameArgument,
-    format: Annotated[Format, typer.Option(help="One row a measurement, or one object a trial.")] = Format.CSV,
+    format: Annotated[
+        Format, typer.Option(help="CSV: a row for each measurement. JSON: an object for each trial.")
+    ] = Format.CSV,
     store: StoreOption = None,
 ) -> None:
-    """Print all trials and their whole curves."""
+    """Print all trials and their whole training curves, as CSV or JSON."""
     from tuner.report import export as exporting
     from tuner.service import locations
 
@@ -97,12 +101,12 @@ def export(
 @commands.command(epilog=example("tuner replay digits --batch-size 64 --trial 0"))
 def replay(
     name: NameArgument,
-    batch_size: Annotated[int, typer.Option(help="The study.")],
+    batch_size: Annotated[int, typer.Option(help="The batch size of the trial.")],
     trial: Annotated[int, typer.Option(help="The trial's number in its round.")],
-    round: Annotated[int, typer.Option(min=1, help="The round, if the study had several.")] = 1,
+    round: Annotated[int, typer.Option(min=1, help="The round of the search, if the space was widened.")] = 1,
     store: StoreOption = None,
 ) -> None:
-    """Train one trial again, as recorded; exit 4 if its steps to target came out different."""
+    """Train one trial again, as recorded. Exit code 4: its steps to target came out different."""
     from tuner.search.replay import replay as train_again
     from tuner.service import locations
 
@@ -114,7 +118,7 @@ def replay(
 
 @commands.command(epilog=example("tuner predict nqm-sgd"))
 def predict(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Compute the optimum at each batch size, without a run: for objectives that know it, the noisy quadratic model."""
+    """Compute the optimum at each batch size without training. Only the noisy quadratic model can be computed."""
     from tuner import experiment
     from tuner.analysis.scaling import prediction
     from tuner.cli import printing, tables
@@ -130,7 +134,7 @@ def predict(file: FileArgument, as_json: JsonOption = False) -> None:
 
 @commands.command(epilog=example("tuner fit digits"))
 def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Find the noisy quadratic model that best explains the measured steps, and draw both in the report."""
+    """Fit the noisy quadratic model to the measured steps, and draw both in the report."""
     from tuner.analysis.scaling.curve import NotFitted
     from tuner.analysis.scaling.explanation import explain
     from tuner.cli import printing, tables

@@ -29,7 +29,7 @@ commands = typer.Typer()
 
 @commands.command(epilog=example("tuner submit digits"))
 def submit(file: FileArgument, store: StoreOption = None) -> None:
-    """Store an experiment for workers to search: those of `tuner worker`, on any machine."""
+    """Store an experiment, to be searched by the workers that `tuner worker` starts, on any machine."""
     from tuner import experiment
     from tuner.records import ExperimentState
     from tuner.service import locations
@@ -45,13 +45,13 @@ def submit(file: FileArgument, store: StoreOption = None) -> None:
 
 @commands.command(epilog=example("tuner worker --once"))
 def worker(
-    once: Annotated[bool, typer.Option("--once", help="End when nothing is open any more.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when no experiment is open any more.")] = False,
     store: StoreOption = None,
     mlflow: MlflowOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = EngineName.LOCAL,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="With Ray: how many. Default: as many as fit into the cluster.")
+        int | None, typer.Option(min=1, help="With Ray: number of workers. Default: as many as fit into the cluster.")
     ] = None,
     ray_address: AddressOption = "",
     num_gpus: GpusOption = None,
@@ -59,9 +59,10 @@ def worker(
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
 ) -> None:
-    """Search whatever is submitted, one study at a time, until told to stop.
+    """Search whatever has been submitted, one study at a time, until told to stop.
 
-    Start any number, on any machine that reaches the store. SIGTERM and Ctrl-C hand the study back, within 20 seconds.
+    Start any number of workers, on any machine that reaches the store. After SIGTERM or Ctrl-C a worker gives its study
+    back within 20 seconds.
     """
     from tuner.service import locations
     from tuner.service.serve import serve, serve_on
@@ -80,11 +81,11 @@ def worker(
 
 @commands.command(epilog=example("tuner status --watch"))
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Only this one.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="Show only this experiment.")] = None,
     store: StoreOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds, until Ctrl-C.")] = False,
 ) -> None:
-    """Show how far the experiments in the store are, and who searches them.
+    """Show how far the experiments in the store are, and which workers search them.
 
     Time left is estimated from the pace of each study since its worker claimed it.
     """
@@ -100,7 +101,7 @@ def status(
 
 @commands.command(epilog=example("tuner pause digits"))
 def pause(name: NameArgument, store: StoreOption = None) -> None:
-    """Let workers hand an experiment's studies back, and take none until it is resumed."""
+    """Stop the search of an experiment, until it is resumed. Finished trials are kept."""
     from tuner.records import ExperimentState
 
     _set_state(name, store, ExperimentState.PAUSED)
@@ -109,7 +110,7 @@ def pause(name: NameArgument, store: StoreOption = None) -> None:
 
 @commands.command(epilog=example("tuner resume digits"))
 def resume(name: NameArgument, store: StoreOption = None) -> None:
-    """Let workers take a paused experiment again, and the studies that were set aside because they kept failing."""
+    """Let workers search a paused experiment again, with the studies that were set aside because they kept failing."""
     from tuner.records import ExperimentState
     from tuner.service import locations
 
@@ -121,7 +122,7 @@ def resume(name: NameArgument, store: StoreOption = None) -> None:
 
 @commands.command(epilog=example("tuner cancel digits"))
 def cancel(name: NameArgument, store: StoreOption = None) -> None:
-    """Let workers hand an experiment's studies back and never take them again. Its results stay."""
+    """Stop the search of an experiment for good. Its results stay."""
     from tuner.records import ExperimentState
 
     _set_state(name, store, ExperimentState.CANCELLED)
@@ -130,7 +131,7 @@ def cancel(name: NameArgument, store: StoreOption = None) -> None:
 
 @commands.command(epilog=example("tuner migrate"))
 def migrate(store: StoreOption = None) -> None:
-    """Make the store's tables, or upgrade them: for the role that owns them, where workers may not."""
+    """Make or upgrade the store's tables, as the database role that owns them, where workers may not."""
     from tuner.service import locations
 
     with locations.new_store(store) as opened:
@@ -139,7 +140,7 @@ def migrate(store: StoreOption = None) -> None:
 
 @commands.command(epilog=example("tuner doctor"))
 def doctor(store: StoreOption = None, mlflow: MlflowOption = None) -> None:
-    """Check Python, torch, the store, MLflow, disk and time zone; exit 1 if something is broken."""
+    """Check Python, torch, the store, MLflow, disk and time zone. Exit code 1: something is broken."""
     from tuner.cli import printing
     from tuner.cli.findings import findings_table
     from tuner.service import doctor as checks

@@ -20,7 +20,7 @@ def dashboard(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
 ) -> None:
-    """Start optuna-dashboard on the store."""
+    """Start optuna-dashboard, a web page, on the store."""
     from tuner.service import dashboards, locations
 
     dashboards.serve_optuna(locations.store_url(store), host=host, port=port)
@@ -32,7 +32,7 @@ def mlflow_ui(
     host: HostOption = "127.0.0.1",
     port: PortOption = 5000,
 ) -> None:
-    """Start the MLflow UI on the runs logged."""
+    """Start MLflow's web page on the runs that were logged."""
     from tuner.service import dashboards, locations
 
     dashboards.serve_mlflow(locations.tracking_uri(mlflow), host=host, port=port)
@@ -40,7 +40,7 @@ def mlflow_ui(
 
 @commands.command(epilog=example("tuner sync digits"))
 def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = None) -> None:
-    """Fill in what MLflow lacks. Running it twice changes nothing."""
+    """Log to MLflow what it lacks of an experiment. Running it twice changes nothing."""
     from tuner.service import locations, runs
 
     with locations.records_in(store) as opened:

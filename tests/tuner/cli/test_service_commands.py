@@ -1,12 +1,15 @@
 """The service as people use it: submitted, searched by workers, paused, resumed, cancelled, and looked at."""
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.commands import kill, read_until, started, tuner
+from tests.commands import environment, kill, read_until, started, tuner
 from tests.test_postgresql_run import exported, repeats
 from tests.toy import SMALL
 
@@ -147,6 +150,23 @@ def test_delete_asks_and_says_what_stays(submitted: Path) -> None:
     assert "MLflow keeps" in done.stdout
     assert "no experiment" in tuner(submitted, "results", "toy").stderr
     assert tuner(submitted, "submit", "toy.toml").returncode == 0
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", ["waiting", "waiting"]), ("y", [])])
+def test_delete_on_a_terminal_does_what_it_is_told(submitted: Path, answer: str, left: list[str]) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "tuner", "delete", "toy"]
+    os.write(ours, f"{answer}\n".encode())
+
+    done = subprocess.run(
+        command, cwd=submitted, stdin=theirs, capture_output=True, text=True, timeout=60, env=environment(), check=False
+    )
+
+    os.close(ours)
+    os.close(theirs)
+    assert "delete toy with 0 trials from sqlite:///" in done.stdout
+    assert done.returncode == (0 if answer == "y" else 1)
+    assert states(submitted) == left
 
 
 def test_delete_takes_the_checkpoints_along(submitted: Path) -> None:
