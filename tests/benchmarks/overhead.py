@@ -29,7 +29,7 @@ from tests.tuner import synthetic
 from tuner.experiment import ConfirmationSettings, Experiment, load
 from tuner.experiment.sequences import halton_point
 from tuner.recorders import Event, TrialFinished
-from tuner.recorders.mlflow.client import ping
+from tuner.recorders.mlflow.connection import ping
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.records import Role, StudyRecord, TrialPlan
 from tuner.search.cutoff import Cutoff
