@@ -156,7 +156,7 @@ def test_losses_are_added_up_from_one_collection_to_the_next() -> None:
 
 def test_a_row_that_was_read_keeps_its_values_when_the_lane_is_trained_further() -> None:
     rows = made(Listener(draws=False), lanes=1)
-    load(rows, 0, learning_rate=1.0, momentum=0.0, end_factor=1.0)
+    load(rows, 0, learning_rate=1.0, momentum=0.5, end_factor=1.0)
     train(rows, lanes=1, steps=1)
 
     row = rows.read(0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from objectives.data.digits import Digits
+from objectives.data import Split, Splits
 from objectives.models.mlp import Mlp
 from objectives.optimizers import Problem, State
 from objectives.schedules.linear_decay import LinearDecay
@@ -216,10 +216,17 @@ def test_training_rounds_the_same_everywhere_unless_told_otherwise(
     if threads:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
     witness = Witness()
+    few = Split(torch.zeros(2, 1), torch.tensor([0, 1]))
     trainer = LaneTrainer(
-        Digits().load(), Mlp((4,)), optimizer=witness, schedule=LinearDecay(), batch_size=2, lanes=1, device="cpu",
+        Splits(few, few, few, classes=2, shape=(1,)),
+        Mlp(()),
+        optimizer=witness,
+        schedule=LinearDecay(),
+        batch_size=2,
+        lanes=1,
+        device="cpu",
         computation=Computation(precision),
-    )  # fmt: skip
+    )
     trainer.load(0, TRIAL)
     trainer.advance()
 
