@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import tuner
 from tests.commands import environment
 from tests.test_architecture import loaded_by
 from tests.toy import SMALL
-from tuner.errors import ConfigError, StoreError
+from tuner.errors import ConfigError, StoreError, TunerError
 
 SCRIPT = """
 import tuner
@@ -58,6 +59,17 @@ def test_every_problem_of_a_table_is_named(tmp_path: Path, monkeypatch: pytest.M
         tuner.run(wrong)
 
     assert {each.path for each in raised.value.problems} >= {"batch_sizes", "goal.metric", "goal.within_steps"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_outside_the_main_thread_is_refused_before_anything_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with ThreadPoolExecutor(1) as threads, pytest.raises(TunerError, match="main thread"):
+        threads.submit(tuner.run, tomllib.loads(SMALL)).result()
+
     assert list(tmp_path.iterdir()) == []
 
 

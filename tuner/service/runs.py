@@ -1,5 +1,6 @@
 """A run: an experiment is submitted, searched by the workers of an engine, recorded, and reported."""
 
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tuner.analysis.summary import Results, results
-from tuner.errors import RecorderError, ReportError
+from tuner.errors import RecorderError, ReportError, TunerError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.mlflow.recorder import MlflowRecorder
@@ -58,7 +59,10 @@ def run_and_log(experiment: Experiment, engine: Engine, where: RunLocations, *, 
     Raises:
         StoreError: The store cannot be used, or the experiment's name is taken by other settings.
         ReportError: The report's folder cannot be written to; said before anything is trained.
+        TunerError: This is not the main thread.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise TunerError("a run handles Ctrl-C, which only the main thread can: start it there, or in a process")
     display = progress(Console(highlight=False))
     logger = MlflowRecorder(where.tracking, tell=display.record)
     outcome = run(
