@@ -25,10 +25,10 @@ class Classification:
     """Implements `tuner.objective.Objective`: minimises cross entropy, measures it and the misclassified fraction.
 
     Attributes:
-        precision: Of matrix products and convolutions.
+        precision: The precision of matrix products and convolutions.
         compile: Whether a torch module goes through `torch.compile`.
-        microbatch: Examples whose gradient is computed at once, at most; the gradients of a minibatch are added up.
-            By default as many as the device holds.
+        microbatch: Examples whose gradient is computed at once, at most. The gradients of a minibatch are added up.
+            By default the memory of the device decides.
     """
 
     data: Annotated[Dataset, component("objectives.data")]
@@ -63,7 +63,7 @@ class Classification:
 
         Raises:
             OutOfMemory: The device cannot hold them.
-            ConfigError: The batch size, or its parts, would tear apart examples that are normalised together.
+            ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
         """
         computation = Computation(self.precision, compiled=self.compile, microbatch=self.microbatch)
 

@@ -1,4 +1,4 @@
-"""The noisy quadratic model as a workload: trained in no time, its optima known exactly (`tuner.analysis.nqm`)."""
+"""The noisy quadratic model as a workload: training takes no time, and its optima are known (`tuner.analysis.nqm`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ TRAIN_LOSS, VALIDATION_LOSS = "train/loss", "validation/loss"
 
 
 class Spectrum(StrEnum):
-    """The eigenvalues: the authors' 100 geometric bins, or as they are."""
+    """The eigenvalues: rounded down to the authors' 100 geometric bins, or exact."""
 
     BINNED = "binned"
     EXACT = "exact"
 
 
 class Noise(StrEnum):
-    """What is measured: the loss in expectation over gradient noise, or with noise sampled from the trial's seed."""
+    """The measured loss: its expectation over gradient noise, or a sample with noise from the trial's seed."""
 
     EXPECTED = "expected"
     SAMPLED = "sampled"
@@ -35,13 +35,12 @@ class QuadraticWorkload:
 
     A quadratic loss whose gradients carry noise of covariance `H / B`.
 
-    Training does not step: lanes jump from one measurement to the next in closed form, which is why millions of steps
-    cost no more than hundreds. Measured steps to target are on the same grid as any other workload's, so they
-    overestimate the exact answer by up to 3 %, and a dip of the loss between two measurements goes unseen.
+    Training computes the loss at the next measurement in closed form, so millions of steps cost no more than hundreds.
+    Measurements are on the same grid as those of any other workload. So the measured steps to target exceed the exact
+    steps by up to 3 %, and a dip of the loss between two measurements is not seen.
 
-    `train/loss` is the loss before the last step, which at the first measurement is the initial loss; a mean over all
-    steps has no closed form. `validation/loss` is the loss after it. There are no examples: a batch size only scales
-    the noise.
+    `train/loss` is the loss before the last step; a mean over the steps has no closed form. `validation/loss` is the
+    loss after the last step. There are no examples: the batch size only scales the noise.
 
     Attributes:
         method: `sgd`, `heavy_ball` (needs `momentum`) or `average` (needs `averaging`).
@@ -96,14 +95,14 @@ class QuadraticWorkload:
         return frozenset({"learning_rate"} if coefficient is None else {"learning_rate", coefficient})
 
     def trainer(self, batch_size: int, *, lanes: int, device: str) -> Trainer:  # noqa: ARG002 - nothing to put on it
-        """A trainer of `lanes` simultaneous trials, on the CPU whatever `device` says."""
+        """A trainer of `lanes` simultaneous trials, always on the CPU."""
         walk = ExpectedWalk if self.noise == Noise.EXPECTED else SampledWalk
         return QuadraticTrainer(walk(self.model, self.rule, batch_size), lanes=lanes)
 
     def predict(
         self, batch_size: int, *, metric: str, below: float, bounds: Mapping[str, tuple[float, float]]
     ) -> Prediction:
-        """The exact optimum of the expected loss, whatever noise is measured with."""
+        """The exact optimum of the expected loss, also for a workload with sampled noise."""
         name = self.method.coefficient
         box = Box(bounds["learning_rate"]) if name is None else Box(bounds["learning_rate"], bounds[name])
         best = optimal(self.model, self.rule, batch_size=batch_size, target=below, box=box)

@@ -24,10 +24,11 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """A data set: what is trained on, what the search sees, and what it never sees.
+    """A data set in three parts: for training, for the search (validation), and for the final report (test).
 
     Attributes:
-        shape: Of one example before its features were put in a row: channels, height and width of an image.
+        classes: The number of classes.
+        shape: The shape of one example before flattening: channels, height and width of an image.
     """
 
     train: Split
@@ -42,5 +43,5 @@ class Dataset(Protocol):
     """A data set's settings."""
 
     def load(self) -> Splits:
-        """The data; read once in a process, however often it is asked for."""
+        """The data. A process reads them once; later calls return the same object."""
         ...

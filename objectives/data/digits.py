@@ -14,7 +14,7 @@ __all__ = ["Digits"]
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """1,097 training, 400 validation and 300 test images, standardised by the training pixels' mean and deviation."""
+    """1,097 training, 400 validation and 300 test images, standardised by mean and deviation of the training pixels."""
 
     def load(self) -> Splits:
         return _load()

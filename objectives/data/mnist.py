@@ -18,15 +18,15 @@ __all__ = ["Mnist"]
 
 VARIABLE = "TUNER_DATA"
 UNSIGNED_BYTES = 8
-"""The third byte of a file, for what its numbers are. The fourth counts its dimensions."""
+"""The third byte of a file gives the type of its numbers. The fourth byte gives the number of dimensions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mnist:
     """Images of 28 x 28 pixels: 55,000 for training, 5,000 for validation, 10,000 for testing.
 
-    Validation images are drawn from the training file, the same everywhere. Pixels are standardised by the mean and
-    deviation of those trained on.
+    Validation images are drawn from the training file; the choice is the same everywhere. Pixels are standardised by
+    the mean and deviation of the training images.
 
     Attributes:
         folder: Where the four files are. By default `MNIST/raw` in the folder that `TUNER_DATA` names, or

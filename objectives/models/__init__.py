@@ -1,4 +1,4 @@
-"""Models whose parameters are stacked over lanes, and ordinary torch modules, of which each lane has its own."""
+"""Interfaces of models: networks whose parameters are stacked over lanes, and ordinary torch modules."""
 
 from typing import Protocol, runtime_checkable
 
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 
 class Network(Protocol):
-    """A model for given data, computing for several lanes at once.
+    """A model for given data that computes several lanes at once.
 
-    The parameters of all lanes are one tensor `[lane, parameter]`. What a lane gives depends on its own row alone,
-    even when other rows are not finite.
+    The parameters of all lanes are one tensor `[lane, parameter]`. A lane's outputs depend on its own row only, even
+    when other rows are not finite.
 
     Attributes:
-        lanes: How many are trained by one call: all of a trainer's, or a divisor of their number.
-        together: Examples that are normalised together: a minibatch can be divided into multiples of as many. 1 if each
-            is by itself, None if a minibatch cannot be divided.
-        autograd: Whether gradients are recorded. If not, tensors may be inference tensors, which are a tenth faster.
-        draws: Whether training draws random numbers, for dropout say; then it takes one lane at once.
+        lanes: Lanes that one call trains: all lanes of the trainer, or a divisor of their number.
+        together: Examples that are normalised together. A minibatch may be split into multiples of this number. It is 1
+            without normalisation over examples, and None if a minibatch must not be split.
+        autograd: Whether torch records gradients. If not, tensors may be inference tensors, which are a tenth faster.
+        draws: Whether training draws random numbers, as dropout does. Then `lanes` is 1.
     """
 
     @property
@@ -31,30 +31,30 @@ class Network(Protocol):
 
     @property
     def parameters(self) -> int:
-        """Length of a row. May count padding, and running averages that training keeps: their gradient is zero."""
+        """Length of a row. It may include padding and running averages, whose gradients are zero."""
         ...
 
     def initialise(self, generator: torch.Generator) -> Tensor:
-        """Fresh parameters of one trial, `[parameter]`, float32, from a generator on the CPU."""
+        """Initial parameters of one trial, `[parameter]`, float32. The generator is on the CPU."""
         ...
 
     def seed(self, noise: int) -> None:
-        """Set what the random numbers of the next step depend on; called only if it draws any."""
+        """Set the seed of the next step's random numbers. Called only if the network draws random numbers."""
         ...
 
     def add_gradient(
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
     ) -> Tensor:
-        """Each lane's mean loss over its own minibatch; a share of its gradient is added to what is there.
+        """Each lane's mean loss over its own minibatch. Adds `share` times the gradient of this loss to `sums`.
 
-        Adding is what optimizers do next anyway, and saves writing a large gradient and reading it again.
+        Optimizers would add the gradient next anyway. Adding it here saves writing and reading a large tensor.
 
         Args:
             parameters: `[lane, parameter]`.
             inputs: `[lane, example, feature]`.
             labels: `[lane, example]`, int64.
-            sums: What the gradient is added to, `[lane, parameter]`.
-            share: What it is multiplied with.
+            sums: The tensor that the gradient is added to, `[lane, parameter]`.
+            share: The factor of the gradient.
 
         Returns:
             Losses `[lane]`, in a buffer that the next call overwrites.
@@ -62,7 +62,7 @@ class Network(Protocol):
         ...
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
-        """What each of any number of lanes makes of the same inputs.
+        """Each lane's outputs for the same inputs. The number of lanes is free.
 
         Args:
             parameters: `[lane, parameter]`.
@@ -88,7 +88,7 @@ class Model(Protocol):
         device: torch.device,
         dtype: torch.dtype,
     ) -> Network:
-        """The model for examples of this shape, with room for the minibatches of as many lanes as it takes at once."""
+        """The network for examples of this shape. It trains `lanes` lanes at once, with minibatches of `batch_size`."""
         ...
 
 
@@ -97,7 +97,7 @@ class Architecture(Protocol):
     """The settings of a model that is a torch module."""
 
     def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """A module with fresh parameters, drawn by torch's own generator.
+        """A module with new parameters, drawn from torch's global generator.
 
         It takes `[example, *shape]` and gives `[example, class]`.
         """

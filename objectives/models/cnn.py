@@ -15,7 +15,7 @@ __all__ = ["Cnn"]
 
 
 class Size(StrEnum):
-    """How wide the layers are: half, as in the paper's base network, or twice that."""
+    """The widths of the layers: half those of the paper's base network, the same, or twice."""
 
     NARROW = "narrow"
     BASE = "base"
@@ -23,7 +23,7 @@ class Size(StrEnum):
 
 
 class Norm(StrEnum):
-    """What follows a convolution: nothing, batch norm of the minibatch, or of parts of it, whatever its size."""
+    """The layer after a convolution: none, batch norm of the minibatch, or batch norm of ghost batches."""
 
     NONE = "none"
     BATCH = "batch"
@@ -40,8 +40,8 @@ class Cnn:
     Attributes:
         size: `narrow` halves the widths, `wide` doubles them.
         dropout: The chance that a unit of the dense layer is dropped in training.
-        norm: What each convolution is followed by.
-        ghost_size: Examples that ghost batch norm takes at once.
+        norm: The layer after each convolution.
+        ghost_size: Examples that ghost batch norm normalises together.
         channels_last: Whether images are kept with their channels innermost. On a CPU that makes steps up to a quarter
             faster from batch size 64 on, and hardly matters below.
     """

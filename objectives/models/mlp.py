@@ -17,15 +17,15 @@ ALIGNMENT = 64
 rounds the same."""
 
 CROWDED, ROOM = 256, 16
-"""Rows of weights whose length is a multiple of the first get so many zeros behind them: numbers a power of two apart
-share a place in the processor's cache, and products of small minibatches take a sixth longer."""
+"""A row of weights whose length is a multiple of `CROWDED` is padded by `ROOM` zeros. Without padding, numbers at
+distances of a power of two compete for the processor's cache, and products of small minibatches take a sixth longer."""
 
 LEAST_EXPONENT = -80.0
 """Below -87 the exponential of a float32 underflows, which is a hundred times slower; e^-80 is as good as zero."""
 
 
 Layer = tuple[Tensor, Tensor]
-"""Weights and biases, of every lane."""
+"""Weights and biases of every lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Mlp:
     """Fully connected layers with ReLU between them and softmax cross entropy at the end.
 
     Attributes:
-        hidden: Units of each hidden layer; none is softmax regression.
+        hidden: Units of each hidden layer. Without hidden layers the model is softmax regression.
     """
 
     hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
@@ -53,11 +53,11 @@ class Mlp:
 
 
 class MlpNetwork:
-    """A perceptron with the given widths and one row of parameters a lane.
+    """A perceptron with the given widths. Each lane has one row of parameters.
 
-    A layer's weights are stored `[in, out]`, followed by its biases and by padding; a row of weights may be padded too.
-    Those of the output layer are `[out, in]`, and logits `[class, example]`: a product that gives ten columns takes
-    four times as long as one that gives ten rows.
+    A layer's weights are stored as `[in, out]`, followed by its biases and by padding; rows of weights may be padded,
+    too. The output layer's weights are `[out, in]` and its logits `[class, example]`, because a matrix product with ten
+    columns takes four times as long as a product with ten rows.
     """
 
     together = 1
@@ -74,7 +74,7 @@ class MlpNetwork:
         self._shapes = list(pairwise(widths))
         *hidden, (last_in, last_out) = self._shapes
         blocks = [*((fan_in, fan_out) for fan_in, fan_out in hidden), (last_out, last_in)]
-        # Rows of weights, their length, the distance from one to the next, and the number of biases.
+        # Number and length of a layer's rows of weights, the distance between their starts, and the number of biases.
         self._blocks = [
             (rows, length, _apart(length), fan_out)
             for (rows, length), (_, fan_out) in zip(blocks, self._shapes, strict=True)
@@ -113,7 +113,7 @@ class MlpNetwork:
         return [(each, biases.unsqueeze(1)) for each, biases in hidden], (weights, offsets.unsqueeze(2))
 
     def initialise(self, generator: torch.Generator) -> Tensor:
-        """As `torch.nn.Linear` does: weights and biases uniform within one over the square root of the inputs."""
+        """Parameters as `torch.nn.Linear` draws them: uniform, at most one over the square root of the inputs."""
         row = torch.zeros(1, self.parameters)
         for (fan_in, fan_out), (weights, biases) in zip(self._shapes, self.layers(row), strict=True):
             bound = 1 / math.sqrt(fan_in)
@@ -130,7 +130,7 @@ class MlpNetwork:
         return torch.baddbmm(biases, weights, below.transpose(1, 2)).transpose(1, 2)
 
     def seed(self, noise: int) -> None:
-        """Nothing here is random."""
+        """Does nothing: training draws no random numbers."""
 
     def add_gradient(
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
@@ -151,7 +151,7 @@ class MlpNetwork:
         return losses
 
     def _known(self, rows: Tensor) -> tuple[list[Layer], Layer]:
-        """The layers of a tensor seen lately, mostly: making the views takes as long as a small matrix product."""
+        """The layers of a tensor, from a cache of two: making the views takes as long as a small matrix product."""
         for seen, views in self._seen:
             if seen is rows:
                 return views
@@ -159,13 +159,14 @@ class MlpNetwork:
         return self._seen[-1][1]
 
     def _cross_entropy(self, labels: Tensor, share: float) -> Tensor:
-        """Losses `[lane]` of the logits; leaves a share of their gradient, softmax less one-hot over the batch size.
+        """Losses of the logits, `[lane]`. Writes `share` times the gradient into `_logit_gradient`.
 
-        Written out, because `log_softmax` over ten classes takes five times as long. Overwrites the logits.
+        The gradient is softmax minus one-hot, over the batch size. It is written out, because `log_softmax` over ten
+        classes takes five times as long. Overwrites the logits.
 
         Args:
             labels: `[lane, 1, example]`.
-            share: Of the gradient.
+            share: The factor of the gradient.
         """
         logits, gradient, row = self._logits, self._logit_gradient, self._row
         logits.sub_(torch.amax(logits, 1, True, out=row))
@@ -176,7 +177,7 @@ class MlpNetwork:
         return torch.sum(row.log_().sub_(self._picked), (1, 2), out=self._losses).mul_(self._share)
 
     def _backward(self, hidden: list[Layer], inputs: Tensor, sums: list[Layer]) -> None:
-        """Adds the gradient of every hidden layer, from that of the last one's outputs."""
+        """Adds the gradients of all hidden layers. Starts from the gradient of the last hidden layer's outputs."""
         for index in reversed(range(len(hidden))):
             above, outputs = self._output_gradients[index], self._outputs[index]
             # What autograd calls for a ReLU; multiplying with a mask takes twice as long.
@@ -190,7 +191,7 @@ class MlpNetwork:
 
 
 def _apart(length: int) -> int:
-    """From the start of a row of weights to that of the next."""
+    """The distance between the starts of two rows of weights."""
     return length + ROOM if length % CROWDED == 0 else length
 
 

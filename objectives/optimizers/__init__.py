@@ -6,18 +6,18 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 State = tuple[Tensor, ...]
-"""What an optimizer remembers: tensors `[lane, ...]`."""
+"""The state of an optimizer: tensors `[lane, ...]`."""
 
 
 class Problem(Protocol):
-    """What is minimised in one step: every lane's loss on its own minibatch."""
+    """The problem of one step: every lane's loss on its own minibatch."""
 
     def add_gradient(self, parameters: Tensor, sums: Tensor) -> Tensor:
-        """Losses `[lane]` at these parameters, which the next call overwrites; adds the gradients to `sums`.
+        """Losses at these parameters, `[lane]`, in a buffer that the next call overwrites. Adds gradients to `sums`.
 
         Args:
             parameters: `[lane, parameter]`.
-            sums: `[lane, parameter]`: a velocity, say, or zeros.
+            sums: `[lane, parameter]`, for example a velocity, or zeros.
         """
         ...
 
@@ -27,21 +27,22 @@ class Optimizer(Protocol):
     """An update rule for `[lane, parameter]`. Its settings are the trials' hyperparameters, one value per lane.
 
     Attributes:
-        hyperparameters: Names it needs; `learning_rate` is one, and arrives as the schedule sets it for this step.
+        hyperparameters: Names of the hyperparameters it needs. `learning_rate` is always among them; its value in a
+            step is that of the schedule.
     """
 
     @property
     def hyperparameters(self) -> frozenset[str]: ...
 
     def initial_state(self, parameters: Tensor) -> State:
-        """What it remembers of `[lane, parameter]` before the first step."""
+        """The state before the first step, for parameters `[lane, parameter]`."""
         ...
 
     def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
         """Update parameters and state in place.
 
         Args:
-            problem: What to minimise.
+            problem: The losses to minimise.
             parameters: `[lane, parameter]`.
             state: From `initial_state`.
             hyperparameters: A value per lane, `[lane, 1]`. A learning rate of zero leaves a lane where it is.

@@ -8,20 +8,20 @@ from torch import Tensor
 
 @runtime_checkable
 class Schedule(Protocol):
-    """How the learning rate changes while a trial trains.
+    """How the learning rate changes during training.
 
     Attributes:
-        hyperparameters: Names it needs.
+        hyperparameters: Names of the hyperparameters it needs.
     """
 
     @property
     def hyperparameters(self) -> frozenset[str]: ...
 
     def factor(self, step: Tensor, hyperparameters: Mapping[str, Tensor]) -> Tensor:
-        """What the learning rate is multiplied with.
+        """The factor of the learning rate.
 
         Args:
-            step: Steps already done, `[..., lane]`; 0 at the first.
+            step: Steps already done, `[..., lane]`; 0 in the first step.
             hyperparameters: A value per lane, `[lane]`.
 
         Returns:

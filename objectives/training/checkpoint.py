@@ -10,7 +10,7 @@ from objectives.training.minibatches import Order
 
 
 def write(row: Row, order: Order, progress: Progress) -> bytes:
-    """Everything a trial needs to go on exactly where it stands."""
+    """A checkpoint: everything that a trial needs to continue with identical results."""
     file = io.BytesIO()
     content = {
         "parameters": row.parameters,
@@ -26,7 +26,7 @@ def write(row: Row, order: Order, progress: Progress) -> bytes:
 
 
 def read(checkpoint: bytes, *, examples: int) -> tuple[Row, Order, Progress]:
-    """What `write` was given, for a training set of `examples`. Runs no code that the bytes might carry."""
+    """The values that `write` was given. Only tensors and numbers are read; no code in the bytes is run."""
     content = torch.load(io.BytesIO(checkpoint), map_location="cpu", weights_only=True)
     generator = torch.Generator().set_state(content["generator"])
     return (

@@ -9,7 +9,7 @@ from objectives.data import Splits
 from objectives.models import Network
 
 METRICS = ("train/loss", "validation/loss", "validation/error", "test/error")
-"""What a trial measures, in the order of a reading's columns."""
+"""The metrics of a trial, in the order of the columns of `Reading.values`."""
 
 
 class Evaluation:
@@ -24,14 +24,14 @@ class Evaluation:
     def measure(self, network: Network, parameters: Tensor) -> Sequence[Tensor]:
         """Validation loss, validation error and test error of some lanes, each `[lane]`.
 
-        The error is the fraction of examples whose label's output is not the single largest one, or of which an output
-        is not finite.
+        The error is the fraction of examples for which the label's output is not the single largest output, or for
+        which an output is not finite.
 
         Args:
-            network: What makes outputs of inputs.
+            network: Computes the outputs.
             parameters: `[lane, parameter]`.
         """
-        # Reductions over classes are several times faster if the classes are not what lies side by side.
+        # Reductions over classes are several times faster if the classes are not the innermost dimension.
         logits = network.logits(parameters, self._inputs).transpose(1, 2).contiguous()
         labelled = logits.gather(1, self._labels.expand(len(logits), 1, -1))
         as_large = torch.ge(logits, labelled, out=torch.empty_like(logits)).sum(1)
@@ -47,7 +47,7 @@ def cross_entropy(logits: Tensor, labelled: Tensor) -> Tensor:
 
     Args:
         logits: `[lane, class, example]`.
-        labelled: Those of the labels, `[lane, 1, example]`.
+        labelled: The logits of the labels, `[lane, 1, example]`.
     """
     return (logits.logsumexp(1, keepdim=True) - labelled).mean((1, 2))
 

@@ -1,4 +1,4 @@
-"""When a trial is measured: the same rule at every batch size, so that none is seen more finely than another."""
+"""When a trial is measured: at the same steps at every batch size, so that no batch size is measured more finely."""
 
 from dataclasses import dataclass
 

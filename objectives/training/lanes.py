@@ -1,4 +1,4 @@
-"""The tensors of all lanes: what changes as their trials train, and what each trial was given."""
+"""The tensors of all lanes: parameters, optimizer states, summed losses, and the hyperparameters of each trial."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class Minibatch:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What has been trained in one lane.
+    """The state of the trial in one lane.
 
     Attributes:
         parameters: `[parameter]`.
-        state: The optimizer's, each without its lane dimension.
-        loss_sum: Training losses since the last measurement, added up; a scalar.
+        state: The optimizer's tensors, without the lane dimension.
+        loss_sum: The sum of the training losses since the last measurement, a scalar.
     """
 
     parameters: Tensor
@@ -45,12 +45,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lanes that the network trains at once: their part of every tensor that lasts.
+    """Neighbouring lanes that the network trains in one call. Tensors are views of all lanes' tensors.
 
     Attributes:
-        network: What trains them.
-        lanes: Which they are.
-        hyperparameters: The optimizer's, but for the learning rate, `[lane, 1]`.
+        network: The network that trains these lanes.
+        lanes: Their range.
+        hyperparameters: The optimizer's hyperparameters without the learning rate, `[lane, 1]`.
     """
 
     network: Network
@@ -62,9 +62,9 @@ class Group:
 
 
 class Lanes:
-    """A row of every tensor for each lane.
+    """The tensors of all lanes; each lane is a row.
 
-    A lane without a trial stays beside those trained at once, so that shapes never change: its learning rate is zero.
+    A lane without a trial is trained with its group all the same, so that shapes never change. Its learning rate is 0.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Lanes:
         self._state = optimizer.initial_state(self._parameters)
         self._loss_sums = torch.zeros(lanes, device=device, dtype=torch.float64)
         self._steps = torch.zeros(lanes, device=device, dtype=torch.int64)
-        # On the host, where random generators are seeded: of each lane its seed, and the steps it has done.
+        # Each lane's seed and steps done. They are on the host, where random generators are seeded.
         self._seeds, self._counts = torch.zeros(2, lanes, dtype=torch.int64).unbind()
         names = optimizer.hyperparameters | schedule.hyperparameters
         self._hyperparameters = {name: torch.ones(lanes, device=device, dtype=torch.float64) for name in sorted(names)}
@@ -126,7 +126,7 @@ class Lanes:
         return Row(self._parameters[lane].to("cpu", copy=True), state, self._loss_sums[lane].to("cpu", copy=True))
 
     def clear(self, lane: int) -> None:
-        """Vacate a lane. Every value becomes an ordinary one: what diverged would be slow and stay so for ever."""
+        """Vacate a lane and reset its values: arithmetic on the infinities of a diverged trial would stay slow."""
         vacant = dict.fromkeys(self._hyperparameters, 1.0) | {LEARNING_RATE: 0.0}
         row = self.first_row(torch.zeros_like(self._parameters[lane]))
         self.write(lane, row, seed=0, step=0, hyperparameters=vacant)
@@ -135,14 +135,14 @@ class Lanes:
     def train(self, inputs: Tensor, labels: Tensor) -> None:
         """Train every lane on its next minibatches.
 
-        Lanes that are not trained at once take all these steps one after the other: what a lane needs then stays in
-        the processor's cache, as it would in a loop of its own.
+        A group of lanes takes all these steps before the next group begins, so that its tensors stay in the
+        processor's cache.
 
         Args:
             inputs: `[step, lane, example, feature]`.
             labels: `[step, lane, example]`.
         """
-        if self._vacant:  # then the speed is not that of full lanes
+        if self._vacant:  # the time would not be that of full lanes
             self._train(inputs, labels)
         else:
             with self._networks.calibration.timed(len(inputs)):
@@ -163,7 +163,7 @@ class Lanes:
                 step(*minibatch)
 
     def _step(self, group: Group, given: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], None]:
-        """A training step of a group, which takes learning rates, inputs and labels; recorded if that can be."""
+        """A training step of a group, called with learning rates, inputs and labels; a recorded step on a GPU."""
         step = partial(self._update, group)
         if not self._records:
             return step
@@ -178,30 +178,30 @@ class Lanes:
         group.loss_sums.add_(self._optimizer.step(problem, group.parameters, group.state, hyperparameters))
 
     def collect_losses(self, lanes: Tensor) -> Tensor:
-        """The training losses of some lanes since they were last collected, added up, `[lane]`."""
+        """The sum of each lane's training losses since the last call for this lane, `[lane]`."""
         sums = self._loss_sums[lanes]
         self._loss_sums.index_fill_(0, lanes, 0.0)
         return sums
 
     def _learning_rates(self, steps: int) -> Tensor:
-        """The learning rates of the next steps, `[step, lane, 1]`; counts the steps as done."""
+        """The learning rates of the next steps, `[step, lane, 1]`. Adds the steps to the steps done."""
         ahead = torch.arange(steps, device=self._steps.device).unsqueeze(1) + self._steps
         self._steps += steps
         rates = self._hyperparameters[LEARNING_RATE] * self._schedule.factor(ahead, self._hyperparameters)
         return rates.to(self._parameters.dtype).unsqueeze(-1)
 
     def _column(self, name: str) -> Tensor:
-        """A hyperparameter as optimizers take it, `[lane, 1]`."""
+        """A hyperparameter in the shape that optimizers expect, `[lane, 1]`."""
         return self._hyperparameters[name].to(self._parameters.dtype).unsqueeze(1)
 
     def _noise(self, steps: int) -> Tensor:
-        """Seeds of the next steps' random numbers, `[step, lane]`; counts the steps as done."""
+        """Seeds of the next steps' random numbers, `[step, lane]`. Adds the steps to the steps done."""
         ahead = torch.arange(steps).unsqueeze(1) + self._counts
         self._counts += steps
         return _mixed(_mixed(self._seeds) + ahead)
 
     def _grouped(self, network: Network) -> list[Group]:
-        """All lanes, in groups as large as the network takes."""
+        """All lanes, in groups of as many lanes as the network trains at once."""
         if not self._groups or self._groups[0].network is not network:
             firsts = range(0, len(self._parameters), network.lanes)
             self._groups = [self._group(network, slice(first, first + network.lanes)) for first in firsts]
@@ -219,7 +219,7 @@ class Lanes:
 
 
 def _mixed(numbers: Tensor) -> Tensor:
-    """Numbers from 0 to 2^63 that show no pattern: the last steps of splitmix64 (Steele et al. 2014), modulo 2^64."""
+    """Pseudo-random numbers from 0 to 2^63 - 1: the last steps of splitmix64 (Steele et al. 2014) on signed numbers."""
     mixed = (numbers ^ (numbers >> 30)) * -0x40A7B892E31B1A47
     mixed = (mixed ^ (mixed >> 27)) * -0x6B2FB644ECCEEE15
     return (mixed ^ (mixed >> 31)) & (2**63 - 1)

@@ -8,11 +8,11 @@ from torch import Tensor
 from objectives.training.devices.memory import sent
 
 ROWS_AHEAD = 1024
-"""Rows drawn ahead for each lane, at least: about an epoch of a small data set."""
+"""Rows drawn ahead for each lane: about an epoch of a small data set."""
 STEPS_AHEAD = 16
 """Steps drawn ahead, at least."""
 ROWS_AT_ONCE = 4096
-"""Examples gathered at once, if a step needs fewer: they should stay in the processor's cache."""
+"""Examples gathered at once, unless a single step needs more: these examples should stay in the processor's cache."""
 
 
 def _no_rows() -> Tensor:
@@ -24,9 +24,9 @@ class Order:
     """The endless sequence of examples of one trial: one permutation of the training set after the other.
 
     Attributes:
-        generator: Where permutations come from, on the CPU: the same for every device.
+        generator: Draws the permutations, on the CPU whatever the device, so that every device gets the same.
         examples: Size of the training set.
-        pending: What is left of the permutations drawn so far, `[row]`.
+        pending: Rows drawn and not yet taken, `[row]`.
     """
 
     generator: torch.Generator
@@ -42,9 +42,9 @@ class Order:
 
 
 class Minibatches:
-    """The minibatches of all lanes: rows drawn some steps ahead and kept on the device, examples gathered as needed.
+    """The minibatches of all lanes. Row numbers are drawn some steps ahead and kept on the device.
 
-    A lane without a trial gets the first example, or what is left of its last trial's.
+    A lane without a trial gets the rows left of its last trial, and then the first example.
 
     Args:
         inputs: The training set, `[example, feature]`, on the device.

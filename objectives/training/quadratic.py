@@ -1,4 +1,4 @@
-"""Trains the noisy quadratic model: lanes jump from one measurement to the next, in expectation or with drawn noise."""
+"""Trains the noisy quadratic model: jumps from one measurement to the next, in expectation or with sampled noise."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 _CHUNK = 32
-"""Measurements of a lane that `advance` takes at once."""
+"""Measurements of each lane in a call of `advance`."""
 _ROOM = 2**20
-"""Numbers in an array of a chunk, above which it takes fewer."""
+"""Numbers in one array, at most: with more, `advance` takes fewer measurements."""
 _FAR = 1e100
-"""Where a diverging position is held, so that its square does not overflow."""
+"""Bound of the positions of a diverging trial, so that squares do not overflow."""
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class Walker:
     """A trial in training.
 
     Attributes:
-        seed: Of its noise.
-        learning_rate: Constant.
+        seed: The seed of its noise.
+        learning_rate: Constant during training.
         coefficient: Momentum or averaging coefficient, 0 for plain SGD.
         step: Steps done.
         pair: Its position and velocity or average, `[2, direction]`; empty where only expectations are followed.
@@ -49,7 +49,7 @@ class Walk(Protocol):
 
     @property
     def size(self) -> int:
-        """Numbers that a trial and step take."""
+        """Numbers that one trial needs for one step."""
         ...
 
     def origin(self, coefficient: float) -> Floats:
@@ -63,7 +63,7 @@ class Walk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExpectedWalk:
-    """Follows the expected loss, which needs no state: any step has a closed form."""
+    """Training in expectation. It needs no state, since the loss at any step has a closed form."""
 
     model: NoisyQuadratic
     rule: Rule
@@ -84,7 +84,7 @@ class ExpectedWalk:
 
 @dataclass(frozen=True, slots=True)
 class SampledWalk:
-    """Follows one draw of the noise, which is Gaussian over any number of steps; it starts at the root of `start`."""
+    """Training with sampled noise, which is Gaussian over any number of steps. It starts at the root of `start`."""
 
     model: NoisyQuadratic
     rule: Rule
@@ -110,7 +110,7 @@ class SampledWalk:
         return losses
 
     def _jump(self, run: Dynamics, walkers: Sequence[Walker], steps: Counts) -> None:
-        """Take every trial to its step at once: the mean by the matrix power, the noise by its covariance."""
+        """Advance all trials to their steps: the mean by a matrix power, the noise by its covariance."""
         ahead = steps - [each.step for each in walkers]
         normals = np.stack([_normals(each, step) for each, step in zip(walkers, steps, strict=True)], axis=1)
         before = np.stack([each.pair for each in walkers], axis=1)  # [2, lane, direction]
@@ -120,7 +120,7 @@ class SampledWalk:
         spread = np.sqrt(np.maximum(xx, 0.0))
         tied = np.divide(xy, spread, where=spread > 0, out=np.zeros_like(spread))
         free = np.sqrt(np.maximum(yy - tied**2, 0.0))
-        # Powers are known up to a sign for the whole pair, which neither losses nor the law of the noise can tell.
+        # The matrix power is known up to its sign, which changes neither losses nor the distribution of the noise.
         position = size * ((cosine + sine * g00) * before[0] + sine * g01 * before[1]) + spread * normals[0]
         other = (
             size * (sine * g10 * before[0] + (cosine + sine * g11) * before[1]) + tied * normals[0] + free * normals[1]
@@ -134,8 +134,8 @@ class QuadraticTrainer:
     """Implements `tuner.objective.Trainer`: measures every loaded lane at the steps of the grid.
 
     Args:
-        walk: How trials get from one measurement to the next.
-        lanes: How many trials at most.
+        walk: Computes the next measurements of trials.
+        lanes: The number of trials that are trained at once.
     """
 
     def __init__(self, walk: Walk, *, lanes: int) -> None:
@@ -168,7 +168,7 @@ class QuadraticTrainer:
         self._walkers[lane] = walker
 
     def save(self, lane: int) -> bytes:
-        """The state of the trial in a lane, for `load` to go on from with identical results."""
+        """The state of the trial in a lane. After `load` of this state, results are identical."""
         file = io.BytesIO()
         np.savez(file, step=self._walkers[lane].step, pair=self._walkers[lane].pair)
         return file.getvalue()
@@ -211,5 +211,5 @@ def _dynamics(model: NoisyQuadratic, rule: Rule, batch_size: int, walkers: Seque
 
 
 def _normals(walker: Walker, step: np.int64) -> Floats:
-    """Standard normal noise that depends on the trial and the step it leads to alone, `[2, direction]`."""
+    """Standard normal noise that depends on the trial's seed and the step only, `[2, direction]`."""
     return np.random.default_rng([walker.seed, int(step)]).standard_normal(walker.pair.shape)

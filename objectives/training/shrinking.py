@@ -1,7 +1,7 @@
-"""A trainer made of trainers: as the last trials of a study run out, it trains on in one with fewer lanes.
+"""A trainer that goes on with fewer lanes as the last trials of a study end.
 
-On a CPU an idle lane costs as much as a busy one. A search keeps its lanes full, but at the end of a study one slow
-trial would train beside seven empty lanes.
+On a CPU an empty lane costs as much as a busy lane. A search keeps its lanes full, but at the end of a study a single
+slow trial would train beside seven empty lanes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,18 +11,18 @@ from tuner.trial import Measurement, TrialSpec
 
 
 class ShrinkingTrainer:
-    """Implements `tuner.objective.Trainer` by another one, replaced whenever half of its lanes are empty.
+    """Implements `tuner.objective.Trainer` by an inner trainer, which is replaced when half of its lanes are empty.
 
     Args:
-        trainer: The one to begin with; this one seems to have as many lanes.
-        make: Makes one with so many lanes. Trials move between them by `save` and `load`.
+        trainer: The first inner trainer. Its number of lanes is the number that this trainer shows.
+        make: Makes an inner trainer with this many lanes. Trials move to it by `save` and `load`.
     """
 
     def __init__(self, trainer: Trainer, make: Callable[[int], Trainer]) -> None:
         self._inner, self._make, self._lanes = trainer, make, trainer.lanes
         self._trials: dict[int, TrialSpec] = {}
         self._inner_lanes: dict[int, int] = {}
-        """The inner trainer's lane for each of ours."""
+        """The inner trainer's lane for each of this trainer's lanes."""
 
     @property
     def lanes(self) -> int:
@@ -50,7 +50,7 @@ class ShrinkingTrainer:
         return self._inner.save(self._inner_lanes[lane])
 
     def advance(self) -> Mapping[int, Sequence[Measurement]]:
-        """Train every loaded lane; what each measured on the way, oldest first. May raise `OutOfMemory`."""
+        """Train every loaded lane. Returns each lane's measurements, oldest first. May raise `OutOfMemory`."""
         enough = self._inner.lanes
         while enough > 1 and enough // 2 >= len(self._inner_lanes):
             enough //= 2
@@ -70,7 +70,7 @@ class ShrinkingTrainer:
         self._inner.close()
 
     def _move(self, lanes: int) -> None:
-        """Go on in a trainer with so many lanes, every trial exactly where it stands."""
+        """Replace the inner trainer by an inner trainer with this many lanes, and move all trials to it."""
         outer, inner = self._inner, self._make(lanes)
         for inner_lane, lane in enumerate(self._inner_lanes):
             inner.load(inner_lane, self._trials[lane], outer.save(self._inner_lanes[lane]))

@@ -1,4 +1,4 @@
-"""Trains many trials in lockstep: the trainer behind every supervised objective."""
+"""Trains many trials in lockstep: the trainer of every supervised objective."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class LaneTrainer:
 
     Raises:
         OutOfMemory: The device cannot hold this many lanes.
-        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
+        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LaneTrainer:
         with self._watched(), torch.inference_mode():
             self._networks = networks_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=on)
             network = self._networks.now
-        # What tensors are made and trained in.
+        # Tensors that are made in inference mode cannot be trained outside of it: one mode for all.
         self._mode = torch.no_grad if network.autograd else torch.inference_mode
         with self._watched(), self._mode():
             inputs, labels = splits.train.inputs.to(on, dtype), splits.train.labels.to(on)
@@ -113,15 +113,15 @@ class LaneTrainer:
             self._progress[lane] = progress
 
     def save(self, lane: int) -> bytes:
-        """The state of the trial in a lane, for `load` to go on from with identical results."""
+        """The state of the trial in a lane. After `load` of this state, results are identical."""
         with self._mode():
             return checkpoints.write(self._lanes.read(lane), self._minibatches.rest(lane), self._progress[lane])
 
     def advance(self) -> Mapping[int, Sequence[Measurement]]:
-        """Train every loaded lane; what each measured on the way, oldest first.
+        """Train every loaded lane. Returns each lane's measurements, oldest first.
 
-        On the CPU, until some lane is measured; elsewhere a fixed number of steps, at whose end alone the host waits
-        for the device. Never by timing, so that a run can be repeated.
+        The CPU trains until a lane is measured. An accelerator trains a fixed number of steps, and the host waits for
+        it only then. The number of steps never depends on timing, so that a run can be repeated.
 
         Raises:
             OutOfMemory: The device is full.
@@ -179,7 +179,7 @@ class LaneTrainer:
 
 
 def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurement]]:
-    """Readings by lane. Brings all of them from the device at once."""
+    """The measurements of each lane, copied from the device in one transfer."""
     if not readings:
         return {}
     table = torch.cat([reading.values for reading in readings]).tolist()
@@ -192,7 +192,7 @@ def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurem
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Has torch use one thread, unless `OMP_NUM_THREADS` is set: several would round by how they share the work."""
+    """Limits torch to one thread, unless `OMP_NUM_THREADS` is set: with several, rounding depends on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
     try:
@@ -203,9 +203,9 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _denormals_flushed() -> Iterator[None]:
-    """Rounds numbers below 1e-38 to zero: the momentum of a unit that has died would slow the processor tenfold.
+    """Rounds numbers below 1e-38 to zero. The decaying momentum of a dead unit would slow the processor tenfold.
 
-    Undone afterwards, because other libraries check for denormals and warn.
+    The setting is undone afterwards, because other libraries check for denormals and warn.
     """
     torch.set_flush_denormal(True)
     try:

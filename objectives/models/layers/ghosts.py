@@ -1,4 +1,7 @@
-"""Ghost batch norm (Hoffer et al. 2017): of equal parts of a minibatch, so that its size does not change the loss."""
+"""Ghost batch norm (Hoffer et al. 2017): equal parts of a minibatch are normalised separately.
+
+So the loss does not depend on the batch size.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,12 +9,13 @@ from torch.nn import functional
 
 
 class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm of each `ghost_size` examples by themselves; running averages are updated once for each.
+    """Batch norm of every `ghost_size` examples separately. Running averages are updated once for each ghost batch.
 
-    A minibatch is smaller than one ghost batch, which it then is, or a multiple. Takes `[example, channel, ...]`.
+    Takes `[example, channel, ...]`. A minibatch is a multiple of the ghost batch, or smaller than one ghost batch and
+    then normalised as a whole.
 
     Args:
-        channels: How many there are.
+        channels: The number of channels.
         ghost_size: Examples that are normalised together.
         momentum: Weight of a ghost batch in the running averages.
     """

@@ -1,4 +1,4 @@
-"""What numbers are computed with, by choice of the experiment."""
+"""The arithmetic precision of an experiment."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ import torch
 
 
 class Precision(StrEnum):
-    """Of matrix products and convolutions; parameters are float32 always.
+    """The precision of matrix products and convolutions. Parameters are always float32.
 
-    `tf32` rounds their inputs to 10 bits on a GPU, and is float32 where there is none. `bf16` is torch's autocast.
+    `tf32` rounds the inputs to 10 bits on a GPU, and is float32 on a CPU. `bf16` is torch's autocast.
     """
 
     FLOAT32 = "float32"
@@ -20,7 +20,7 @@ class Precision(StrEnum):
 
 @contextmanager
 def tensor_cores(*, allowed: bool) -> Iterator[None]:
-    """Lets float32 products and convolutions on a GPU be TF32, or forbids it."""
+    """Allows or forbids TF32 for float32 products and convolutions on a GPU."""
     kinds = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]  # it has
     before = [each.fp32_precision for each in kinds]
     for each in kinds:

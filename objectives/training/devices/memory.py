@@ -1,4 +1,4 @@
-"""Full devices, and what is sent to them."""
+"""Errors of devices whose memory is full, and copies from the host to a device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from tuner.errors import OutOfMemory
 
 @contextmanager
 def memory_watched(*, lanes: int, batch_size: int, device: torch.device) -> Iterator[None]:
-    """Turns an allocation that fails, here, into `OutOfMemory`."""
+    """Turns a failed allocation in this context into `OutOfMemory`."""
     try:
         yield
     except RuntimeError as error:
@@ -22,11 +22,14 @@ def memory_watched(*, lanes: int, batch_size: int, device: torch.device) -> Iter
 
 
 FULL = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What failures say that have no class of their own: those of the CPU, of the driver and of libraries."""
+"""Messages of failed allocations that have no exception class: those of the CPU, of the driver and of libraries."""
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an allocation failed, here or in what this error came after: a recording that ends early has its own."""
+    """Whether this error, or an error in whose handling it was raised, is a failed allocation.
+
+    A CUDA graph whose recording ends early raises an error of its own.
+    """
     if error is None:
         return False
     failed = isinstance(error, torch.OutOfMemoryError) or any(each in str(error) for each in FULL)
@@ -34,5 +37,5 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def sent(values: Tensor, device: torch.device) -> Tensor:
-    """Values of the host on a device. A GPU goes on meanwhile: from pinned memory, copying waits for nothing."""
+    """A copy of the host's values on a device. Copies to a GPU are from pinned memory, so that nothing waits."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)

@@ -14,13 +14,13 @@ WARM_UP = 3
 
 
 class RecordedStep:
-    """Does to the tensors it was recorded with what the step did, with new inputs of the same shapes.
+    """A recorded step. A call repeats it with new inputs of the same shapes, on the tensors that were recorded.
 
     Args:
         step: The step; it changes tensors in place and never waits for the device.
-        given: Inputs like those it will get.
-        touched: All tensors it changes that last. Recording leaves them as they are.
-        pool: Memory to work in, shared with other steps that are never replayed at the same time.
+        given: Inputs of the same shapes and types as those of later calls.
+        touched: All lasting tensors that the step changes. Recording leaves their values as they are.
+        pool: Memory that is shared with other steps; only one of these steps may be replayed at a time.
     """
 
     def __init__(

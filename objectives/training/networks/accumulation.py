@@ -1,4 +1,4 @@
-"""Minibatches in parts, whose gradients are added up: so any batch size can be trained."""
+"""Gradient accumulation: a minibatch is computed in microbatches, so that any batch size fits into memory."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 
 class Accumulation:
-    """Implements `objectives.models.Network` by others that take fewer examples.
+    """Implements `objectives.models.Network` by networks for fewer examples.
 
-    When the device is full, a step is done again in parts of half the size, and so are all that follow.
+    When the device is full, the step is repeated with microbatches of half the size. All later steps use that size.
 
     Args:
         make: A network for minibatches of this many examples.
         batch_size: Examples of a minibatch.
-        microbatch: Examples of a part, at most; None is the whole minibatch.
+        microbatch: Examples of a microbatch, at most; None is the whole minibatch.
 
     Raises:
-        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
+        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
     """
 
     def __init__(self, make: Callable[[int], Network], *, batch_size: int, microbatch: int | None = None) -> None:
@@ -35,7 +35,7 @@ class Accumulation:
         _check(self._network.together, batch_size=batch_size, microbatch=self._microbatch)
         self._rest = self._for_the_rest()
         self._fits = False
-        """Whether a step has been done in parts of this size."""
+        """Whether a step with microbatches of this size has succeeded."""
 
     @property
     def lanes(self) -> int:
@@ -70,7 +70,7 @@ class Accumulation:
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
     ) -> Tensor:
         while not self._fits:
-            # A step that fails has changed some of both.
+            # A step that fails may have changed both.
             before = parameters.clone(), sums.clone()
             try:
                 losses = self._add(parameters, inputs, labels, sums, share)
@@ -86,7 +86,7 @@ class Accumulation:
         return self._add(parameters, inputs, labels, sums, share)
 
     def _add(self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float) -> Tensor:
-        """The mean over a minibatch as the weighted sum of the means over its parts."""
+        """The mean over a minibatch as the weighted sum of the means over its microbatches."""
         if self._microbatch == self._batch_size:
             return self._network.add_gradient(parameters, inputs, labels, sums, share)
         losses = parameters.new_zeros(len(parameters))
@@ -98,7 +98,7 @@ class Accumulation:
         return losses
 
     def _parts(self) -> Iterator[slice]:
-        """Ranges of examples: equal ones, and what is left over."""
+        """The range of each microbatch. The last range may be shorter."""
         for start in range(0, self._batch_size, self._microbatch):
             yield slice(start, min(start + self._microbatch, self._batch_size))
 
@@ -110,13 +110,13 @@ class Accumulation:
         self._rest = self._for_the_rest()
 
     def _for_the_rest(self) -> Network:
-        """The network for the last part."""
+        """The network for the last microbatch."""
         rest = self._batch_size % self._microbatch
         return self._make(rest) if rest else self._network
 
 
 def _check(together: int | None, *, batch_size: int, microbatch: int) -> None:
-    """Refuse to tear apart examples that are normalised together."""
+    """Raises `ConfigError` if a group of examples that are normalised together would be split."""
     whole = microbatch == batch_size
     if together is None and not whole:
         problem = f"batch norm needs all {batch_size} examples of a minibatch at once, not {microbatch}"

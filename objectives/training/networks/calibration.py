@@ -1,6 +1,6 @@
-"""How many lanes are trained at once: the fastest number, found while they train and remembered for the next time.
+"""How many lanes are trained at once: the fastest number, timed during training and kept in a file.
 
-What a lane computes does not depend on what is trained beside it, so the choice changes no result. No step is wasted.
+What a lane computes does not depend on its neighbours. So the choice changes no result, and no step is wasted.
 """
 
 import hashlib
@@ -17,20 +17,21 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 CALLS = 9
-"""Of each number that are timed; the median counts. The first, which warms up, does not."""
+"""Calls that are timed for each number of lanes. The median counts; a first call, which warms up, does not."""
 FEW_CALLS = 2
+"""Calls that are enough when they take long."""
 ENOUGH = 0.1
-"""Seconds after which few calls will do."""
+"""Seconds of calls from which on `FEW_CALLS` are enough."""
 
 
 class Memory:
-    """A number of lanes that was found the fastest, in a file of its own below the user's cache folder.
+    """The fastest number of lanes, in a file in the user's cache folder. Each key has its own file.
 
-    A file that is missing, damaged or about something else is as good as none, and one that cannot be written is not:
-    then the number is found again.
+    If the file is missing, damaged or belongs to another key, the number counts as unknown and is timed again. If the
+    file cannot be written, training goes on without it.
 
     Args:
-        key: Everything it may depend on.
+        key: Everything that the number may depend on.
         folder: Where the files are; by default what `TUNER_CACHE` names, or `tuner` below `XDG_CACHE_HOME`.
     """
 
@@ -40,7 +41,7 @@ class Memory:
         self._path = (folder or _cache_folder()) / f"{name}.json"
 
     def read(self) -> int | None:
-        """The number, if it is known."""
+        """The number, or None if it is unknown."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             at_once = found["at_once"] if found["key"] == self._key else None
@@ -49,7 +50,7 @@ class Memory:
         return at_once if isinstance(at_once, int) else None
 
     def write(self, at_once: int) -> None:
-        """Remember a number. Others may write at the same time: the last one stays."""
+        """Keep a number. If several processes write at the same time, the last one wins."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
@@ -62,12 +63,12 @@ class Memory:
 
 
 class Calibration:
-    """Which of some numbers of lanes at once is the fastest.
+    """Finds the fastest number of lanes to train at once.
 
     Args:
-        choices: The numbers.
-        memory: Where the answer may be known from, and is kept.
-        clock: Seconds.
+        choices: The numbers to choose from.
+        memory: Where an earlier answer is read and the new answer is kept.
+        clock: The time in seconds.
     """
 
     def __init__(
@@ -76,21 +77,21 @@ class Calibration:
         self._memory, self._clock = memory, clock
         known = choices[0] if len(choices) == 1 else memory.read() if memory else None
         self.chosen = known if known in choices else None
-        """The answer, as soon as there is one."""
+        """The fastest number; None until it is known."""
         self._times: dict[int, list[float]] = {each: [] for each in choices}
-        """Seconds per step."""
+        """Seconds per step of each timed call."""
         self._spent = dict.fromkeys(choices, 0.0)
 
     @property
     def at_once(self) -> int:
-        """How many to train at once next: the answer, or whichever has been timed the fewest times."""
+        """The number of lanes to train at once next: the fastest, or the number that was timed least often."""
         if self.chosen is not None:
             return self.chosen
         return min((each for each in self._times if not self._is_timed(each)), key=lambda each: len(self._times[each]))
 
     @contextmanager
     def timed(self, steps: int) -> Iterator[None]:
-        """Times some steps of all lanes, trained as many at once as it says."""
+        """Times steps of all lanes, trained `at_once` at a time."""
         at_once, start = self.at_once, self._clock()
         yield
         if self.chosen is not None:

@@ -1,4 +1,7 @@
-"""Lanes of any torch module: one after the other, each with parameters and running averages of its own, by autograd."""
+"""Trains any torch module in lanes, one lane after the other, by autograd.
+
+Each lane has its own parameters and running averages.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,22 +17,22 @@ from objectives.training.devices.arithmetic import Precision
 ALIGNMENT = 64
 """Parameters start at multiples of this many numbers in a row."""
 EXAMPLES_AT_ONCE = 256
-"""That a module is evaluated on: what it computes on the way should stay in a processor's cache."""
+"""Examples of one forward pass in evaluation: the activations should stay in the processor's cache."""
 EXAMPLES_AT_ONCE_ELSEWHERE = 4096
-"""On a GPU, which needs more at once to be busy."""
+"""Examples of one forward pass in evaluation on a GPU, which needs more examples to be busy."""
 
 
 class ModuleNetwork:
-    """Implements `objectives.models.Network` by one module, which borrows the numbers of the lane it works for.
+    """Implements `objectives.models.Network` by one module, which is given the parameters of a lane at a time.
 
     A row holds the trained parameters and, behind them, the floating-point buffers, such as running averages. Other
     buffers are the module's own and must not change.
 
     Args:
-        make: A new module with fresh parameters from torch's own generator.
-        shape: Of one example as the module takes it.
-        precision: Of what it computes.
-        compiled: Whether it goes through `torch.compile`, which takes a minute at first.
+        make: Makes a module, with new parameters from torch's global generator.
+        shape: The shape of one example as the module takes it.
+        precision: The precision of products and convolutions.
+        compiled: Whether the module goes through `torch.compile`, which takes about a minute.
 
     Raises:
         ValueError: The module has no parameters, or batch norm that averages over all minibatches it has seen.
@@ -58,7 +61,7 @@ class ModuleNetwork:
             raise ValueError(f"{type(module).__name__} has no parameters to train")
         self._module = module
         self._call: Callable[[Tensor], Tensor] = torch.compile(module) if compiled else module
-        # Without its cache, which would keep the parameters of the lane before.
+        # Without autocast's cache, which would keep the parameters of the lane before.
         self._autocast = torch.autocast(
             device.type, torch.bfloat16, enabled=precision is Precision.BF16, cache_enabled=False
         )
@@ -66,7 +69,7 @@ class ModuleNetwork:
         self._shapes = [each.shape for each in (*self._own, *self._buffers)]
         self._sizes = [-(-each.numel() // ALIGNMENT) * ALIGNMENT for each in self._shapes]
         layers = [] if compiled else [each for each in module.modules() if isinstance(each, Dense)]
-        # Layers that add the gradient of their weights themselves, and which of our own those are.
+        # Layers that add the gradient of their weights themselves, and the index of these weights in `_own`.
         self._dense = [(each, number) for each in layers for number, own in enumerate(self._own) if own is each.weight]
 
     @property
@@ -74,7 +77,7 @@ class ModuleNetwork:
         return sum(self._sizes)
 
     def initialise(self, generator: torch.Generator) -> Tensor:
-        """As the module does, by torch's own generator, seeded from this one."""
+        """Parameters as the module initialises them: torch's global generator is seeded from `generator`."""
         seed = int(torch.randint(2**62, (), generator=generator))
         row = torch.zeros(self.parameters)
         with torch.random.fork_rng(devices=[]):
@@ -87,7 +90,7 @@ class ModuleNetwork:
         return row
 
     def seed(self, noise: int) -> None:
-        """Seeds torch's own generator, on this device alone: on all of them takes longer."""
+        """Seeds torch's global generator on this device only, which is faster than on all devices."""
         if self._device.type == "cuda":
             torch.cuda.default_generators[self._device.index or 0].manual_seed(noise)
         elif self._device.type == "cpu":

@@ -1,4 +1,4 @@
-"""The network of an experiment: from its model, for its data, as it should compute."""
+"""Makes the network of an experiment from its model, its data and the settings of the computation."""
 
 import math
 import platform
@@ -24,7 +24,7 @@ class Computation:
     Attributes:
         precision: Of matrix products and convolutions.
         compiled: Whether torch modules go through `torch.compile`.
-        microbatch: Examples that are computed at once, at most; None is as many as the device holds.
+        microbatch: Examples that are computed at once, at most; None lets the memory of the device decide.
         dtype: Of parameters and data.
     """
 
@@ -35,11 +35,11 @@ class Computation:
 
 
 class Networks:
-    """The same network for each number of lanes at once that is tried. All have the same parameters.
+    """The network for each number of lanes that is tried. All these networks have the same parameters.
 
     Args:
-        make: A network that trains so many lanes at once.
-        calibration: Which number that is.
+        make: Makes the network that trains this many lanes at once.
+        calibration: Chooses the number of lanes.
     """
 
     def __init__(self, make: Callable[[int], Network], calibration: Calibration) -> None:
@@ -48,7 +48,7 @@ class Networks:
 
     @property
     def now(self) -> Network:
-        """The one to train with next."""
+        """The network to train with next."""
         at_once = self.calibration.at_once
         if at_once not in self._made:
             self._made[at_once] = self._make(at_once)
@@ -66,10 +66,10 @@ def networks_for(
     batch_size: int,
     device: torch.device,
 ) -> Networks:
-    """The model for these data; its minibatches in as many parts as they need.
+    """The networks of a model for these data.
 
     Raises:
-        ConfigError: Minibatches or parts would tear apart examples that are normalised together.
+        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
     """
     if isinstance(model, Architecture):
         module = _of_a_module(model, splits, computation, device=device)
@@ -84,14 +84,14 @@ def networks_for(
         return _in_parts(sized, computation, batch_size)
 
     if device.type != "cpu":
-        # Elsewhere kernels, and so rounding, depend on how many there are: results must not depend on timing.
+        # On an accelerator, rounding depends on the number of lanes, so that number must not depend on timing.
         return Networks(make, Calibration((lanes,)))
     memory = _memory(model, splits, computation, lanes=lanes, batch_size=batch_size)
     return Networks(make, Calibration(_divisors(lanes), memory))
 
 
 def _memory(model: Model, splits: Splits, computation: Computation, *, lanes: int, batch_size: int) -> Memory:
-    """What was found before to be fastest, for all that it depends on."""
+    """Where the fastest number of lanes is kept, with everything that it depends on as its key."""
     return Memory(
         {
             "model": repr(model),
@@ -113,7 +113,7 @@ def _in_parts(make: Callable[[int], Network], computation: Computation, batch_si
 def _of_a_module(
     architecture: Architecture, splits: Splits, computation: Computation, *, device: torch.device
 ) -> Network:
-    """The same network for every batch size."""
+    """The network of a torch module, which takes any batch size."""
     return ModuleNetwork(
         partial(architecture.module, splits.shape, splits.classes),
         splits.shape,
@@ -125,13 +125,13 @@ def _of_a_module(
 
 
 def _divisors(number: int) -> Sequence[int]:
-    """Largest first."""
+    """The divisors of a number, largest first."""
     small = [each for each in range(1, math.isqrt(number) + 1) if number % each == 0]
     return sorted({*small, *(number // each for each in small)}, reverse=True)
 
 
 def _processor() -> str:
-    """The name of the processor, as well as the system tells."""
+    """The name of the processor, as far as the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -20,7 +20,7 @@ from tuner.analysis.nqm.schedule import PiecewiseConstant
 from tuner.analysis.nqm.training import steps_to_target
 
 _LAST_RESORTS = (1.0, 0.98, 0.9, 0.7, 0.4)
-"""Factors tried on the last rate, should whole steps have pushed the loss just above the target for ever."""
+"""Factors of the last rate that are tried if rounding to whole steps keeps the loss just above the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def optimal_schedule(
         model: The loss and its noise.
         batch_size: Examples a gradient is averaged over.
         target: The loss to get below.
-        pieces: Learning rates in a row, at most; lengths are free. Fewer are used where more do not help.
+        pieces: The number of learning rates, at most. Their lengths are free. Fewer are used where more do not help.
         power: Preconditioner power.
 
     Raises:
@@ -76,16 +76,16 @@ def optimal_schedule(
 
 
 def _split(rates: Floats, lengths: Floats, limit: float, *, most: int) -> tuple[Floats, Floats]:
-    """Pieces cut in two, up to `most` of them: the longest first, and last those at the largest stable rate."""
+    """Splits pieces in two until there are `most`: the longest first, and pieces at the largest stable rate last."""
     order = np.lexsort([-lengths, rates > 0.999 * limit])
     times = 1 + np.isin(np.arange(len(rates)), order[: most - len(rates)])
-    # The halves differ a little: where they are equal, the gradient cannot tell which of them should be higher.
+    # The halves differ a little: with equal rates, the gradient would be the same for both.
     tilt = np.concatenate([[1.0] if count == 1 else [1.1, 0.9] for count in times])
     return np.repeat(rates, times) * tilt, np.repeat(lengths / times, times)
 
 
 def _merged(rates: Floats, lengths: Floats) -> tuple[Floats, Floats]:
-    """The same schedule with neighbours of the same rate made one piece, so that there are others to split."""
+    """The same schedule with neighbours of equal rate merged, so that other pieces can be split."""
     first = np.append(True, np.abs(np.diff(np.log(rates))) > 1e-3)
     return rates[first], np.add.reduceat(lengths, np.flatnonzero(first))
 

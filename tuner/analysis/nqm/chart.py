@@ -1,9 +1,9 @@
-"""Steps to target at the best hyperparameters, read from a table: within a few per cent of `optimal`, in no time.
+"""Steps to target at the best hyperparameters, from a table: within a few per cent of `optimal`, and much faster.
 
-The loss in units of the target is `difficulty * left(k) + restlessness * gathered(k)`. What is left of the start and
-the noise gathered after `k` steps depend on the spectrum and the hyperparameters alone, so that one scan of these
-answers for every start, noise scale and batch size. Between its points the table is a cubic; beyond its noisiest
-column steps are proportional to the noise, and below its quietest they no longer depend on it.
+The loss in units of the target is `difficulty * left(k) + restlessness * gathered(k)`. The remainder of the start
+and the noise gathered after `k` steps depend on the spectrum and the hyperparameters only. So one scan of the
+hyperparameters serves every start, noise scale and batch size. The table is interpolated by cubic splines. Beyond its
+largest restlessness steps are proportional to it, and below its smallest they do not depend on it.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ DIFFICULTIES = np.arange(1.0, 17.0)
 RESTLESSNESS = np.arange(-12.0, 9.0)
 """Inverse of the small learning rate at which the loss would settle at the target, log2."""
 _PROBES_AN_OCTAVE = 7
-"""Steps at which losses are worked out: whole ones, as between them the closed form is no expectation."""
+"""Steps at which losses are computed, in each octave. They are whole numbers, as the closed form demands."""
 _STEEPEST, _MERGED = 10, 3
-"""Modes that stay as they are, and how many of the others become one."""
+"""The steepest modes, which are kept, and how many of the other modes are merged into one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ def chart_position(model: NoisyQuadratic, *, target: float) -> tuple[float, floa
 
 
 def _thinned(model: NoisyQuadratic) -> NoisyQuadratic:
-    """About the same model with fewer modes: neighbours become one of their mean curvature."""
+    """An approximation with fewer modes: neighbours are merged into a mode of their mean curvature."""
     order = np.argsort(-model.curvature)
     first = [*range(_STEEPEST), *range(_STEEPEST, order.size, _MERGED)]
     count = np.add.reduceat(model.count[order], first)
@@ -87,7 +87,7 @@ def _thinned(model: NoisyQuadratic) -> NoisyQuadratic:
 
 
 def _row(model: NoisyQuadratic, rule: Rule, memory: float, probes: Floats, *, fine: bool) -> tuple[Floats, Floats]:
-    """What is left of the start and the noise gathered, at every learning rate of a coefficient, `[rate, probe]`."""
+    """The remainder of the start and the gathered noise, at every learning rate of a coefficient, `[rate, probe]`."""
     limit = float(rule.largest_stable_rate(model, memory))
     slowest = 2.0 ** -(RESTLESSNESS[-1] + 3) * ((1 - memory) if rule.method is Method.HEAVY_BALL else 1.0)
     density = 12 if fine else 3
@@ -103,7 +103,7 @@ def _row(model: NoisyQuadratic, rule: Rule, memory: float, probes: Floats, *, fi
 
 
 def _crossing(losses: Floats, probes: Floats) -> Floats:
-    """Log2 of where each row first gets below 1, an octave beyond the last probe where it does not, `[setting]`."""
+    """Log2 of the steps at which each row first falls below 1, `[setting]`: an octave after the last probe if never."""
     below = losses < 1
     after = np.argmax(below, axis=1)
     row = np.arange(len(losses))

@@ -1,8 +1,8 @@
-"""The first step at which the expected loss is below a target, exactly, though the loss need not fall steadily.
+"""The first step at which the expected loss is below a target, exactly, even if the loss does not fall monotonically.
 
-The loss is `transient(k) + accumulated(k)`. Accumulated noise only grows, and what is left of the start has a floor
-over any span of steps: per mode it is an exponential times a parabola in `S_k / c_k`, which moves one way within a
-span. So a span whose bound is not below the target holds no crossing, and any other is split, earliest first.
+The loss is `remaining(k) + accumulated(k)`. Accumulated noise never decreases. The remainder of the start has a lower
+bound over any span of steps: per mode it is an exponential times a parabola in `S_k / c_k`, which is monotonic within a
+span. A span whose bound is not below the target holds no crossing. Any other span is split, earliest first.
 """
 
 from enum import StrEnum
@@ -14,11 +14,11 @@ from tuner.analysis.nqm.model import Floats
 from tuner.analysis.nqm.roots import Waves
 
 FOREVER = 2**50
-"""Steps after which training is given up: beyond it, counts are not exact in floating point."""
+"""The largest number of steps. Larger numbers are not exact in floating point."""
 _PROBES = 32
-"""Spans that a span is split into."""
+"""The number of parts that a span is split into."""
 _SLACK = 1e-12
-"""Relative room for rounding in bounds, so that it hides no crossing."""
+"""Relative tolerance of bounds, so that rounding hides no crossing."""
 
 
 class Never(StrEnum):
@@ -81,9 +81,9 @@ def _suspects(dynamics: Dynamics, start: Moments, target: float, probes: Floats)
 
 
 def _floor(dynamics: Dynamics, start: Moments, waves: Waves, probes: Floats) -> Floats:
-    """The least that may be left of `start` anywhere in each span between probes, `[span, mode]`.
+    """A lower bound of the remainder of `start` in each span between probes, `[span, mode]`.
 
-    With `t = S_k / c_k` what is left is `growth c_k^2 (E y^2 + 2 t E y g + t^2 E g^2)`.
+    With `t = S_k / c_k` the remainder is `growth c_k^2 (E y^2 + 2 t E y g + t^2 E g^2)`.
     """
     roots = dynamics.roots
     growth, cosine, sine = waves

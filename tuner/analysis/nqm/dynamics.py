@@ -6,7 +6,7 @@ as much as one. With the stationary moments `Z`,
 
     moments(k) = A^k (moments(0) - Z) A^k' + Z,    loss(k) = remaining(k) + accumulated(k):
 
-what is left of the start, and the noise taken up since, which only ever grows. `crossing` builds on that split.
+the remainder of the start, and the noise accumulated since, which never decreases. `crossing` builds on that split.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Dynamics:
 
     Attributes:
         roots: Of each mode's matrix.
-        weight: What each mode's observed second moment counts in the loss, `[..., mode]`.
+        weight: The factor of each mode's observed second moment in the loss, `[..., mode]`.
         stationary: The fixed point of the moments. Where a mode is unstable this is a formal one, not a variance.
         averaged: Whether the loss is measured at the average.
     """
@@ -86,12 +86,12 @@ class Dynamics:
             return self.decayed(start.minus(self.stationary), steps).plus(self.stationary)
 
     def accumulated(self, steps: ArrayLike) -> Moments:
-        """The second moments that `steps` steps of noise alone build up, `[step..., ..., mode]`."""
+        """The second moments that come from the noise of `steps` steps, `[step..., ..., mode]`."""
         with np.errstate(under="ignore"):
             return self.stationary.minus(self.decayed(self.stationary, steps))
 
     def decayed(self, start: Moments, steps: ArrayLike) -> Moments:
-        """What `steps` steps without noise leave of `start`: `A^k start A^k'`, `[step..., ..., mode]`."""
+        """The second moments after `steps` steps without noise: `A^k start A^k'`, `[step..., ..., mode]`."""
         growth, c, s = self.roots.waves(steps)
         g00, g01, g10, g11 = self.roots.generator
         left = start.through((c + s * g00, s * g01), (s * g10, c + s * g11))

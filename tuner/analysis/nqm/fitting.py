@@ -1,7 +1,7 @@
 """The noisy quadratic model that best explains measured steps to target: noise scale, spectrum's exponent and start.
 
-Least squares in log2 steps, over a chart of each exponent (`chart`). The chart is a few per cent off, so its error is
-worked out at the solution with `optimal` and taken off before the scales are solved for again.
+Least squares in log2 steps, with a chart for each exponent (`chart`). The chart has an error of a few per cent. The
+error is computed at the solution with `optimal` and subtracted, and the scales are solved for again.
 """
 
 import math
@@ -19,29 +19,30 @@ from tuner.analysis.nqm.optimum import Box, Optimum, optimal
 from tuner.analysis.nqm.rule import Rule
 
 Apply = Callable[[Callable[[int], Optimum], Iterable[int]], Iterable[Optimum]]
-"""`map`, or one like it that spreads the calls over processes."""
+"""`map`, or a function like it that spreads the calls over processes."""
 
 TARGET = 0.01
-"""The fitted model's target. Measured losses or errors are on another scale, which its start makes up for."""
+"""The fitted model's target. Its start makes up for the different scale of measured losses or errors."""
 _EXPONENTS = (0.5, 0.7, 0.9, 1.1, 1.4, 1.7, 2.0)
-"""Spectra tried before the best is refined between its neighbours."""
+"""Exponents that are tried first. The best exponent is then refined between its neighbours."""
 _EXPONENT_TOLERANCE = 0.01
 _PULL = 0.02
-"""Weight of a pull to the authors' model, which settles what the measured steps leave open, and little else."""
+"""Weight of a penalty on the distance from the authors' model. It decides only what the measured steps leave open."""
 _EXACT = 4
-"""Batch sizes at which the chart's error is worked out."""
+"""Batch sizes at which the chart's error is computed."""
 _BEYOND = 4
-"""Octaves of steps that charts reach beyond the most measured."""
+"""Octaves that charts reach beyond the largest measured steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedPowerLaw:
-    """The model found.
+    """The model with the best fit.
 
     Attributes:
-        noise_scale, exponent, start: As in `power_law`; all else is the authors' model.
-        optima: Its exact optimum at each batch size.
-        residual: Root mean square of the model's over measured steps, in log2; infinite if it never reaches one.
+        noise_scale, exponent, start: As in `power_law`. All other values are those of the authors' model.
+        optima: The model's exact optimum at each batch size.
+        residual: Root mean square of log2 of the model's steps over the measured steps; infinite if the model does not
+            reach its target at a batch size.
     """
 
     noise_scale: float
@@ -67,10 +68,10 @@ def fit_power_law(
     """The model of the authors' kind whose fewest steps to `TARGET` are closest to those measured.
 
     Args:
-        batch_sizes: At least as many as there are parameters, which is three.
-        steps: Measured at each.
+        batch_sizes: At least three, the number of fitted parameters.
+        steps: Measured steps at each batch size.
         rule: How the model's parameters are updated.
-        coefficient: Between which the rule's coefficient lies.
+        coefficient: The lowest and highest coefficient of the rule.
         apply: Calls a function for each batch size.
 
     Raises:
@@ -103,7 +104,7 @@ class _Solution:
 
 @dataclass(frozen=True, slots=True)
 class _Fitting:
-    """What is to be fitted, in log2."""
+    """The measured steps and their batch sizes, both in log2."""
 
     sizes: Floats
     measured: Floats
@@ -146,7 +147,7 @@ class _Fitting:
         return self._chart(solution.exponent).log_steps(solution.difficulty, solution.restlessness - self.sizes)
 
     def error(self, solution: _Solution, batch_sizes: Sequence[int], apply: Apply) -> Floats:
-        """What log2 of the exact steps is above the chart's, `[batch size]`: worked out at some, drawn through them."""
+        """Log2 of the exact steps minus log2 of the chart's, `[batch size]`: exact at some sizes, then interpolated."""
         at = np.unique(np.linspace(0, len(batch_sizes) - 1, _EXACT).round().astype(int))
         order = at[np.argsort(self.sizes[at])]
         exact = apply(partial(self.optimum, solution), [batch_sizes[each] for each in order])

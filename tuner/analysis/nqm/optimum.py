@@ -1,7 +1,7 @@
 """The fewest steps to target over learning rate and coefficient: a scan of the whole box, then simplex searches.
 
-Whole steps are flat almost everywhere and the loss may dip below the target in jumps, so the search minimises the
-first crossing of the target as interpolated between steps, and only its result is rounded up.
+Whole numbers of steps are constant almost everywhere. So the search minimises the first crossing of the target,
+interpolated between steps, and rounds only its result up.
 """
 
 import math
@@ -21,15 +21,15 @@ from tuner.analysis.nqm.training import SGD, steps_to_target
 _RATES, _MEMORIES = 40, 24
 """Learning rates and coefficients of the scan."""
 _STARTS = 4
-"""Places of the scan that are refined."""
+"""Points of the scan that are refined."""
 _HOPELESS = 1e3
 """The objective where the target is never reached: above the logarithm of any number of steps."""
 _SMOOTH = 5_000
-"""Steps from which on one more or less is nothing."""
+"""Above this number of steps, a single step is negligible."""
 _LEAST = 1e-300
-"""Stands for a loss of 0, or one that rounding has made negative, so that it has a logarithm."""
+"""Replaces a loss of 0, or a loss that rounding has made negative, so that it has a logarithm."""
 _HALVINGS = 12
-"""Bisections of the scan's steps to target, on a log scale: to 1 % of them."""
+"""Bisections of the scan's steps to target on a log scale, which give them to 1 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Optimum:
 
 
 class Box(NamedTuple):
-    """What is searched: every learning rate and coefficient between these, both included."""
+    """The ranges of learning rate and coefficient that are searched, bounds included."""
 
     learning_rate: tuple[float, float] = (0.0, math.inf)
     coefficient: tuple[float, float] = (0.0, 1 - 1e-6)
@@ -62,14 +62,14 @@ def optimal(
     target: float,
     box: Box = Box(),  # noqa: B008 - an immutable value
 ) -> Optimum:
-    """The constant hyperparameters that reach the target in the fewest steps. The same every time.
+    """The constant hyperparameters that reach the target in the fewest steps. The result is deterministic.
 
     Args:
         model: The loss and its noise.
         rule: How parameters are updated.
         batch_size: Examples a gradient is averaged over.
         target: The loss to get below.
-        box: Bounds of the search; all that make sense by default.
+        box: Bounds of the search; by default all values that make sense.
 
     Raises:
         ValueError: A value is out of range, or the target is above the initial loss.
@@ -160,10 +160,10 @@ class _Search:
         )
 
     def descend(self, point: Floats, *, beside: Sequence[Floats]) -> Floats:
-        """A point with fewer steps, as long as there is one near it or the other points.
+        """Repeats a local search for a point with fewer steps, from this point and the others, while it succeeds.
 
-        With heavy ball every step at which the loss dips below the target is a valley of its own in `crossing`; but
-        the loss at one given step is smooth, so that a lower one is found from the valley beside it.
+        With heavy ball, `crossing` has a valley for every step at which the loss dips below the target. But the loss
+        at a given step is smooth, so a search from one valley finds the next.
         """
         steps = self.first_below(point)
         while steps is not None and 1 < steps < _SMOOTH:
@@ -190,7 +190,7 @@ class _Search:
         return max(float(run.loss(starting_moments(self.model, self.rule, memory), step)), _LEAST)
 
     def scan(self) -> list[Floats]:
-        """The most promising points of a grid over the box, some way apart."""
+        """The best points of a grid over the box that are not next to each other."""
         (low, high), (least, most) = self.box
         memories = -np.expm1(np.linspace(math.log1p(-least), math.log1p(-most), _MEMORIES if most > least else 1))
         least_rates, most_rates = self._sensible_rates(memories)
@@ -207,10 +207,11 @@ class _Search:
         return [point if self.rule.method is not Method.SGD else point[:1] for point in points]
 
     def _sensible_rates(self, memories: Floats) -> tuple[Floats, Floats]:
-        """The ends of the learning rates worth a look at each coefficient, `[memory]`.
+        """The lowest and highest learning rate that is scanned at each coefficient, `[memory]`.
 
-        At a small learning rate the loss settles at `lr / (4 B) sum c h^-p`, or sooner at `lr / (1 - momentum)` in
-        its place: the best one is never far below the one that settles at the target, nor below the stable ones.
+        At a small learning rate the loss settles at `lr / (4 B) sum c h^-p`; with momentum, `lr / (1 - momentum)`
+        takes the place of `lr`. The best learning rate is never far below the rate that settles at the target, or
+        below the largest stable rate.
         """
         limit = self.rule.largest_stable_rate(self.model, memories) * (1 - 1e-9)
         model = self.model
@@ -219,7 +220,7 @@ class _Search:
         return 1e-2 * settles * (1 - memories if self.rule.method is Method.HEAVY_BALL else 1.0), limit
 
     def _rough_crossing(self, rates: Floats, memory: float) -> Floats:
-        """About the logarithm of the steps to target, as if the loss fell steadily, `[rate]`."""
+        """The approximate logarithm of the steps to target, as if the loss fell monotonically, `[rate]`."""
         run = dynamics(self.model, self.rule, batch_size=self.batch_size, learning_rate=rates, coefficient=memory)
         start = starting_moments(self.model, self.rule, memory)
         low, high = np.zeros_like(rates), np.full_like(rates, math.log2(FOREVER))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from tuner.analysis.nqm.model import Floats, NoisyQuadratic
 
 LARGEST_RATE = 1e30
-"""Beyond any sense, and yet its square can be added up."""
+"""The largest learning rate that is accepted: its square does not overflow."""
 
 
 class Method(StrEnum):
@@ -21,7 +21,7 @@ class Method(StrEnum):
 
     @property
     def coefficient(self) -> str | None:
-        """What the coefficient is called."""
+        """The name of the coefficient."""
         return {Method.SGD: None, Method.HEAVY_BALL: "momentum", Method.AVERAGE: "averaging"}[self]
 
 

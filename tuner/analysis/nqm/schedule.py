@@ -9,10 +9,10 @@ from tuner.analysis.nqm.model import Floats
 
 @dataclass(frozen=True, slots=True)
 class PiecewiseConstant:
-    """One learning rate after the other; the last is kept for ever.
+    """Pieces of constant learning rate. The last piece has no end.
 
     Attributes:
-        learning_rates: Of each piece.
+        learning_rates: The learning rate of each piece.
         lengths: Steps of each piece but the last.
 
     Raises:
@@ -38,7 +38,7 @@ class PiecewiseConstant:
 
 @dataclass(frozen=True, slots=True)
 class LinearDecay:
-    """A rate that falls linearly to `end_factor` of its start over `decay_steps` steps, and then stays there.
+    """A learning rate that falls linearly to `end_factor` times its start over `decay_steps` steps, then is constant.
 
     Raises:
         ValueError: A value is out of range.

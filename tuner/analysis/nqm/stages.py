@@ -1,4 +1,4 @@
-"""Stretches of training: at a constant rate, where any step has a closed form, or at a rate that changes every step."""
+"""Stages of training: at a constant rate, with a closed form for any step, or at a rate that changes every step."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from tuner.analysis.nqm.schedule import LinearDecay, PiecewiseConstant, Schedule
 
 
 class Stage(Protocol):
-    """A stretch of training, with steps counted from its own start."""
+    """A stage of training. Its steps are counted from its own start."""
 
     @property
     def length(self) -> int:
@@ -59,10 +59,10 @@ class ConstantStage:
 
 @dataclass(frozen=True)
 class RampStage:
-    """Training at a rate of its own for each step: the recursion itself, in chunks that run side by side.
+    """Training with its own learning rate at each step, by the recursion, in chunks that are computed in parallel.
 
-    The moments after a chunk are affine in those before it, so chunks first run from a basis, then are joined, and
-    run again from where each really starts.
+    The moments after a chunk are an affine function of the moments before it. So all chunks first run from a basis.
+    Their functions give the moments before each chunk, from which all chunks run again.
 
     Attributes:
         rates: Learning rate of each step, `[step]`.
@@ -150,7 +150,7 @@ class RampStage:
 def stages(
     model: NoisyQuadratic, rule: Rule, *, batch_size: float, learning_rate: float | Schedule, coefficient: float
 ) -> list[Stage]:
-    """The stretches that training goes through, first to last; only the last has no end.
+    """The stages of training, first to last. Only the last stage has no end.
 
     Raises:
         ValueError: A learning rate, coefficient or batch size makes no sense.

@@ -1,4 +1,4 @@
-"""Questions about one training run of the noisy quadratic model: its curve, its steps to target, where it settles."""
+"""One training run of the noisy quadratic model: its curve, its steps to target and its final loss."""
 
 import math
 
@@ -91,7 +91,7 @@ def steady_state_risk(
     learning_rate: float,
     coefficient: float = 0.0,
 ) -> float:
-    """The expected loss that training settles at; infinite if it diverges.
+    """The limit of the expected loss; infinite if training diverges.
 
     Raises:
         ValueError: A value is out of range.
@@ -101,5 +101,5 @@ def steady_state_risk(
 
 
 def capped(losses: Floats) -> Floats:
-    """Losses as they are, infinite where they are beyond what the closed form follows: training has long diverged."""
+    """Losses, with infinity in place of losses above 1e60, at which the closed form is not accurate any more."""
     return np.where(np.isfinite(losses) & (losses < 1e60), losses, np.inf)
