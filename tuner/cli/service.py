@@ -61,8 +61,7 @@ def worker(
 ) -> None:
     """Search whatever has been submitted, one study at a time, until told to stop.
 
-    Start any number of workers, on any machine that reaches the store. After SIGTERM or Ctrl-C a worker gives its study
-    back within 20 seconds.
+    Start any number of workers, on any machine that reaches the store. SIGTERM or Ctrl-C ends each within 20 seconds.
     """
     from tuner.service import locations
     from tuner.service.serve import serve, serve_on
