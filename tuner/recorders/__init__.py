@@ -35,7 +35,7 @@ class StudyAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class StudyFinished:
-    """Search and confirmation of a study are done; also said of a study that a resumed run finds complete."""
+    """The search and confirmation of a study are done. A resumed run also emits this for a study that is complete."""
 
     study: StudyRecord
 

@@ -74,7 +74,7 @@ def search_table(studies: Sequence[StudyResults]) -> Table:
 
 
 def sensitivity_table(found: Sensitivity) -> Table:
-    """What share of each space trains, and which hyperparameters matter."""
+    """The share of each search space that trains, and the importance of each hyperparameter."""
     names = list(dict.fromkeys(name for study in found.studies for name in study.importances))
     heads = ("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
     rows = tuple(

@@ -87,8 +87,8 @@ def check_torch(python: str = sys.executable) -> Finding:
         )
         version, cuda, devices = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        reason = str(said).strip().splitlines()[-1]
+        output = getattr(error, "stderr", None) or str(error)
+        reason = str(output).strip().splitlines()[-1]
         return Finding("torch", Health.BROKEN, f"cannot be loaded: {reason}", "pip install torch torchvision")
     if devices:
         return Finding("torch", Health.OK, f"{version} on {', '.join(devices)} (CUDA {cuda})")

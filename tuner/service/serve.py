@@ -66,7 +66,7 @@ def serve_on(
         StoreError: The store cannot be used.
         TunerError: There is no such cluster, or no worker on it can go on.
     """
-    with closing(open_store(store_url)) as store:  # whatever is wrong with it is better said here
+    with closing(open_store(store_url)) as store:  # a store that cannot be used is reported before workers start
         print(f"workers on Ray, on {store.url}", flush=True)
     stopped = cluster.serve(
         store_url,

@@ -20,7 +20,7 @@ class LineProgress:
     """Prints a line when a study starts, finds a better point, has run another fifth of its trials, and ends.
 
     Args:
-        stream: Where to. When nobody reads it any more (`tuner run digits | head`), nothing more is said.
+        stream: Receives the lines. Printing stops when its reader has closed it (`tuner run digits | head`).
         clock: Counts seconds.
         prefix: What each line begins with.
     """

@@ -146,23 +146,23 @@ class _Listener:
         """Pass an answer on; whether more will follow."""
         self.heard_at = time.monotonic()
         try:
-            heard = ray.get(answer)
+            answered = ray.get(answer)
         except RayError as error:
             self.end()
             self.has_failed = True
             if not stopping:
                 self.tell(Notice(f"a worker is gone for good: {one_line(error)}"))
             return False
-        for each in heard.messages:
-            self._pass_on(heard.worker, each)
-        if heard.has_ended:
+        for each in answered.messages:
+            self._pass_on(answered.worker, each)
+        if answered.has_ended:
             self.end()
-            self.has_failed = heard.has_failed
-        return not heard.has_ended
+            self.has_failed = answered.has_failed
+        return not answered.has_ended
 
     def _pass_on(self, worker: str, message: Message) -> None:
         if isinstance(message, Opened):
-            self.end()  # one that died has not said so
+            self.end()  # a worker that died sent no message that its study ended
             self._emit = self._study.enter_context(self.recording(worker, message.experiment))
         elif isinstance(message, Closed):
             self.end()
@@ -212,7 +212,7 @@ class _Driver:
         return self._hurry.is_set() or (self._deadline is not None and time.monotonic() > self._deadline)
 
     def _miss(self, listeners: list[_Listener]) -> None:
-        """Say so, once, if workers have not been heard of for long."""
+        """Emit a notice when the number of workers without a message for `SILENCE_SECONDS` grows."""
         missed = sum(time.monotonic() - each.heard_at > SILENCE_SECONDS for each in listeners)
         if missed > self._missed:
             many = f"{missed} of {len(self.listeners)} workers"
