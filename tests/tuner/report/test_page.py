@@ -98,7 +98,7 @@ def test_the_page_says_how_sure_its_medians_are_and_how_much_too_good_the_search
 
     assert bias is not None
     assert "covers the median over all seeds with 94% probability" in page.text
-    assert f"winners took {bias.ratio:.2f} times as many when confirmed" in page.text
+    assert f"winners took {bias.ratio:.2f} times as many steps when confirmed" in page.text
 
 
 def test_the_page_says_which_hyperparameters_matter(record: ExperimentRecord, page: Page) -> None:
