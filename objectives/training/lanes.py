@@ -222,4 +222,4 @@ def _mixed(numbers: Tensor) -> Tensor:
     """Pseudo-random numbers from 0 to 2^63 - 1: the last steps of splitmix64 (Steele et al. 2014) on signed numbers."""
     mixed = (numbers ^ (numbers >> 30)) * -0x40A7B892E31B1A47
     mixed = (mixed ^ (mixed >> 27)) * -0x6B2FB644ECCEEE15
-    return (mixed ^ (mixed >> 31)) & (2**63 - 1)
+    return mixed ^ (mixed >> 31)  # of two numbers of the same sign, so that it is not negative

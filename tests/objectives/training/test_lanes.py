@@ -1,9 +1,13 @@
 """What is trained beside what, and what random numbers it sees."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import pytest
 import torch
 from torch import Tensor
 
+from objectives.optimizers import Problem, State
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.lanes import Lanes
@@ -71,6 +75,21 @@ def trained(seeds: dict[int, int], *, lanes: int, calls: list[int], first_step: 
     return network
 
 
+@dataclass
+class Witness:
+    """An optimizer that moves nothing and keeps the hyperparameters it is given."""
+
+    given: Mapping[str, Tensor] = field(default_factory=dict)
+    hyperparameters = frozenset({"learning_rate", "weight_decay"})
+
+    def initial_state(self, parameters: Tensor) -> State:
+        return ()
+
+    def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+        self.given = hyperparameters
+        return torch.zeros(len(parameters))
+
+
 def splitmix(number: int) -> int:
     """The last steps of Sebastiano Vigna's splitmix64.c on signed numbers, without the sign of the result."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -118,6 +137,22 @@ def test_random_numbers_are_splitmix_of_the_step_added_to_splitmix_of_the_seed(s
     heard = trained({0: seed}, lanes=1, calls=[5]).heard
 
     assert heard == [splitmix((splitmix(seed) + step + 2**63) % 2**64 - 2**63) for step in range(5)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_optimizer_gets_a_column_of_each_hyperparameter_in_the_type_of_the_parameters(dtype: torch.dtype) -> None:
+    witness, network = Witness(), Listener(2, draws=False)
+    networks = Networks(lambda _: network, Calibration((2,)))
+    rows = Lanes(networks, optimizer=witness, schedule=LinearDecay(), lanes=2, device=CPU, dtype=dtype)
+    load(rows, 0, weight_decay=0.1, learning_rate=0.3)
+    load(rows, 1, weight_decay=0.2, learning_rate=0.7)
+
+    train(rows, lanes=2, steps=1)
+
+    expected = {"weight_decay": [[0.1], [0.2]], "learning_rate": [[0.3], [0.7]]}
+    assert witness.given.keys() == expected.keys()
+    for name, values in expected.items():
+        torch.testing.assert_close(witness.given[name], torch.tensor(values, dtype=dtype), rtol=0, atol=0)
 
 
 def test_a_lane_follows_its_own_rate_momentum_and_decay() -> None:
