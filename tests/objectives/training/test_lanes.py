@@ -32,6 +32,7 @@ class Listener:
     def __init__(self, lanes: int = 1, *, draws: bool = True) -> None:
         self.lanes, self.draws = lanes, draws
         self.heard: list[int] = []
+        self.calls = 0
 
     def initialise(self, generator: torch.Generator) -> Tensor:
         return torch.zeros(1)
@@ -45,6 +46,7 @@ class Listener:
     def add_gradient(
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
     ) -> Tensor:
+        self.calls += 1
         sums += 1
         return torch.ones(len(parameters))
 
@@ -153,6 +155,28 @@ def test_an_optimizer_gets_a_column_of_each_hyperparameter_in_the_type_of_the_pa
     assert witness.given.keys() == expected.keys()
     for name, values in expected.items():
         torch.testing.assert_close(witness.given[name], torch.tensor(values, dtype=dtype), rtol=0, atol=0)
+
+
+def test_a_trial_starts_with_a_state_of_the_shape_and_type_of_its_parameters() -> None:
+    row = made(Listener(draws=False), lanes=1).first_row(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+
+    assert row.parameters.tolist() == [1.0, 2.0, 3.0]
+    assert row.state[0].tolist() == [0.0, 0.0, 0.0]
+    assert row.parameters.dtype == row.state[0].dtype == torch.float32
+    assert row.loss_sum.item() == 0.0
+
+
+def test_lanes_are_trained_by_the_network_of_each_number_of_lanes_that_is_tried() -> None:
+    listeners = {lanes: Listener(lanes, draws=False) for lanes in (1, 2)}
+    networks = Networks(listeners.__getitem__, Calibration((1, 2)))
+    rows = Lanes(networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=2, device=CPU, dtype=torch.float32)
+    load(rows, 0)
+    load(rows, 1)
+
+    for _ in range(2):
+        train(rows, lanes=2, steps=3)
+
+    assert (listeners[1].calls, listeners[2].calls) == (6, 3)
 
 
 def test_a_lane_follows_its_own_rate_momentum_and_decay() -> None:
