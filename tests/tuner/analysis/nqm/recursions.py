@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,28 +31,36 @@ def losses(
     given = np.vectorize(Decimal, otypes=[object]) if in_decimals else np.asarray
     averaged = rule.method is Method.AVERAGE
     c, x = given(coefficient)[()], given(model.start)
-    zero, one = 0 * x, 0 * x + 1
-    state = np.stack([x, x / (1 - c) ** 2, x / (1 - c)] if averaged else [x, zero, zero])
+    state = np.stack([x, x / (1 - c) ** 2, x / (1 - c)] if averaged else [x, 0 * x, 0 * x])
     weight = given(0.5 * model.curvature * model.count) * ((1 - c) ** 2 if averaged else 1)
     found = []
     for _, rate in zip(range(steps), rates, strict=False):
         a = given(rate * model.curvature ** (1 - rule.power))
         noise = given((rate * model.curvature**-rule.power) ** 2 * model.noise / batch_size)
-        if averaged:
-            rows = [
-                [(1 - a) ** 2, zero, zero],
-                [(1 - a) ** 2, c**2 * one, 2 * c * (1 - a)],
-                [(1 - a) ** 2, zero, c * (1 - a)],
-            ]
-        else:
-            rows = [
-                [(1 - a) ** 2, c**2 * one, 2 * (1 - a) * c],
-                [a**2, c**2 * one, -2 * a * c],
-                [-(1 - a) * a, c**2 * one, (1 - 2 * a) * c],
-            ]
-        state = np.sum(np.array(rows) * state, axis=1) + noise
+        rows = _rows(a, c, averaged=averaged)
+        state = np.sum(rows * state, axis=1) + noise
         found.append(float(np.sum(weight * state[1 if averaged else 0])))
     return np.array(found)
+
+
+def _rows(a: NDArray[Any], c: Any, *, averaged: bool) -> NDArray[Any]:
+    """The matrix that takes the moments of each mode to those after one step, [moment, moment, mode]."""
+    zero, square = 0 * a, 0 * a + c**2
+    if averaged:
+        return np.array(
+            [
+                [(1 - a) ** 2, zero, zero],
+                [(1 - a) ** 2, square, 2 * c * (1 - a)],
+                [(1 - a) ** 2, zero, c * (1 - a)],
+            ]
+        )
+    return np.array(
+        [
+            [(1 - a) ** 2, square, 2 * (1 - a) * c],
+            [a**2, square, -2 * a * c],
+            [-(1 - a) * a, square, (1 - 2 * a) * c],
+        ]
+    )
 
 
 def first_below(curve: Floats, target: float) -> int | None:
