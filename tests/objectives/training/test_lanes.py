@@ -10,7 +10,7 @@ from torch import Tensor
 from objectives.optimizers import Problem, State
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.lanes import Lanes
+from objectives.training.lanes import Lanes, Row
 from objectives.training.networks.calibration import Calibration
 from objectives.training.networks.network import Networks
 from tests.objectives.reference import EASY
@@ -89,7 +89,7 @@ class Witness:
 
     def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
         self.given = hyperparameters
-        return torch.zeros(len(parameters))
+        return torch.zeros_like(parameters[:, 0])
 
 
 def splitmix(number: int) -> int:
@@ -261,3 +261,32 @@ def test_a_vacated_lane_is_not_trained_if_nobody_beside_it_is() -> None:
 
     assert len(network.heard) == 4
     assert rows.read(0).loss_sum.item() == 0.0
+
+
+def test_a_row_of_another_optimizer_is_refused() -> None:
+    rows = made(Listener(draws=False), lanes=1)
+    row = rows.first_row(torch.zeros(1))
+
+    with pytest.raises(ValueError, match="shorter"):
+        rows.write(0, Row(row.parameters, (), row.loss_sum), seed=0, step=0, hyperparameters=EASY)
+
+
+def test_steps_are_whole_numbers_and_every_tensor_is_on_the_device() -> None:
+    # The device "meta" computes shapes only, and refuses tensors of other devices.
+    meta, witness, steps = torch.device("meta"), Witness(), []
+
+    class Watched(LinearDecay):
+        def factor(self, step: Tensor, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+            steps.append(step)
+            return super().factor(step, hyperparameters)
+
+    networks = Networks(lambda _: Listener(2, draws=False), Calibration((2,)))
+    rows = Lanes(networks, optimizer=witness, schedule=Watched(), lanes=2, device=meta, dtype=torch.float32)
+    load(rows, 0, weight_decay=0.1)
+
+    rows.train(torch.zeros(3, 2, 3, FEATURES, device=meta), torch.zeros(3, 2, 3, dtype=torch.int64, device=meta))
+
+    losses = rows.collect_losses(torch.tensor([0], device=meta))
+    tensors = [rows.parameters, losses, *steps, *witness.given.values()]
+    assert {each.device.type for each in tensors} == {"meta"}
+    assert [(each.dtype, each.shape) for each in steps] == [(torch.int64, (3, 2))]

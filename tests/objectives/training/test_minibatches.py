@@ -163,3 +163,17 @@ def test_inputs_keep_their_type() -> None:
     inputs, labels = minibatches.take(1)
 
     assert (inputs.dtype, labels.dtype) == (torch.float64, torch.int64)
+
+
+def test_rows_are_whole_numbers_from_the_start() -> None:
+    assert order(0).pending.dtype is torch.int64
+
+
+def test_minibatches_are_on_the_device_of_the_training_set() -> None:
+    numbers = torch.arange(EXAMPLES, device="meta")
+    minibatches = Minibatches(numbers.unsqueeze(1), numbers, batch_size=2, lanes=1)
+    minibatches.open(0, order(7))
+
+    inputs, labels = minibatches.take(1)
+
+    assert inputs.device.type == labels.device.type == "meta"

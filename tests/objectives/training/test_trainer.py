@@ -242,6 +242,18 @@ def test_denormals_are_left_alone_outside_training() -> None:
     assert (torch.tensor(1e-38) * 0.01).item() > 0
 
 
+def test_a_device_trains_a_chunk_before_anything_is_read_from_it() -> None:
+    # The device "meta" computes shapes only: it refuses tensors of other devices, and that its numbers are read.
+    trainer = lane_trainer(64, lanes=1, device="meta")
+    trainer.load(0, TRIAL)
+    assert trainer.device == "meta"
+
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        trainer.advance()
+
+    assert trainer._progress[0].step == 16
+
+
 def test_a_closed_trainer_lets_go_of_its_trials() -> None:
     trainer = lane_trainer(64, lanes=1)
     trainer.load(0, TRIAL)
