@@ -1,4 +1,4 @@
-"""What a trial is given, what it measures and how it ended: frozen values that everything else speaks in."""
+"""Trials: what a trial is given, what it measures and how it ended, as frozen values; and the seeds."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Early stopping: a curve may show long before its cap that the trial will not reach the target in time.
+"""Early stopping: a curve often shows long before its cap that the trial will not reach the target in time.
 
 Take the best metric so far against steps, on logarithmic axes. The curve has one slope over the last doubling of its
 steps, and needs another slope to reach the target by its limit. The trial is hopeless if it needs more than `optimism`
@@ -23,10 +23,10 @@ def is_hopeless(curve: Sequence[Measurement], *, metric: str, below: float, limi
 
     Args:
         curve: Its measurements so far.
-        metric: The one that counts; positive.
+        metric: The metric of the goal; its values are positive.
         below: The target.
-        limit: Steps it has.
-        optimism: How much steeper than before it may have to decline; never hopeless if infinite.
+        limit: The steps that the trial may take.
+        optimism: How many times more steeply than before the curve may have to decline; infinite for never hopeless.
     """
     step = curve[-1].step
     if math.isinf(optimism) or step < max(LOOK_FROM * limit, GRACE) or step >= limit:

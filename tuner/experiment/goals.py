@@ -1,4 +1,4 @@
-"""Goals: what trials are for. A goal decides when a trial ends, how, and which number the sampler is told."""
+"""Goals. A goal decides when and how a trial ends, and which loss the sampler is told."""
 
 import math
 from collections.abc import Sequence
@@ -76,11 +76,11 @@ class ReachTarget:
         return None
 
     def loss(self, result: TrialResult) -> float:
-        """`log2(steps)`; for a trial that fell short, `log2` of its limit and of how far its best metric missed.
+        """`log2(steps)` if the target was reached; otherwise `log2(limit)` plus `log2` of best metric over target.
 
-        That extrapolates a metric falling as `1 / steps`: crude, but ordered as the truth is, continuous across the
-        target, and on the scale of the other losses, so that a Gaussian process is not bent by it. A diverged trial
-        counts as twice as far: the best it reached still says on which side the feasible region lies.
+        The second case extrapolates a metric that falls as `1 / steps`. This is crude, but it has the right order, is
+        continuous at the target and has the scale of the other losses, as a Gaussian process needs. A diverged trial
+        counts as twice as many steps: its best metric still says on which side the feasible region lies.
         """
         if result.outcome is Outcome.ACHIEVED:
             return math.log2(result.steps)

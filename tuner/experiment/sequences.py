@@ -1,7 +1,7 @@
 """Points of a search space that follow from a seed and a number alone, whatever was measured before.
 
-Every search begins with such points, and the quasi-random and random samplers know no others. What share of them
-trains, or diverges, is therefore an unbiased estimate for the whole space.
+Every search begins with such points, and the quasi-random and random samplers use no other points. Their share that
+trains, or that diverges, is therefore an unbiased estimate for the whole space.
 """
 
 from collections.abc import Mapping

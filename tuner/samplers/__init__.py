@@ -8,18 +8,18 @@ from tuner.trial import Value
 
 
 class Suggestions(Protocol):
-    """The search of one study. Answers depend on the numbers asked and what was told before, never on time."""
+    """The search of one study. Points depend on their numbers and on the results told before, never on time."""
 
     def ask(self, number: int) -> Mapping[str, Value]:
-        """The point with this number; it is pending until told."""
+        """The point with this number. The point is pending until its loss is told."""
         ...
 
     def queue(self, number: int, point: Mapping[str, Value]) -> None:
-        """Point `number` was asked for in an earlier life of the study and is pending again."""
+        """Make point `number` pending again: it was asked for before the study was interrupted."""
         ...
 
     def tell(self, number: int, loss: float) -> None:
-        """What a pending point came to: a finite number, lower is better."""
+        """The loss of a pending point: a finite number, lower is better."""
         ...
 
 

@@ -15,10 +15,10 @@ __all__ = ["CmaEs"]
 
 @dataclass(frozen=True, slots=True)
 class CmaEs:
-    """An evolution strategy on the ranges; choices are drawn at random beside it.
+    """An evolution strategy on the ranges; choices are drawn at random.
 
     Attributes:
-        startup: Results to wait for before its first generation; until then its points are quasi-random.
+        startup: Results to wait for before the first generation. Until then the points are quasi-random.
     """
 
     startup: Annotated[int, Ge(1)] = 10

@@ -16,8 +16,8 @@ class Gp:
     """Bayesian optimisation (`tuner.samplers.suggestions.expected_improvement`).
 
     Attributes:
-        startup: Results to wait for before it models them; until then its points are quasi-random.
-        noise: How much seeds differ, about: the standard deviation of log2 steps. 0.2 is 15 %; the process corrects it.
+        startup: Results to wait for before the process models them. Until then the points are quasi-random.
+        noise: First guess of the standard deviation of log2 steps between seeds; the process corrects it. 0.2 is 15 %.
     """
 
     startup: Annotated[int, Ge(1)] = 8

@@ -13,7 +13,7 @@ from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
 __all__ = ["Tpe"]
 
 MEMORY = 250
-"""Results to go on with whenever there are twice as many: TPE's time grows with them."""
+"""How many results TPE keeps whenever it has seen twice as many, because its time grows with their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Tpe:
     """Optuna's TPE: multivariate, with the constant liar for points in flight.
 
     Attributes:
-        startup: Results to wait for before it models them; until then its points are quasi-random.
+        startup: Results to wait for before TPE models them. Until then the points are quasi-random.
     """
 
     startup: Annotated[int, Ge(1)] = 10

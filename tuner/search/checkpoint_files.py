@@ -1,7 +1,8 @@
 """The file of a checkpoint.
 
-A file holds three lines and the trainer's state. The lines are what the file is, a SHA-256 of all that follows, and as
-JSON whose trial it is and what the trial has measured. Reading a file runs no code.
+A file holds three lines and the trainer's state. The first line says that the file is a checkpoint. The second line is
+a SHA-256 of all that follows. The third line is JSON: the trial's owner and its measurements. Reading a file runs no
+code.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from tuner.trial import Measurement
 MAGIC = b"tuner checkpoint 1"
 
 Owner = Mapping[str, object]
-"""Whose checkpoint it is: all that a trial's course depends on."""
+"""The trial that a checkpoint belongs to: everything that decides the trial's measurements."""
 
 
 def encode(checkpoint: Checkpoint, *, owner: Owner) -> list[bytes]:
@@ -28,7 +29,7 @@ def decode(content: bytes, *, owner: Owner) -> Checkpoint:
     """The checkpoint in a file.
 
     Raises:
-        ValueError: It is none, is damaged, or is not this owner's.
+        ValueError: The content is not a checkpoint, is damaged, or belongs to another owner.
     """
     magic, *rest = content.split(b"\n", 3)
     if magic != MAGIC:

@@ -24,7 +24,7 @@ REST = 19.0
 
 
 class Checkpoints(Protocol):
-    """What becomes of the running trials of one study, should their worker end."""
+    """The checkpoints of one study's running trials, with which another worker can go on."""
 
     def attach(self, trial: Trial) -> Trial:
         """The trial with the checkpoint of its plan, if there is one."""
@@ -35,15 +35,15 @@ class Checkpoints(Protocol):
         ...
 
     def write(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
-        """Keep where a trial stands; None if its trainer cannot say. Returns at once."""
+        """Keep the state of a trial; None if its trainer cannot save it. Returns at once."""
         ...
 
     def delete(self, plan: TrialPlan) -> None:
-        """A trial of this plan has a result."""
+        """Delete the checkpoint of a plan, because a trial of it has a result."""
         ...
 
     def clear(self) -> None:
-        """The study is complete."""
+        """Delete all checkpoints, because the study is complete."""
         ...
 
 
@@ -71,7 +71,7 @@ class CheckpointFolder:
     """Where checkpoints are kept, and how often they are written. Workers that share it go on from each other's.
 
     Attributes:
-        every: Seconds between two of a trial, at least.
+        every: Least time between two checkpoints of a trial, in seconds.
     """
 
     path: Path
@@ -118,13 +118,13 @@ def checkpoints_of(
 class CheckpointFiles:
     """Implements `Checkpoints` by a file for each trial, written on a thread of its own.
 
-    Nothing that happens to the files stops the training: what cannot be written is told once, what cannot be read
+    No error of a file stops the training. An error of writing is told once. If a checkpoint cannot be read, its trial
     starts again.
 
     Args:
-        folder: The study's.
-        every: Seconds from one saving to the next.
-        tell: Given what a person should see, from any thread.
+        folder: The study's folder.
+        every: Least time from one saving to the next, in seconds.
+        tell: Given the messages for a person, from any thread.
     """
 
     def __init__(

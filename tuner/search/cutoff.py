@@ -8,7 +8,7 @@ from tuner.trial import Outcome, TrialResult
 
 @dataclass(slots=True)
 class Cutoff:
-    """Where trials are cut, as far as results are known. The goal applies it to each measurement (`Goal.judge`).
+    """The limits at which trials are cut, given the results so far. The goal applies them (`Goal.judge`).
 
     Attributes:
         slack: A trial is cut at `slack` times the incumbent's steps; never if infinite.

@@ -16,11 +16,11 @@ from tuner.trial import Measurement, TrialResult, TrialSpec
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a trial stands.
+    """The state of a trial in training.
 
     Attributes:
-        curve: What it has measured.
-        state: What the trainer goes on from (`Trainer.save`).
+        curve: The measurements so far.
+        state: The bytes from which a trainer goes on (`Trainer.save`).
     """
 
     curve: tuple[Measurement, ...]
@@ -47,7 +47,7 @@ class Trial:
 
     @property
     def spec(self) -> TrialSpec:
-        """What its trainer is given."""
+        """What the trainer is given."""
         return TrialSpec(self.plan.seed, self.plan.hyperparameters)
 
 
@@ -72,7 +72,7 @@ class Resumed:
 
     Attributes:
         step: The step it goes on from.
-        error: Why it starts from its seed instead: what the trainer made of the checkpoint.
+        error: Why the trainer could not read the checkpoint; the trial then starts from its seed. None if it could.
     """
 
     trial: Trial
@@ -90,7 +90,7 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Where a running trial stands; None if its trainer cannot save it."""
+    """The state of a running trial; None if its trainer cannot save it."""
 
     trial: Trial
     checkpoint: Checkpoint | None
@@ -176,7 +176,7 @@ def _refill(trainer: Trainer, trials: Iterator[Trial], running: dict[int, _Lane]
 
 
 def _resume(trainer: Trainer, lane: int, trial: Trial, checkpoint: Checkpoint) -> Resumed:
-    """Load a trial from its checkpoint, or from its seed if the trainer cannot read that: it may be another version's.
+    """Load a trial from its checkpoint, or from its seed if the trainer cannot read it, as from another version.
 
     Raises:
         OutOfMemory: The device is full.
@@ -192,7 +192,7 @@ def _resume(trainer: Trainer, lane: int, trial: Trial, checkpoint: Checkpoint) -
 
 
 def _save(trainer: Trainer, lane: int, curve: Sequence[Measurement]) -> Checkpoint | None:
-    """Where the trial in a lane stands, if its trainer can say."""
+    """The state of the trial in a lane; None if its trainer cannot save it."""
     try:
         return Checkpoint(tuple(curve), trainer.save(lane))
     except NotImplementedError:

@@ -26,7 +26,7 @@ class Points(Protocol):
         ...
 
     def tell(self, point: int, loss: float) -> None:
-        """What a point came to: a finite number, lower is better."""
+        """The loss of a point: a finite number, lower is better."""
         ...
 
 
@@ -109,4 +109,4 @@ class GivenPoints:
         return next(self._runs)
 
     def tell(self, point: int, loss: float) -> None:
-        """Nothing is learnt from it."""
+        """Nothing: given points do not depend on results."""

@@ -33,7 +33,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error: someone asked the wo
 
 @dataclass(frozen=True, slots=True)
 class StudySearch:
-    """The work on one claimed study. Where it stands is read from the record, so it can begin anywhere.
+    """The work on one claimed study. The record says what is done already, so the work can begin at any state.
 
     Attributes:
         worker: Who does it, for people.
@@ -85,7 +85,7 @@ class StudySearch:
         return self.claim.record()
 
     def _train(self, record: StudyRecord, points: Points, lanes: int, cutoff: Cutoff) -> None:
-        """Train every point that is left, told to the store, the points' source and the recorders."""
+        """Train every point that is left. The store, the points and the recorders are told each result."""
         if points.left == 0:
             return
         lanes = min(lanes, points.left)
@@ -101,7 +101,7 @@ class StudySearch:
                 self._follow(events, record.batch_size, trials, saving)
 
     def _follow(self, events: Iterator[Progress], batch_size: int, trials: Prefetch, saving: "Saving") -> None:
-        """Pass on what a search comes to. Raises `Interrupted`."""
+        """Pass the events of a search on. Raises `Interrupted`."""
         advanced = self._progress(batch_size)
         for event in events:
             match event:
@@ -148,10 +148,10 @@ class TrialSource:
     """Makes the trials of a study from points, and tells the store, the points and the recorders how each ended.
 
     Args:
-        study: Whose trials.
-        record: The study as it stood before.
-        points: What to run.
-        trainer: Where.
+        study: The study that the trials belong to.
+        record: The record of the study before these trials.
+        points: The points to run.
+        trainer: The trainer that trains the trials.
     """
 
     def __init__(self, study: StudySearch, record: StudyRecord, points: Points, trainer: Trainer) -> None:
@@ -164,7 +164,7 @@ class TrialSource:
         return Trial(self._study.claim.start(plan), plan)
 
     def finish(self, trial: Trial, result: TrialResult) -> None:
-        """A trial has a result."""
+        """Store the result of a trial, and tell it to the points and the recorders."""
         loss = self.goal.loss(result)
         stored = self._study.claim.finish(trial.number, result, loss=loss)
         self._study.checkpoints.delete(trial.plan)
@@ -172,7 +172,7 @@ class TrialSource:
         self._study.emit(TrialFinished(self._record.batch_size, self._record.round, stored, result.curve))
 
     def drop(self, trial: Trial, error: BaseException | None) -> None:
-        """A trial will not be finished, because of an error if there is one."""
+        """Store that a trial will not be finished, because of an error if there is one."""
         interrupted = error is None or isinstance(error, Interrupted)
         reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
         self._study.claim.fail(trial.number, reason=reason)

@@ -1,4 +1,4 @@
-"""Replay: one trial trained again as recorded, to see whether its result can be believed."""
+"""Replay: one trial is trained again as recorded, to see whether its result is reproducible."""
 
 import dataclasses
 from contextlib import closing
@@ -38,10 +38,10 @@ class Replay:
 
 
 def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int = 1) -> Replay:
-    """Train a finished trial again: its seed, its limit in steps, as many lanes, the same device.
+    """Train a finished trial again with the same seed, limit in steps, number of lanes and device.
 
-    One that was censored is trained for as many steps as then: at which of them a curve looks hopeless depends on what
-    the incumbent was.
+    A censored trial is trained for as many steps as before. The step at which it was cut cannot be found again, because
+    it depends on the incumbent at that time.
 
     Raises:
         TunerError: There is no such trial, or it has no result to compare with.

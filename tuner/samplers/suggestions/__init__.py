@@ -1,1 +1,1 @@
-"""What samplers share: the state of one study's search, by an Optuna sampler or by expected improvement."""
+"""The state of one study's search, shared by the samplers: with an Optuna sampler, or by expected improvement."""

@@ -1,7 +1,8 @@
-"""The search of one study by expected improvement: the next point is where a Gaussian process expects most of it.
+"""The search of one study by expected improvement: the next point is where a Gaussian process expects the largest one.
 
-Optuna's Gaussian process would do the same, but this one gets `log lr / (1 - momentum)` as an extra input, answers in a
-tenth of a second at fifty trials, and draws its candidates around the best trials as closely as their valley is narrow.
+Optuna has a sampler of this kind. The sampler here differs from it: its Gaussian process has `log lr / (1 - momentum)`
+as an extra input, an ask takes a tenth of a second at fifty trials, and many candidates lie close to the best trials,
+as a narrow valley of the loss needs.
 """
 
 import math
@@ -20,30 +21,31 @@ from tuner.trial import Value, hash_seed
 Array = NDArray[np.float64]
 
 WORST = 4.0
-"""Losses more than this above the best count as this much: beyond a cliff, how far says nothing."""
+"""Losses more than this above the best loss are cut to this: how bad a point beyond a cliff is says nothing."""
 ANYWHERE = 512
-"""Candidates all over the space."""
+"""How many candidates lie anywhere in the space."""
 BEST = 5
-"""The best trials, around which more candidates lie."""
+"""How many of the best trials have more candidates around them."""
 AROUND = 40
-"""Candidates around each of these, at each distance."""
+"""How many candidates lie around each of the best trials, at each distance."""
 DISTANCES = (0.15, 0.05, 0.015)
-"""Standard deviations of these candidates' steps, as shares of a range."""
+"""Standard deviations of the distance between such a candidate and its trial, as shares of a range."""
 SWITCHED = 0.2
-"""Share of these candidates whose choices are drawn anew."""
+"""Share of such candidates that are drawn anew in all choices."""
 
 
 class ExpectedImprovement:
-    """Suggestions by expected improvement (Jones, Schonlau and Welch 1998) over the best that the process expects.
+    """Suggestions by expected improvement (Jones, Schonlau and Welch 1998) over the lowest mean of the process.
 
-    Not over the best loss, which is the luckiest of many. Points in flight count as coming out as expected (Ginsbourger
-    et al. 2010, the kriging believer), so that several asked at once differ.
+    The lowest measured loss would be a biased reference, because it is the luckiest of many. A pending point counts as
+    if its loss were the one that the process expects (the kriging believer, Ginsbourger et al. 2010), so that points
+    asked for at the same time differ.
 
     Args:
         space: Where to search.
-        seed: The study's.
-        startup: Results to wait for before they are modelled; until then points are quasi-random.
-        noise: Standard deviation of log2 steps between seeds, about.
+        seed: The study's seed.
+        startup: Results to wait for before the process models them. Until then points are quasi-random.
+        noise: First guess of the standard deviation of log2 steps between seeds.
     """
 
     def __init__(self, space: SearchSpace, *, seed: int, startup: int, noise: float) -> None:
@@ -83,7 +85,7 @@ class ExpectedImprovement:
         return self._columns.point(candidates[np.argmax(improvements)])
 
     def _candidates(self, best: Array, generator: np.random.Generator) -> Array:
-        """Coordinates all over the space, and around the best ones at several distances, [candidate, coordinate]."""
+        """Coordinates anywhere in the space, and around the best at several distances, [candidate, coordinate]."""
         ranges = len(self._columns.ranges)
         anywhere = self._draw(ANYWHERE, generator)
         around = np.repeat(best, AROUND * len(DISTANCES), axis=0)

@@ -1,4 +1,4 @@
-"""The search of one study by a sampler of Optuna's, in memory and in an order of our choosing."""
+"""The search of one study with an Optuna sampler, in memory and in a fixed order of asks and results."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,20 +16,20 @@ optuna.logging.set_verbosity(logging.WARNING)
 
 
 class OptunaSuggestions:
-    """Asks and tells an Optuna sampler through a study of its own, which lives in memory.
+    """Asks and tells an Optuna sampler through an Optuna study in memory.
 
-    The record is elsewhere: this study sees results only when it is told, so that what an ask sees is decided by
-    counting. Each ask has a sampler seeded by the study and the point's number, so that a resumed search does not
-    repeat random numbers it has used.
+    The Optuna study sees a result only when `tell` passes it on, so counting decides which results an ask has seen.
+    Each ask makes a sampler whose seed depends on the study and the point's number, so that a resumed search does not
+    use the same random numbers twice.
 
     Args:
         space: Where to search.
         sampler: Makes Optuna's sampler from a seed.
-        seed: The study's.
-        startup: Results to wait for before the sampler models them; until then points are quasi-random, which cover
-            the space better than the sampler's own random ones.
-        memory: Results that the sampler goes on with whenever it has seen twice as many: the best quarter of them and
-            the latest others. By default it sees all.
+        seed: The study's seed.
+        startup: Results to wait for before the sampler models them. Until then points are quasi-random, because they
+            cover the space better than the sampler's own random points.
+        memory: How many results the sampler keeps whenever it has seen twice as many: a quarter of them are the best
+            results, and the rest are the latest. By default the sampler keeps all results.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class OptunaSuggestions:
             self._forget(self._memory)
 
     def _forget(self, kept: int) -> None:
-        """Go on in a study with so many of the results, and all that is pending."""
+        """Go on in a new Optuna study with `kept` of the results and all pending points."""
         trials = self._study.get_trials(deepcopy=False)
         best = kept // 4
         ended = sorted(
@@ -88,6 +88,6 @@ class OptunaSuggestions:
         known = sorted([*ended[:best], *latest, *(trials[each] for each in pending)], key=lambda each: each.number)
         self._study = optuna.create_study()
         self._study.add_trials(known)
-        places = {each.number: place for place, each in enumerate(known)}
-        self._pending = {point: places[trial] for trial, point in pending.items()}
+        numbers = {each.number: number for number, each in enumerate(known)}  # old -> new
+        self._pending = {point: numbers[trial] for trial, point in pending.items()}
         self._seen = kept
