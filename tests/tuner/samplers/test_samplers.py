@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from optuna.samplers import TPESampler
+from optuna import Study
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
 
 from tuner.experiment.sequences import is_from_sequence
@@ -61,6 +63,37 @@ def test_a_sampler_that_forgets_still_knows_where_a_bowl_is_lowest() -> None:
             suggestions.tell(number - flying, distances[number - flying])
 
     assert np.median(distances[-20:]) < np.median(distances[:10]) / 3
+
+
+class Witness(RandomSampler):
+    """Writes down the losses, and the number of pending points, that each ask sees."""
+
+    def __init__(self, losses: list[list[float | None]], pending: list[int]) -> None:
+        super().__init__(seed=1)
+        self._losses, self._pending = losses, pending
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self._losses.append([each.value for each in ended])
+        self._pending.append(sum(each.number != trial.number for each in running))
+
+
+def test_a_sampler_forgets_all_but_the_best_quarter_and_the_latest_results_whenever_there_are_twice_as_many() -> None:
+    losses: list[list[float | None]] = []
+    pending: list[int] = []
+    suggestions = OptunaSuggestions(SQUARE, lambda _: Witness(losses, pending), seed=1, startup=0, memory=8)
+    suggestions.ask(0)
+    suggestions.ask(1)
+    for number in range(26):
+        suggestions.ask(number + 2)
+        suggestions.tell(number, {3: 2.0, 7: 1.0, 9: 3.0}.get(number, 50.0 - number))
+
+    seen = [len(each) for each in losses]
+    assert seen == [0, 0, *range(16), *range(8, 16), 8, 9]
+    assert losses[18] == [2.0, 1.0, 40.0, 39.0, 38.0, 37.0, 36.0, 35.0]
+    assert losses[26] == [2.0, 1.0, 32.0, 31.0, 30.0, 29.0, 28.0, 27.0]
+    assert pending[2:] == [2] * 26
 
 
 VALLEY = SearchSpace(
