@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import pytest
+
 from tests.tuner.synthetic import digits, ended, study, trial
-from tuner.experiment.sequences import halton_point
+from tuner.experiment.sequences import halton_point, halton_points_outside
 from tuner.experiment.space import Range, Scale, SearchSpace
-from tuner.records import PointRun, Role, StudyRecord
+from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord
 from tuner.search.points import GivenPoints, SearchedPoints
 from tuner.trial import Outcome, Value, sampler_seed
 
@@ -44,6 +46,12 @@ def test_interrupted_points_come_first_and_new_points_have_the_next_numbers() ->
     assert [each.point for each in asked(points)] == [1, 3, 4, 5]
 
 
+def test_an_interrupted_point_of_a_warm_start_keeps_its_origin() -> None:
+    run = replace(quasi_random(0), origin=Origin(32, 1, 7, LearningRateRule.LINEAR))
+
+    assert SearchedPoints(EXPERIMENT, study(trial(0, None, run=run), space=LINE)).ask() == run
+
+
 def test_a_point_that_was_trained_at_the_second_try_is_done() -> None:
     record = searched(0, 1, interrupted=(1,))
     record = replace(record, trials=(*record.trials, trial(2, ended(30), run=quasi_random(1))))
@@ -59,15 +67,19 @@ def test_points_of_a_warm_start_keep_their_numbers() -> None:
     assert found == [*warm, *(quasi_random(number) for number in range(2, 6))]
 
 
-def test_a_later_round_begins_in_what_was_added_with_half_of_its_points_rounded_up() -> None:
-    first = searched(*range(6))
-    record = replace(study(space=WIDE), round=2, earlier=(first,))
+@pytest.mark.parametrize(("round_points", "added"), [(4, 2), (5, 3)])
+def test_a_later_round_begins_in_what_was_added_with_half_of_its_points_rounded_up(
+    round_points: int, added: int
+) -> None:
+    experiment = replace(EXPERIMENT, search=replace(EXPERIMENT.search, round_points=round_points))
+    record = replace(study(space=WIDE), round=2, earlier=(searched(*range(6)),))
 
-    found = asked(SearchedPoints(EXPERIMENT, record))
+    found = asked(SearchedPoints(experiment, record))
 
-    assert [each.point for each in found] == [6, 7, 8, 9, 10]
-    assert all(each.hyperparameters not in LINE for each in found[:3])
-    assert found[3:] == [quasi_random(number, space=WIDE, round=2) for number in (9, 10)]
+    seed = sampler_seed(experiment_seed=EXPERIMENT.seed, batch_size=64, round=2)
+    outside = enumerate(halton_points_outside(LINE, WIDE, added, seed=seed), start=6)
+    assert found[:added] == [PointRun(number, 0, Role.SEARCH, each) for number, each in outside]
+    assert found[added:] == [quasi_random(each, space=WIDE, round=2) for each in range(6 + added, 6 + round_points)]
 
 
 def test_probes_do_not_count_as_points_of_the_search() -> None:
