@@ -4,20 +4,23 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from tests.contracts.stored import POINT, achieved, claimed, database, diverged, plan, small
 from tuner.errors import StoreError
 from tuner.records import LearningRateRule, Origin, Role, TrialState
 from tuner.stores import Store
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_records, open_store
+from tuner.stores.relational.tables import ours
 
 ORIGIN = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
 
@@ -183,7 +186,8 @@ def test_several_processes_can_open_a_fresh_store_at_once(store_url: str) -> Non
     code = """
 import sys
 from tests.contracts.stored import small
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_records, open_store
+from tuner.stores.relational.tables import ours
 sys.stdin.readline()
 store = open_store(sys.argv[1])
 store.submit(small())
@@ -227,3 +231,21 @@ def test_what_a_database_raises_is_one_line(store: Store, store_url: str) -> Non
     with pytest.raises(StoreError, match=r"^the store .* failed: .*measurement.*$") as raised:
         store.curves("small", 64)
     assert "\n" not in str(raised.value)
+
+
+def test_a_store_that_is_being_made_is_waited_for(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader comes when Optuna's tables are there and our own are not yet."""
+    half_made, waiting = threading.Event(), threading.Event()
+
+    def pause(connection: Connection) -> None:
+        half_made.set()
+        waiting.wait(1)  # the reader is given time to find half of a store
+        ours.create_all(connection)
+
+    with ThreadPoolExecutor() as pool:
+        monkeypatch.setattr("tuner.stores.relational.store.ours", SimpleNamespace(create_all=pause))
+        made = pool.submit(open_store, store_url)
+        assert half_made.wait(20)
+        read = pool.submit(open_records, store_url)
+        with closing(made.result()) as opened, closing(read.result()):
+            assert list(opened.names()) == []

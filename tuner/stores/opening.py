@@ -10,7 +10,7 @@ from tuner.stores.database import Database, store_errors
 from tuner.stores.postgresql import PostgresqlServer
 from tuner.stores.relational.progress_reader import ProgressReader
 from tuner.stores.relational.record_reader import RecordReader
-from tuner.stores.relational.tables import SCHEMA_VERSION
+from tuner.stores.relational.tables import SCHEMA_VERSION, optuna_study
 from tuner.stores.relational.upgrades import refuse_newer, stored_version
 from tuner.stores.sqlite import SqliteFile
 from tuner.stores.urls import parse, visible
@@ -78,15 +78,26 @@ def _existing(url: str) -> tuple[Database, Engine]:
 def _version(database: Database, engine: Engine) -> int:
     """The version of the store in a database. Raises `StoreError` if it holds none, or one of a newer version."""
     shown = visible(database.location)
-    with store_errors(f"the store {shown} cannot be opened", advice=database.advice), engine.connect() as connection:
-        version = stored_version(connection)
-        tables = sorted(inspect(connection).get_table_names()) if version is None else []
+    with store_errors(f"the store {shown} cannot be opened", advice=database.advice):
+        version, tables = _stored(engine)
+        if version is None and optuna_study.name in tables:
+            with database.lock(
+                "open", wait=True
+            ):  # another process may be making the store: Optuna's tables come first
+                version, tables = _stored(engine)
     if version is None:
         found = f"{len(tables)} other tables, such as {', '.join(tables[:TABLES_SHOWN])}" if tables else "nothing"
         advice = f"--store or TUNER_STORE names another{'' if tables else ', and `tuner migrate` makes one there'}"
         raise StoreError(f"there is no store in {shown}, which holds {found}; {advice}")
     refuse_newer(version, url=shown)
     return version
+
+
+def _stored(engine: Engine) -> tuple[int | None, list[str]]:
+    """The version of the store in a database, if there is one, and the names of the tables if there is none."""
+    with engine.connect() as connection:
+        version = stored_version(connection)
+        return version, sorted(inspect(connection).get_table_names()) if version is None else []
 
 
 def _refuse_missing(database: Database) -> None:
