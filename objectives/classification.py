@@ -10,19 +10,22 @@ from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training.devices.arithmetic import Precision
-from objectives.training.evaluation import METRICS
+from objectives.training.measuring.evaluation import METRICS
+from objectives.training.measuring.tally import DECISIVE
 from objectives.training.networks.network import Computation
 from objectives.training.shrinking import ShrinkingTrainer
 from objectives.training.trainer import LaneTrainer
 from tuner.experiment.components import component
-from tuner.objective import Trainer
+from tuner.objective import MeasuringPlan, Trainer
 
 __all__ = ["Classification"]
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Implements `tuner.objective.Objective`: minimises cross entropy, measures it and the misclassified fraction.
+    """Implements `tuner.objective.Objective` and `PlannedObjective`.
+
+    Minimises cross entropy, and measures it and the misclassified fraction.
 
     Attributes:
         precision: The precision of matrix products and convolutions.
@@ -52,13 +55,21 @@ class Classification:
 
     @property
     def metrics(self) -> frozenset[str]:
-        return frozenset(METRICS)
+        return METRICS
 
     @property
     def hyperparameters(self) -> frozenset[str]:
         return self.optimizer.hyperparameters | self.schedule.hyperparameters
 
+    @property
+    def certain_early(self) -> frozenset[str]:
+        return DECISIVE
+
     def trainer(self, batch_size: int, *, lanes: int, device: str) -> Trainer:
+        """A trainer that measures everything. Raises as `planned_trainer`."""
+        return self.planned_trainer(batch_size, lanes=lanes, device=device, plan=MeasuringPlan())
+
+    def planned_trainer(self, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
         """A trainer of `lanes` simultaneous trials.
 
         Raises:
@@ -77,6 +88,7 @@ class Classification:
                 lanes=lanes,
                 device=device,
                 computation=computation,
+                plan=plan,
             )
 
         trainer = make(lanes)

@@ -22,7 +22,7 @@ from tests.toy import SMALL
 from tuner.cli.app import app
 from tuner.experiment import parse
 from tuner.experiment.goals import ReachTarget
-from tuner.objective import Objective
+from tuner.objective import Objective, Target
 from tuner.records import Role, TrialPlan
 from tuner.search.loop import Ended, Trial, search
 from tuner.trial import TrialSpec
@@ -146,7 +146,7 @@ def test_its_objective_trains() -> None:
 
     assert isinstance(objective, Objective)
     trainer = objective.trainer(8, lanes=1, device="cpu")
-    goal = ReachTarget("validation/error", below=0.1, within_steps=100)
+    goal = ReachTarget("validation/error", Target(0.1), within_steps=100)
     ended = [each for each in search(trainer, iter([Trial(0, plan)]), goal) if isinstance(each, Ended)]
 
     assert [each.result.steps for each in ended] == [4]

@@ -1,10 +1,76 @@
 """The contract between the search and training code. Whatever trains a model implements the first two Protocols."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tuner.trial import Measurement, TrialSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A value that a metric has to pass: to be strictly below, or strictly above.
+
+    Raises:
+        ValueError: The value is not positive and finite.
+    """
+
+    value: float
+    above: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value > 0):
+            raise ValueError(f"{self.phrase.replace(' ', ' = ')} must be a positive number")
+
+    @property
+    def phrase(self) -> str:
+        """The target, for a person: `below 0.03`."""
+        return f"{'above' if self.above else 'below'} {self.value:g}"
+
+    @property
+    def symbol(self) -> str:
+        """The target, in short: `< 0.03`."""
+        return f"{'>' if self.above else '<'} {self.value:g}"
+
+    def is_met(self, value: float) -> bool:
+        """Whether a metric of this value passes the target."""
+        return value > self.value if self.above else value < self.value
+
+    def distance(self, value: float) -> float:
+        """How far a metric is from its ideal: a number that falls as the metric gets better.
+
+        It is the metric itself if the target lies below. If the target lies above, it is what the metric lacks to 1, as
+        the error is what the accuracy lacks; for a target from 1 on it is one over the metric.
+        """
+        if not self.above:
+            return value
+        if self.value < 1:
+            return 1 - value
+        return 1 / value if value > 0 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringPlan:
+    """What an experiment asks of every measurement. The default asks for everything.
+
+    Attributes:
+        metric: The goal's metric. A measurement of it may end as soon as the next target is certainly not met.
+        targets: The targets, the weakest first and the goal's own last. Empty if measurements never end early.
+        test_steps: Test metrics are measured at the first measurement at or after each of these steps; None for always.
+    """
+
+    metric: str = ""
+    targets: tuple[Target, ...] = ()
+    test_steps: tuple[int, ...] | None = None
+
+    def wants_test(self, before: int, step: int) -> bool:
+        """Whether test metrics are measured at `step`, if the last measurement was at the step `before`."""
+        return self.test_steps is None or any(before < each <= step for each in self.test_steps)
+
+    def reached(self, value: float, already: int = 0) -> int:
+        """How many targets have been met, if `already` of them had been and the metric now has this value."""
+        return max(already, sum(each.is_met(value) for each in self.targets))
 
 
 @runtime_checkable
@@ -78,6 +144,47 @@ class Trainer(Protocol):
     def close(self) -> None:
         """Release the device."""
         ...
+
+
+@runtime_checkable
+class PlannedObjective(Protocol):
+    """What an objective implements besides `Objective` if its trainers measure no more than they are asked for.
+
+    Attributes:
+        certain_early: Metrics whose measurement may end early: means over a split of terms that are never negative.
+    """
+
+    @property
+    def certain_early(self) -> frozenset[str]: ...
+
+    def planned_trainer(self, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
+        """A trainer as `Objective.trainer` makes it, which measures as planned."""
+        ...
+
+
+@runtime_checkable
+class MeasuresEnds(Protocol):
+    """What a trainer implements besides `Trainer` if it leaves metrics out that are wanted where a trial ends."""
+
+    def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
+        """The metrics that the measurement at `step` left out. The last `advance` measured the lane at this step.
+
+        Raises:
+            OutOfMemory: The device is full, as in `Trainer.advance`.
+        """
+        ...
+
+
+def make_trainer(objective: Objective, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
+    """A trainer that measures as planned, if the objective can do that, or else everything."""
+    if isinstance(objective, PlannedObjective):
+        return objective.planned_trainer(batch_size, lanes=lanes, device=device, plan=plan)
+    return objective.trainer(batch_size, lanes=lanes, device=device)
+
+
+def measure_end(trainer: Trainer, lane: int, step: int) -> Mapping[str, float]:
+    """What a trainer left out of a lane's measurement at `step`; nothing if it leaves nothing out."""
+    return trainer.measure_end(lane, step) if isinstance(trainer, MeasuresEnds) else {}
 
 
 @dataclass(frozen=True, slots=True)

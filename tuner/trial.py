@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 Value = float | int | str | bool
@@ -40,10 +40,21 @@ class Measurement:
 
     `train/loss` is the mean over the steps since the previous measurement, each taken before its update; the first
     measurement (step 1) therefore holds the loss at the initial parameters.
+
+    Attributes:
+        step: Gradient steps done.
+        metrics: What was measured. Some metrics are measured at some steps only.
+        partial: How many examples a metric rests on, for each metric that rests on a part of its split. Such a value is
+            an estimate, and the target is certainly not met.
     """
 
     step: int
     metrics: Mapping[str, float]
+    partial: Mapping[str, int] = field(default_factory=dict)
+
+    def whole(self, metric: str) -> float | None:
+        """A metric over its whole split; None if it was not measured, or on a part."""
+        return None if metric in self.partial else self.metrics.get(metric)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import io
 
 import torch
 
-from objectives.training.grid import Progress
 from objectives.training.lanes import Row
+from objectives.training.measuring.grid import Progress
 from objectives.training.minibatches import Order
 
 
@@ -20,6 +20,7 @@ def write(row: Row, order: Order, progress: Progress) -> bytes:
         "pending": order.pending,
         "step": progress.step,
         "measured": progress.measured,
+        "reached": progress.reached,
     }
     torch.save(content, file)
     return file.getvalue()
@@ -32,5 +33,6 @@ def read(checkpoint: bytes, *, examples: int) -> tuple[Row, Order, Progress]:
     return (
         Row(content["parameters"], tuple(content["state"]), content["loss_sum"]),
         Order(generator, examples, content["pending"]),
-        Progress(content["step"], content["measured"]),
+        # Version 0.1 wrote no targets; without them a trial is only measured on more examples than it need.
+        Progress(content["step"], content["measured"], content.get("reached", 0)),
     )

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.training.grid import next_measurement
+from objectives.training.measuring.grid import next_measurement
 from tuner.analysis.nqm import Method, NoisyQuadratic, Rule
 from tuner.analysis.nqm.dynamics import Dynamics, dynamics, starting_moments
 from tuner.analysis.nqm.training import capped

@@ -6,7 +6,7 @@ slow trial would train beside seven empty lanes.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.objective import Trainer
+from tuner.objective import Trainer, measure_end
 from tuner.trial import Measurement, TrialSpec
 
 
@@ -58,6 +58,9 @@ class ShrinkingTrainer:
             self._move(enough)
         measured = self._inner.advance()
         return {lane: measured[inner_lane] for lane, inner_lane in self._inner_lanes.items() if inner_lane in measured}
+
+    def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
+        return measure_end(self._inner, self._inner_lanes[lane], step)
 
     def unload(self, lane: int) -> None:
         """Free a lane."""

@@ -3,10 +3,8 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from objectives.data import Splits
 from objectives.models import Architecture, Model
@@ -15,28 +13,21 @@ from objectives.schedules import Schedule
 from objectives.training import checkpoint as checkpoints
 from objectives.training.devices.arithmetic import Precision, tensor_cores
 from objectives.training.devices.memory import memory_watched, sent
-from objectives.training.evaluation import METRICS, Evaluation
-from objectives.training.grid import Progress
 from objectives.training.lanes import Lanes
+from objectives.training.measuring.evaluation import Evaluation
+from objectives.training.measuring.grid import Progress
+from objectives.training.measuring.snapshots import KEPT, Snapshot, Snapshots
 from objectives.training.minibatches import Minibatches, Order
 from objectives.training.networks.network import Computation, networks_for
+from tuner.objective import MeasuringPlan
 from tuner.trial import Measurement, TrialSpec
 
 ACCELERATOR_CHUNK = 16
 """Steps that an accelerator trains before the host looks at what was measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What some lanes measured, still on the device: `[lane, metric]`, in the order of `METRICS`."""
-
-    lanes: Sequence[int]
-    steps: Sequence[int]
-    values: Tensor
-
-
 class LaneTrainer:
-    """Implements `tuner.objective.Trainer` for data that fit on the device.
+    """Implements `tuner.objective.Trainer` and `MeasuresEnds` for data that fit on the device.
 
     A trial's result is the same in any lane, beside any neighbours; only the number of lanes may change its rounding.
 
@@ -44,7 +35,9 @@ class LaneTrainer:
         splits: The data.
         device: As torch names it, or `auto`: the accelerator, if there is one.
         computation: How gradients are computed.
-        chunk: Steps that `advance` trains; by default up to the next measurement on the CPU, 16 on an accelerator.
+        plan: What measurements are asked for.
+        chunk: Steps that `advance` trains; by default up to the next measurement on the CPU. On an accelerator
+            it is 16, or fewer if the parameters are so many that they cannot be kept for measuring.
 
     Raises:
         OutOfMemory: The device cannot hold this many lanes.
@@ -62,10 +55,10 @@ class LaneTrainer:
         lanes: int,
         device: str,
         computation: Computation = Computation(),  # noqa: B008 - a frozen value
+        plan: MeasuringPlan = MeasuringPlan(),  # noqa: B008 - a frozen value
         chunk: int | None = None,
     ) -> None:
         on = torch.device(_accelerator() if device == "auto" else device)
-        self._chunk = ACCELERATOR_CHUNK if chunk is None and on.type != "cpu" else chunk
         self._lane_count, self._batch_size, self._device = lanes, batch_size, on
         self._examples = len(splits.train)
         self._progress: dict[int, Progress] = {}
@@ -82,7 +75,9 @@ class LaneTrainer:
             self._lanes = Lanes(
                 self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=on, dtype=dtype
             )
-            self._evaluation = Evaluation(splits, device=on, dtype=dtype)
+            self._snapshots = Snapshots(Evaluation(splits, plan, lanes=lanes, device=on, dtype=dtype), plan)
+        affordable = max(1, KEPT // (lanes * network.parameters))
+        self._chunk = min(ACCELERATOR_CHUNK, affordable) if chunk is None and on.type != "cpu" else chunk
 
     @property
     def lanes(self) -> int:
@@ -126,6 +121,10 @@ class LaneTrainer:
         Raises:
             OutOfMemory: The device is full.
         """
+        if not self._progress:
+            return {}
+        if not self._progress:
+            return {}
         with (
             self._watched(),
             _one_thread(),
@@ -134,16 +133,26 @@ class LaneTrainer:
             self._mode(),
         ):
             left = self._chunk or self._until_due()
-            readings: list[Reading] = []
-            while left and self._progress:
+            self._snapshots.taken.clear()
+            while left:
                 steps = min(left, self._until_due(), self._minibatches.ready)
                 self._lanes.train(*self._minibatches.take(steps))
                 for progress in self._progress.values():
                     progress.step += steps
                 left -= steps
                 if due := [lane for lane, progress in self._progress.items() if not progress.until_due]:
-                    readings.append(self._measure(due))
-            return _measurements(readings)
+                    self._snapshots.taken.append(self._snapshot(due))
+            return self._snapshots.measure(self._networks.now, self._progress)
+
+    def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
+        """The test metrics that the measurement at `step`, in the last `advance`, left out.
+
+        Raises:
+            ValueError: The lane was not measured there.
+            OutOfMemory: The device is full.
+        """
+        with self._watched(), _one_thread(), tensor_cores(allowed=self._tensor_cores), self._mode():
+            return self._snapshots.test(self._networks.now, lane, step)
 
     def unload(self, lane: int) -> None:
         """Free a lane."""
@@ -155,39 +164,28 @@ class LaneTrainer:
     def close(self) -> None:
         """Release the device; the trainer cannot be used any more."""
         self._progress.clear()
-        del self._networks, self._lanes, self._minibatches, self._evaluation
+        del self._networks, self._lanes, self._minibatches, self._snapshots
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _until_due(self) -> int:
-        """Steps until some lane is measured; 0 if none is loaded."""
-        return min((progress.until_due for progress in self._progress.values()), default=0)
+        """Steps until some lane is measured."""
+        return min(progress.until_due for progress in self._progress.values())
 
-    def _measure(self, lanes: Sequence[int]) -> Reading:
-        """Measure some lanes, without waiting for the device."""
+    def _snapshot(self, lanes: Sequence[int]) -> Snapshot:
+        """Some lanes as they are to be measured, without waiting for the device."""
         due = [self._progress[lane] for lane in lanes]
+        before = [progress.measured for progress in due]
         rows = sent(torch.tensor(lanes), self._device)
         counts = sent(torch.tensor([progress.step - progress.measured for progress in due]), self._device)
-        train_loss = self._lanes.collect_losses(rows) / counts
-        held_out = self._evaluation.measure(self._networks.now, self._lanes.parameters[rows])
+        train_losses = self._lanes.collect_losses(rows) / counts
         for progress in due:
             progress.measured = progress.step
-        return Reading(lanes, [progress.step for progress in due], torch.stack([train_loss, *held_out], dim=1))
+        steps = [progress.step for progress in due]
+        return Snapshot(lanes, steps, before, self._lanes.parameters[rows], train_losses)
 
     def _watched(self) -> AbstractContextManager[None]:
         return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._device)
-
-
-def _measurements(readings: Sequence[Reading]) -> Mapping[int, Sequence[Measurement]]:
-    """The measurements of each lane, copied from the device in one transfer."""
-    if not readings:
-        return {}
-    table = torch.cat([reading.values for reading in readings]).tolist()
-    keys = [key for reading in readings for key in zip(reading.lanes, reading.steps, strict=True)]
-    found: dict[int, list[Measurement]] = {}
-    for (lane, step), values in zip(keys, table, strict=True):
-        found.setdefault(lane, []).append(Measurement(step, dict(zip(METRICS, values, strict=True))))
-    return found
 
 
 @contextmanager

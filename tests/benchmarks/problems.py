@@ -65,7 +65,7 @@ class Quadratic:
             batch_size=self.batch_size,
             learning_rate=float(point["learning_rate"]),
             coefficient=float(point["momentum"]),
-            target=self.experiment.goal.below,
+            target=self.experiment.goal.target.value,
         )
         return steps if isinstance(steps, int) else math.inf
 

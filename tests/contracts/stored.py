@@ -31,6 +31,7 @@ TO_VERSION_1 = (
     "DROP INDEX trial_end_study",
     *(f"ALTER TABLE trial_end DROP COLUMN {each}" for each in ("study_id", "role")),
     "ALTER TABLE experiment DROP COLUMN state",
+    "ALTER TABLE measurement DROP COLUMN examples",
     "UPDATE tuner_schema SET version = 1",
 )
 """What takes a store back to how version 1 left it."""

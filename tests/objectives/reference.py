@@ -15,7 +15,7 @@ from objectives.models import Network
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.grid import next_measurement
+from objectives.training.measuring.grid import next_measurement
 from objectives.training.networks.network import Computation
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer

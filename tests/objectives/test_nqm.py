@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from objectives.nqm import Noise, QuadraticWorkload, Spectrum
-from objectives.training.grid import next_measurement
+from objectives.training.measuring.grid import next_measurement
 from tuner.analysis.nqm import Box, Method, Rule, expected_loss, optimal, power_law, steps_to_target
 from tuner.errors import ConfigError
 from tuner.experiment import load, presets
@@ -201,7 +201,9 @@ def test_a_presets_budgets_are_four_times_the_exact_optimum(name: str) -> None:
     box = Box((rates.low, rates.high), (memories.low, memories.high))
 
     for batch_size in (4, 4096, 2**20):
-        found = optimal(workload.model, workload.rule, batch_size=batch_size, target=experiment.goal.below, box=box)
+        found = optimal(
+            workload.model, workload.rule, batch_size=batch_size, target=experiment.goal.target.value, box=box
+        )
 
         # The optimiser of another SciPy may end a step or two away.
         assert experiment.goal.at(batch_size).within_steps == pytest.approx(4 * int(found.steps), rel=0.01)

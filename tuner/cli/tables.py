@@ -40,7 +40,7 @@ STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdi
 def results_table(found: Results) -> RenderableType:
     """Steps to target at each batch size, and below them the optimum's hyperparameters; as far as there are any."""
     goal = found.experiment.goal
-    question = f": steps to {goal.metric} below {goal.below:g}, within {goal.budget}"
+    question = f": steps to {goal.phrase}, within {goal.budget}"
     parts: list[RenderableType] = [Text.assemble((found.experiment.name, "bold"), question)]
     if searched := [each for each in found.studies if each.trials.finished]:
         parts += [_steps_table(searched), legend(*_results_legend(found, searched))]
@@ -236,7 +236,7 @@ def predictions_table(experiment: Experiment, curve: ScalingCurve) -> Renderable
         rows.append((str(point.batch_size), steps_phrase(point.steps), *values, *([point.reason] if never else [])))
     goal = experiment.goal
     return Group(
-        Text.assemble((experiment.name, "bold"), f": fewest steps to {goal.metric} below {goal.below:g}, computed"),
+        Text.assemble((experiment.name, "bold"), f": fewest steps to {goal.phrase}, computed"),
         new_table(("batch size", "steps", *names, *(["why"] if never else [])), rows),
         legend("computed from the model, not measured; each row has its best hyperparameters"),
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import AllowInfNan
@@ -16,7 +16,7 @@ from tuner.experiment.components import build
 from tuner.experiment.goals import ReachTarget
 from tuner.experiment.settings import Reader, Table, fill, read, table_of
 from tuner.experiment.space import Choice, Fixed, Parameter, Range, SearchSpace
-from tuner.objective import Objective
+from tuner.objective import MeasuringPlan, Objective, Target
 
 Count = Annotated[int, Ge(1)]
 
@@ -107,22 +107,59 @@ class ConfirmationSettings:
     report_seeds: Count = 5
 
 
+Level = Annotated[float, Gt(0), AllowInfNan(False)]
+
+
 @dataclass(frozen=True, slots=True)
 class GoalSettings:
-    """What every trial is for: to bring `metric` below `below` in few steps.
+    """What every trial is for: to bring `metric` below `below`, or above `above`, in few steps.
 
     Attributes:
         within_steps: The budget of a trial: one for all batch sizes, or a table `{ 8 = 4000, 64 = 600 }` of each.
+        below, above: The target; one of the two.
+        also_below, also_above: Weaker targets. The first step at which each is met is exact, as for the target.
+
+    Raises:
+        ValueError: There is not one target, or a further one is not weaker.
     """
 
     metric: str
-    below: Annotated[float, Gt(0), AllowInfNan(False)]
     within_steps: Annotated[int | Mapping[int, int], Reader(_read_budget)]
+    below: Level | None = None
+    above: Level | None = None
+    also_below: tuple[Level, ...] = ()
+    also_above: tuple[Level, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.below is None) == (self.above is None):
+            raise ValueError("needs one target: below = 0.03 or above = 0.97")
+        wrong = "also_above" if self.above is None else "also_below"
+        if getattr(self, wrong):
+            raise ValueError(f"{wrong} does not go with a target {self.target.phrase}; use {self._also}")
+        for each in self.targets[:-1]:
+            if not each.is_met(self.target.value):
+                raise ValueError(f"{self._also} holds {each.value:g}: no weaker than the target {self.target.phrase}")
+
+    @property
+    def target(self) -> Target:
+        """The target itself."""
+        return Target(self.above, above=True) if self.below is None else Target(self.below)  # type: ignore[arg-type]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All targets, the weakest first and the goal's own last."""
+        also = sorted({*self.also_below, *self.also_above}, reverse=self.above is None)
+        return (*(Target(each, above=self.target.above) for each in also), self.target)
+
+    @property
+    def phrase(self) -> str:
+        """The metric and its target, for a person: `validation/error below 0.03`."""
+        return f"{self.metric} {self.target.phrase}"
 
     def at(self, batch_size: int) -> ReachTarget:
         """The goal of a study. Raises `KeyError` if no budget is given for its batch size."""
         each = self.within_steps
-        return ReachTarget(self.metric, self.below, each[batch_size] if isinstance(each, Mapping) else each)
+        return ReachTarget(self.metric, self.target, each[batch_size] if isinstance(each, Mapping) else each)
 
     @property
     def budget(self) -> str:
@@ -130,6 +167,42 @@ class GoalSettings:
         if not isinstance(self.within_steps, Mapping):
             return f"{self.within_steps:,} steps"
         return f"{min(self.within_steps.values()):,} to {max(self.within_steps.values()):,} steps"
+
+    @property
+    def _also(self) -> str:
+        return "also_below" if self.above is None else "also_above"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringSettings:
+    """How much of the data a measurement sees. It never changes when a trial reaches its target.
+
+    Attributes:
+        until_certain: Whether a measurement ends as soon as the next target is certainly not met. Then some values of a
+            curve are estimates from a part of the validation set. Otherwise every measurement sees all of it.
+        test_steps: Test metrics are measured where a trial ends, and at up to this many steps, evenly spread over the
+            logarithm of the steps; or `"always"`.
+    """
+
+    until_certain: bool = True
+    test_steps: Annotated[int, Ge(0)] | Literal["always"] = 16
+
+    def plan(self, goal: GoalSettings, batch_size: int) -> MeasuringPlan:
+        """What is asked of the measurements of a study."""
+        targets = goal.targets if self.until_certain else ()
+        if self.test_steps == "always":
+            return MeasuringPlan(goal.metric, targets)
+        return MeasuringPlan(goal.metric, targets, log_spaced(goal.at(batch_size).within_steps, self.test_steps))
+
+
+def log_spaced(last: int, many: int) -> tuple[int, ...]:
+    """Up to `many` different steps from 1 to `last`, evenly spread over their logarithm.
+
+    >>> log_spaced(1000, 4), log_spaced(3, 16), log_spaced(1000, 1)
+    ((1, 10, 100, 1000), (1, 2, 3), (1000,))
+    """
+    exponents = (index / (many - 1) for index in range(many)) if many > 1 else [1.0] * many
+    return tuple(sorted({round(last**each) for each in exponents}))
 
 
 @dataclass(frozen=True)
@@ -147,6 +220,7 @@ class Experiment:
     space: Annotated[SearchSpace, Reader(read_space)]
     search: SearchSettings
     confirmation: ConfirmationSettings = ConfirmationSettings()
+    measuring: MeasuringSettings = MeasuringSettings()
     seed: Annotated[int, Ge(0)] = 0
 
     def __post_init__(self) -> None:
@@ -182,8 +256,9 @@ def _plain(value: object, *, with_defaults: bool = True) -> object:
     if isinstance(value, SearchSpace):
         return _plain(value.parameters, with_defaults=with_defaults)
     if is_dataclass(value):
-        shown = [each for each in fields(value) if with_defaults or getattr(value, each.name) != each.default]
-        return {each.name: _plain(getattr(value, each.name), with_defaults=with_defaults) for each in shown}
+        held = [(each, getattr(value, each.name)) for each in fields(value)]
+        shown = {each.name: one for each, one in held if one is not None and (with_defaults or one != each.default)}
+        return {name: _plain(one, with_defaults=with_defaults) for name, one in shown.items()}
     if isinstance(value, Mapping):
         return {str(key): _plain(each, with_defaults=with_defaults) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -10,6 +10,7 @@ need more than eight times their slope on the noisy quadratic model, and a quart
 import math
 from collections.abc import Sequence
 
+from tuner.objective import Target
 from tuner.trial import Measurement
 
 LOOK_FROM = 0.1
@@ -18,28 +19,33 @@ GRACE = 20
 """A trial is not judged before this many steps either, because its first steps say little about its slope."""
 
 
-def is_hopeless(curve: Sequence[Measurement], *, metric: str, below: float, limit: int, optimism: float) -> bool:
+def is_hopeless(curve: Sequence[Measurement], *, metric: str, target: Target, limit: int, optimism: float) -> bool:
     """Whether a trial that has not reached its target will not do so within its limit.
 
     Args:
         curve: Its measurements so far.
-        metric: The metric of the goal; its values are positive.
-        below: The target.
+        metric: The metric of the goal.
+        target: What it has to pass.
         limit: The steps that the trial may take.
         optimism: How many times more steeply than before the curve may have to decline; infinite for never hopeless.
     """
     step = curve[-1].step
     if math.isinf(optimism) or step < max(LOOK_FROM * limit, GRACE) or step >= limit:
         return False
-    half = max((each.step for each in curve if 2 * each.step <= step), default=None)
-    best = _least(curve, metric, until=step)
-    if half is None or not below <= best < math.inf:
+    reached = distances(curve, metric, target)
+    half = max((each for each, _ in reached if 2 * each <= step), default=None)
+    best, goal = _least(reached, until=step), target.distance(target.value)
+    if half is None or not goal <= best < math.inf:
         return False
-    slope = math.log(_least(curve, metric, until=half) / best) / math.log(step / half)
-    return math.log(best / below) / math.log(limit / step) > optimism * slope
+    slope = math.log(_least(reached, until=half) / best) / math.log(step / half)
+    return math.log(best / goal) / math.log(limit / step) > optimism * slope
 
 
-def _least(curve: Sequence[Measurement], metric: str, *, until: int) -> float:
+def distances(curve: Sequence[Measurement], metric: str, target: Target) -> list[tuple[int, float]]:
+    """Each step at which a metric was measured, and how far it was from its ideal (`Target.distance`)."""
+    return [(each.step, target.distance(each.metrics[metric])) for each in curve if metric in each.metrics]
+
+
+def _least(reached: Sequence[tuple[int, float]], *, until: int) -> float:
     """The best value up to a step, infinite if none was finite."""
-    values = (each.metrics[metric] for each in curve if each.step <= until)
-    return min((value for value in values if math.isfinite(value)), default=math.inf)
+    return min((value for step, value in reached if step <= until and math.isfinite(value)), default=math.inf)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tuner.experiment.early_stopping import is_hopeless
+from tuner.experiment.early_stopping import distances, is_hopeless
+from tuner.objective import Target
 from tuner.trial import Measurement, Outcome, TrialResult
 
 TRAIN_LOSS = "train/loss"
@@ -40,21 +41,19 @@ class Goal(Protocol):
 class ReachTarget:
     """Reach a target in as few steps as possible (Shallue et al. 2019, arXiv 1811.03600).
 
-    Steps to target is the first measured step at which `metric` is strictly below `below`. A trial that needs more
-    than `within_steps` steps is censored; one whose training loss stops being finite, or stays above its initial
-    value, is infeasible.
+    Steps to target is the first measured step at which `metric`, over its whole split, passes the target. A trial that
+    needs more than `within_steps` steps is censored; one whose training loss stops being finite, or stays above its
+    initial value, is infeasible.
 
     Raises:
-        ValueError: The target or the budget is not positive.
+        ValueError: The budget is not positive.
     """
 
     metric: str
-    below: float
+    target: Target
     within_steps: int
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.below) and self.below > 0):
-            raise ValueError(f"below = {self.below:g} must be a positive number")
         if self.within_steps < 1:
             raise ValueError(f"within_steps = {self.within_steps} must be at least 1")
 
@@ -67,11 +66,11 @@ class ReachTarget:
             return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
         if diverged(curve):
             return TrialResult(Outcome.INFEASIBLE, last.step, limit, tuple(curve))
-        if last.metrics[self.metric] < self.below and last.step <= limit:
+        if self._is_met(last) and last.step <= limit:
             return TrialResult(Outcome.ACHIEVED, last.step, limit, tuple(curve))
         if last.step >= limit:
             return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
-        if is_hopeless(curve, metric=self.metric, below=self.below, limit=limit, optimism=optimism):
+        if is_hopeless(curve, metric=self.metric, target=self.target, limit=limit, optimism=optimism):
             return TrialResult(Outcome.CENSORED, last.step, limit, tuple(curve))
         return None
 
@@ -84,10 +83,16 @@ class ReachTarget:
         """
         if result.outcome is Outcome.ACHIEVED:
             return math.log2(result.steps)
-        values = [each.metrics[self.metric] for each in result.curve]
-        finite = [value for value in values if math.isfinite(value)] or [self.below]
-        shortfall = math.log2(max(min(finite) / self.below, 1.0))
+        goal = self.target.distance(self.target.value)
+        reached = [distance for _, distance in distances(result.curve, self.metric, self.target)]
+        finite = [each for each in reached if math.isfinite(each)] or [goal]
+        shortfall = math.log2(max(min(finite) / goal, 1.0))
         return math.log2(result.limit) + shortfall + (result.outcome is Outcome.INFEASIBLE)
+
+    def _is_met(self, measured: Measurement) -> bool:
+        """Whether a measurement passes the target. An estimate does not: where it was made, that was certain."""
+        value = measured.whole(self.metric)
+        return value is not None and self.target.is_met(value)
 
 
 def diverged(curve: Sequence[Measurement]) -> bool:

@@ -114,7 +114,7 @@ def _question(experiment: Experiment) -> str:
     sizes = experiment.batch_sizes
     many = f"{len(sizes)} batch sizes from {min(sizes):,} to {max(sizes):,}" if len(sizes) > 1 else f"{sizes[0]:,}"
     return (
-        f"How few gradient steps bring {goal.metric} below {goal.below:g}, within {goal.budget}, "
+        f"How few gradient steps bring {goal.phrase}, within {goal.budget}, "
         f"at {many if len(sizes) > 1 else 'batch size ' + many}? Each search has {search.points} points. Its best "
         f"{experiment.confirmation.candidates} run again on {experiment.confirmation.choose_seeds} fresh seeds, which "
         f"choose the winner. The winner's {experiment.confirmation.report_seeds} other seeds are reported."

@@ -20,7 +20,10 @@ Owner = Mapping[str, object]
 
 def encode(checkpoint: Checkpoint, *, owner: Owner) -> list[bytes]:
     """The parts of a file."""
-    curve = [[each.step, {name: float(value) for name, value in each.metrics.items()}] for each in checkpoint.curve]
+    curve = [
+        [each.step, {name: float(value) for name, value in each.metrics.items()}, dict(each.partial)]
+        for each in checkpoint.curve
+    ]
     header = json.dumps({"owner": owner, "curve": curve}).encode()
     return [MAGIC, b"\n", _digest(header, checkpoint.state), b"\n", header, b"\n", checkpoint.state]
 
@@ -39,7 +42,7 @@ def decode(content: bytes, *, owner: Owner) -> Checkpoint:
     header = json.loads(rest[1])
     if header["owner"] != owner:
         raise ValueError("it is another trial's")
-    return Checkpoint(tuple(Measurement(step, metrics) for step, metrics in header["curve"]), rest[2])
+    return Checkpoint(tuple(Measurement(*each) for each in header["curve"]), rest[2])
 
 
 def _digest(header: bytes, state: bytes) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tuner.errors import OutOfMemory
 from tuner.experiment.goals import Goal
-from tuner.objective import Trainer
+from tuner.objective import Trainer, measure_end
 from tuner.records import TrialPlan
 from tuner.search.cutoff import Cutoff
 from tuner.trial import Measurement, TrialResult, TrialSpec
@@ -152,6 +152,7 @@ def search(
             result = lane.follow(measured, goal, cutoff)
             steps += lane.steps - before
             if result is not None:
+                result = _with_end(trainer, number, result)
                 trainer.unload(number)
                 yield Ended(running.pop(number).trial, result)
                 cutoff.learn(result)
@@ -159,6 +160,17 @@ def search(
             for number, lane in running.items():
                 yield Saved(lane.trial, _save(trainer, number, lane.curve))
         yield Advanced(steps)
+
+
+def _with_end(trainer: Trainer, lane: int, result: TrialResult) -> TrialResult:
+    """A trial's result with what its last measurement left out, as long as the trainer has the trial.
+
+    Raises:
+        OutOfMemory: The device is full.
+    """
+    *before, last = result.curve
+    left_out = measure_end(trainer, lane, last.step)
+    return replace(result, curve=(*before, replace(last, metrics={**last.metrics, **left_out}))) if left_out else result
 
 
 def _refill(trainer: Trainer, trials: Iterator[Trial], running: dict[int, _Lane]) -> Iterator[Resumed]:

@@ -11,7 +11,7 @@ from tuner.analysis.edges.widening import wider_space
 from tuner.analysis.optimum.confirmation import CHOICE_SLACK, pending
 from tuner.analysis.optimum.warm_start import warm_points
 from tuner.experiment import Experiment
-from tuner.objective import Objective, Trainer
+from tuner.objective import Objective, Trainer, make_trainer
 from tuner.recorders import Event, Notice, StudyAdvanced, StudyStarted, TrialFinished
 from tuner.records import PointRun, Role, StudyRecord, TrialPlan
 from tuner.search.checkpoints import Checkpoints, NoCheckpoints
@@ -89,7 +89,9 @@ class StudySearch:
         if points.left == 0:
             return
         lanes = min(lanes, points.left)
-        with closing(self.objective.trainer(record.batch_size, lanes=lanes, device=self.device)) as trainer:
+        plan = self.experiment.measuring.plan(self.experiment.goal, record.batch_size)
+        made = make_trainer(self.objective, record.batch_size, lanes=lanes, device=self.device, plan=plan)
+        with closing(made) as trainer:
             source = TrialSource(self, record, points, trainer)
             depth = lanes + self.experiment.search.ask_ahead
             with Prefetch(

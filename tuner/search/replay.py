@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from tuner.errors import TunerError
+from tuner.objective import make_trainer
 from tuner.records import ExperimentRecord, TrialRecord
 from tuner.search.loop import Ended, Trial, search
 from tuner.trial import Outcome, TrialResult
@@ -51,8 +52,10 @@ def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int
     end, plan = recorded.end, recorded.plan
     limit = end.steps if end.outcome is Outcome.CENSORED else end.limit
     goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=limit)
+    measuring = record.experiment.measuring.plan(record.experiment.goal, batch_size)
     objective = record.experiment.build_objective()
-    with closing(objective.trainer(batch_size, lanes=plan.lanes, device=plan.device)) as trainer:
+    made = make_trainer(objective, batch_size, lanes=plan.lanes, device=plan.device, plan=measuring)
+    with closing(made) as trainer:
         for event in search(trainer, iter([Trial(number, plan)]), goal):
             if isinstance(event, Ended):
                 return Replay(recorded, event.result)

@@ -14,8 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tuner.errors import StoreError, StoreUnreachable
 from tuner.stores import Listener
 
-MeasurementRow = tuple[int, int, str, float | None]
-"""Trial, step, metric, value; None is NaN."""
+MeasurementRow = tuple[int, int, str, float | None, int | None]
+"""Trial, step, metric, value (None is NaN), and the examples that it rests on (None is all of them)."""
 
 
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED")

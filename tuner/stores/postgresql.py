@@ -80,7 +80,7 @@ class PostgresqlServer:
     def write_measurements(self, connection: Connection, rows: Sequence[MeasurementRow]) -> None:
         driver: psycopg.Connection | None = connection.connection.driver_connection
         assert driver is not None  # only a connection that was given back has none
-        copy_rows = "COPY measurement (trial_id, step, metric, value) FROM STDIN"
+        copy_rows = "COPY measurement (trial_id, step, metric, value, examples) FROM STDIN"
         with driver.cursor() as cursor, cursor.copy(copy_rows) as copy:
             for row in rows:
                 copy.write_row(row)

@@ -12,7 +12,7 @@ from objectives.optimizers import Problem, State
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.devices.arithmetic import Precision
 from objectives.training.devices.memory import memory_watched
-from objectives.training.grid import next_measurement
+from objectives.training.measuring.grid import next_measurement
 from objectives.training.networks.network import Computation
 from objectives.training.trainer import LaneTrainer
 from tests.objectives.reference import EASY, curve_alone, curve_in_lane, curves_in_lanes, lane_trainer

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tuner.experiment.early_stopping import is_hopeless
 from tuner.experiment.goals import ReachTarget
+from tuner.objective import Target
 from tuner.trial import Measurement, Outcome
 
-GOAL = ReachTarget("validation/error", 0.01, within_steps=1000)
+GOAL = ReachTarget("validation/error", Target(0.01), within_steps=1000)
 
 
 def curve(error: Callable[[int], float], *, steps: int) -> list[Measurement]:
@@ -20,7 +21,9 @@ def curve(error: Callable[[int], float], *, steps: int) -> list[Measurement]:
 
 
 def hopeless(error: Callable[[int], float], *, steps: int, optimism: float, limit: int = 1000) -> bool:
-    return is_hopeless(curve(error, steps=steps), metric="validation/error", below=0.01, limit=limit, optimism=optimism)
+    return is_hopeless(
+        curve(error, steps=steps), metric="validation/error", target=Target(0.01), limit=limit, optimism=optimism
+    )
 
 
 def test_a_power_law_is_hopeless_if_it_is_too_shallow_by_more_than_the_optimism() -> None:
@@ -76,7 +79,7 @@ def test_its_loss_is_no_better_than_that_of_its_limit() -> None:
 def at(*points: tuple[int, float], limit: int = 1000, optimism: float = 2.0) -> bool:
     """Whether a curve of these steps and errors is hopeless."""
     measured = [Measurement(step, {"train/loss": 1.0, "validation/error": error}) for step, error in points]
-    return is_hopeless(measured, metric="validation/error", below=0.01, limit=limit, optimism=optimism)
+    return is_hopeless(measured, metric="validation/error", target=Target(0.01), limit=limit, optimism=optimism)
 
 
 def test_the_slope_is_that_of_the_last_doubling_and_no_longer_stretch() -> None:

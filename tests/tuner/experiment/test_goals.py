@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from tuner.experiment.goals import ReachTarget
+from tuner.objective import Target
 from tuner.trial import Measurement, Outcome, TrialResult
 
-GOAL = ReachTarget("validation/error", below=0.03, within_steps=4000)
+GOAL = ReachTarget("validation/error", Target(0.03), within_steps=4000)
 
 
 def curve(*errors: float, first: int = 1, losses: Sequence[float] | None = None) -> list[Measurement]:
@@ -98,11 +99,11 @@ def test_a_metric_that_was_never_finite_still_gives_a_finite_loss() -> None:
 )
 def test_an_impossible_goal_says_why(below: float, steps: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ReachTarget("validation/error", below=below, within_steps=steps)
+        ReachTarget("validation/error", Target(below), within_steps=steps)
 
 
 def test_a_budget_of_one_step_is_enough() -> None:
-    assert ReachTarget("validation/error", below=0.03, within_steps=1).within_steps == 1
+    assert ReachTarget("validation/error", Target(0.03), within_steps=1).within_steps == 1
 
 
 def test_a_trial_that_was_past_its_cap_ends_there_with_its_whole_curve() -> None:

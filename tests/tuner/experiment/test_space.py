@@ -4,7 +4,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tuner.experiment.space import Choice, Fixed, Range, Scale, SearchSpace, Side
@@ -124,10 +124,12 @@ def test_widening_contains_the_old_range_and_leaves_the_other_side(range_: Range
 
 
 @given(st.one_of(ranges(), counts()), SIDES)
+@example(Range(0.5, 1.0), Side.HIGH)
 def test_widening_adds_something_unless_the_parameter_ends_there(range_: Range, side: Side) -> None:
-    ends = side is Side.LOW and range_.low == (1 if range_.integer else 0)
+    ends_below = range_.low == (1 if range_.integer else 0)
+    ends_above = range_.scale is Scale.LINEAR and range_.low >= 0 and range_.high == 1
 
-    assert (range_.widen(side) == range_) is ends
+    assert (range_.widen(side) == range_) is (ends_below if side is Side.LOW else ends_above)
 
 
 @pytest.mark.parametrize(

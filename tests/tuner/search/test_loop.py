@@ -9,12 +9,13 @@ import pytest
 from tests.toy import Toy, ToyTrainer, steps_to
 from tuner.errors import OutOfMemory
 from tuner.experiment.goals import ReachTarget
+from tuner.objective import Target
 from tuner.records import Role, TrialPlan
 from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Advanced, Checkpoint, Ended, Resumed, Saved, Trial, search
 from tuner.trial import Measurement, Outcome, TrialResult, TrialSpec
 
-GOAL = ReachTarget("validation/error", below=0.03, within_steps=400)
+GOAL = ReachTarget("validation/error", Target(0.03), within_steps=400)
 
 
 def trials(*learning_rates: float) -> Iterator[Trial]:

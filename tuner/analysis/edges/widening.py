@@ -93,7 +93,7 @@ class Unreached:
         closest = "all of them diverged" if self.closest is None else f"the closest ended at {self.closest:.4g}"
         tried = ", ".join(f"{name} {_extent(each)}" for name, each in self.space.parameters.items())
         return (
-            f"None of {self.points} points in {rounds} brought {self.goal.metric} below {self.goal.below:g} within "
+            f"None of {self.points} points in {rounds} brought {self.goal.metric} {self.goal.target.phrase} within "
             f"{self.goal.within_steps:,} steps; {closest}. Tried: {tried}."
         )
 
@@ -152,7 +152,7 @@ def unreached(study: StudyRecord, goal: ReachTarget) -> Unreached | None:
     if not study.complete or study.incumbent is not None:
         return None
     last = [each.end.final.get(goal.metric, math.nan) for each in trials if each.end is not None]
-    closest = min(filter(math.isfinite, last), default=None)
+    closest = min(filter(math.isfinite, last), key=goal.target.distance, default=None)
     return Unreached(goal, len(trials), study.round, closest, study.space)
 
 

@@ -52,6 +52,8 @@ def _point(
 ) -> ScalingPoint:
     """The optimum at a batch size. Raises `TunerError`."""
     goal = experiment.goal
+    if goal.below is None:
+        raise TunerError(f"{experiment.name}: optima are computed for a target below, not {goal.target.phrase}")
     try:
         found = objective.predict(batch_size, metric=goal.metric, below=goal.below, bounds=bounds)
     except ValueError as error:

@@ -193,7 +193,7 @@ def headline(experiment: Experiment) -> str:
     """What is run, in a line: `digits: validation/error < 0.03 within 4,000 steps, at 10 batch sizes`."""
     goal, sizes = experiment.goal, len(experiment.batch_sizes)
     where = f"at {sizes} batch sizes" if sizes > 1 else f"at batch size {experiment.batch_sizes[0]}"
-    return f"{experiment.name}: {goal.metric} < {goal.below:g} within {goal.budget}, {where}"
+    return f"{experiment.name}: {goal.metric} {goal.target.symbol} within {goal.budget}, {where}"
 
 
 def duration(seconds: float) -> str:

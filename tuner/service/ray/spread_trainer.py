@@ -53,15 +53,20 @@ class Part(Protocol):
         """The state of the trial in a lane."""
         ...
 
+    def measure_end(self, changes: Sequence[Change], lane: int, step: int) -> Mapping[str, float]:
+        """What the measurement of a lane at `step` left out (`tuner.objective.measure_end`)."""
+        ...
+
     def close(self) -> None:
         """Let it release its device. Must not fail if it is gone."""
         ...
 
 
 class SpreadTrainer:
-    """Implements `tuner.objective.Trainer` by others. Results are joined in a fixed order, whoever is done first.
+    """Implements `tuner.objective.Trainer` and `MeasuresEnds` by others.
 
-    Lane `n` is in part `n % parts`. So the last trials of a study, which fill the first lanes, are spread too.
+    Results are joined in a fixed order, whoever is done first. Lane `n` is in part `n % parts`. So the last
+    trials of a study, which fill the first lanes, are spread too.
 
     Args:
         parts: The trainers; part `i` has lanes for every one of ours that is dealt to it, see `dealt`.
@@ -91,6 +96,10 @@ class SpreadTrainer:
     def save(self, lane: int) -> bytes:
         part, part_lane = self._loaded[lane]
         return self._parts[part].save(self._take_changes(part), part_lane)
+
+    def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
+        part, part_lane = self._loaded[lane]
+        return self._parts[part].measure_end(self._take_changes(part), part_lane, step)
 
     def advance(self) -> Measured:
         """Train every loaded lane for a chunk; what each measured on the way, oldest first.

@@ -1,6 +1,6 @@
 """Ray actors that train: a worker spreads the lanes of its study over these actors."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -10,7 +10,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tuner.errors import TrainerLost
-from tuner.objective import Objective, Trainer
+from tuner.objective import MeasuringPlan, Objective, PlannedObjective, Trainer, make_trainer, measure_end
 from tuner.service.cores import one_thread
 from tuner.service.ray.cluster import Remote, fetch
 from tuner.service.ray.spread_trainer import Change, Measured, SpreadTrainer, apply, dealt
@@ -20,11 +20,13 @@ class TrainerHandle(Protocol):
     """A `TrainerActor` from outside."""
 
     @property
-    def open(self) -> Remote[[Objective, int, int, str], str]: ...
+    def open(self) -> Remote[[Objective, int, int, str, MeasuringPlan], str]: ...
     @property
     def advance(self) -> Remote[[Sequence[Change]], Measured]: ...
     @property
     def save(self) -> Remote[[Sequence[Change], int], bytes]: ...
+    @property
+    def measure_end(self) -> Remote[[Sequence[Change], int, int], Mapping[str, float]]: ...
     @property
     def close(self) -> Remote[[], None]: ...
 
@@ -37,10 +39,10 @@ class TrainerActor:
         self._trainer: Trainer | None = None
 
     @ray.method(max_task_retries=-1)
-    def open(self, objective: Objective, batch_size: int, lanes: int, device: str) -> str:
+    def open(self, objective: Objective, batch_size: int, lanes: int, device: str, plan: MeasuringPlan) -> str:
         """Make a trainer, in place of the one there was; its device."""
         self.close()
-        self._trainer = objective.trainer(batch_size, lanes=lanes, device=device)
+        self._trainer = make_trainer(objective, batch_size, lanes=lanes, device=device, plan=plan)
         return self._trainer.device
 
     def advance(self, changes: Sequence[Change]) -> Measured:
@@ -52,6 +54,11 @@ class TrainerActor:
         trainer = self._opened()
         apply(changes, trainer)
         return trainer.save(lane)
+
+    def measure_end(self, changes: Sequence[Change], lane: int, step: int) -> Mapping[str, float]:
+        trainer = self._opened()
+        apply(changes, trainer)
+        return measure_end(trainer, lane, step)
 
     def close(self) -> None:
         trainer, self._trainer = self._trainer, None
@@ -77,13 +84,16 @@ class ActorPart:
     def save(self, changes: Sequence[Change], lane: int) -> bytes:
         return fetch(self.actor.save.remote(changes, lane))
 
+    def measure_end(self, changes: Sequence[Change], lane: int, step: int) -> Mapping[str, float]:
+        return fetch(self.actor.measure_end.remote(changes, lane, step))
+
     def close(self) -> None:
         self.actor.close.remote()
 
 
 @dataclass(frozen=True, slots=True)
 class SpreadObjective:
-    """Implements `tuner.objective.Objective` by another objective, which is trained by actors."""
+    """Implements `tuner.objective.Objective` and `PlannedObjective` by another, which is trained by actors."""
 
     objective: Objective
     actors: Sequence[TrainerHandle]
@@ -100,7 +110,15 @@ class SpreadObjective:
     def hyperparameters(self) -> frozenset[str]:
         return self.objective.hyperparameters
 
+    @property
+    def certain_early(self) -> frozenset[str]:
+        return self.objective.certain_early if isinstance(self.objective, PlannedObjective) else frozenset()
+
     def trainer(self, batch_size: int, *, lanes: int, device: str) -> Trainer:
+        """A trainer that measures everything. Raises as `planned_trainer`."""
+        return self.planned_trainer(batch_size, lanes=lanes, device=device, plan=MeasuringPlan())
+
+    def planned_trainer(self, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
         """A trainer of `lanes` simultaneous trials.
 
         Raises:
@@ -109,7 +127,7 @@ class SpreadObjective:
         """
         actors = self.actors[:lanes]
         shares = zip(actors, dealt(lanes, len(actors)), strict=True)
-        opened = [actor.open.remote(self.objective, batch_size, share, device) for actor, share in shares]
+        opened = [actor.open.remote(self.objective, batch_size, share, device, plan) for actor, share in shares]
         devices = [fetch(each) for each in opened]
         return SpreadTrainer([ActorPart(each) for each in actors], lanes=lanes, device=devices[0])
 

@@ -187,7 +187,7 @@ def read_trials(connection: Connection, study_ids: Sequence[int]) -> Mapping[int
 def read_curves(connection: Connection, study_id: int) -> dict[int, Curve]:
     """The curves of a round's finished trials, by number."""
     query = (
-        select(optuna_trial.c.number, measurement.c.step, measurement.c.metric, measurement.c.value)
+        select(optuna_trial.c.number, *(measurement.c[each] for each in ("step", "metric", "value", "examples")))
         .join(measurement, measurement.c.trial_id == optuna_trial.c.trial_id)
         .where(optuna_trial.c.study_id == study_id)
         .order_by(optuna_trial.c.number, measurement.c.step)

@@ -71,27 +71,31 @@ def end_from(outcome: str, steps: int, limit: int, spent: int, loss: float, fina
 def measurement_rows(trial_id: int, curve: Iterable[Measurement]) -> list[MeasurementRow]:
     """A row for every metric at every step."""
     return [
-        (trial_id, each.step, metric, None if math.isnan(value) else value)
+        (trial_id, each.step, metric, None if math.isnan(value) else value, each.partial.get(metric))
         for each in curve
         for metric, value in each.metrics.items()
     ]
 
 
-def curves_from(rows: Iterable[tuple[int, int, str, float | None]]) -> Iterator[tuple[int, Curve]]:
-    """Each trial's number and curve, from rows of number, step, metric and value, ordered by number and step."""
+CurveRow = tuple[int, int, str, float | None, int | None]
+"""A trial's number, and a step, metric, value and number of examples of its curve."""
+
+
+def curves_from(rows: Iterable[CurveRow]) -> Iterator[tuple[int, Curve]]:
+    """Each trial's number and curve, from rows ordered by number and step."""
     for number, of_trial in groupby(rows, key=lambda row: row[0]):
-        yield (
-            number,
-            tuple(
-                Measurement(step, {metric: math.nan if value is None else value for _, _, metric, value in at_step})
-                for step, at_step in groupby(of_trial, key=lambda row: row[1])
-            ),
-        )
+        yield number, tuple(_measurement(step, at_step) for step, at_step in groupby(of_trial, key=lambda row: row[1]))
+
+
+def _measurement(step: int, rows: Iterable[CurveRow]) -> Measurement:
+    found = list(rows)
+    metrics = {metric: math.nan if value is None else value for _, _, metric, value, _ in found}
+    return Measurement(step, metrics, {metric: many for _, _, metric, _, many in found if many is not None})
 
 
 def intermediate_values(curve: Sequence[Measurement], metric: str) -> list[IntermediateValue]:
     """A metric along a curve, as optuna-dashboard draws it."""
-    return [_intermediate_value(each.step, each.metrics[metric]) for each in shown(curve)]
+    return [_intermediate_value(each.step, each.metrics[metric]) for each in shown(curve) if metric in each.metrics]
 
 
 def _intermediate_value(step: int, value: float) -> IntermediateValue:

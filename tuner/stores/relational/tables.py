@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 
@@ -110,6 +110,8 @@ measurement = Table(
     Column("step", Integer, nullable=False),
     Column("metric", String, nullable=False),
     Column("value", Double),
+    # How many examples the value rests on; all of its split if missing.
+    Column("examples", Integer),
     Index("measurement_trial", "trial_id"),
 )
 

@@ -27,6 +27,7 @@ UPGRADES = {
         """,
         "CREATE INDEX trial_end_study ON trial_end (study_id)",
     ),
+    4: ("ALTER TABLE measurement ADD COLUMN examples INTEGER",),
 }
 """What leads from each version to the next."""
 

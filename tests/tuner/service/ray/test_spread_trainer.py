@@ -1,6 +1,6 @@
 """A trainer of trainers: the same results as one trainer, however its lanes are dealt out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -14,14 +14,14 @@ from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from tests.toy import Toy
 from tuner.experiment.goals import ReachTarget
-from tuner.objective import Objective, Trainer
+from tuner.objective import Objective, Target, Trainer, measure_end
 from tuner.records import Role, TrialPlan
 from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Ended, Trial, search
 from tuner.service.ray.spread_trainer import Change, Measured, SpreadTrainer, apply, dealt
 from tuner.trial import TrialSpec
 
-GOAL = ReachTarget("validation/error", below=0.03, within_steps=400)
+GOAL = ReachTarget("validation/error", Target(0.03), within_steps=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class Here:
     def save(self, changes: Sequence[Change], lane: int) -> bytes:
         apply(changes, self.trainer)
         return self.trainer.save(lane)
+
+    def measure_end(self, changes: Sequence[Change], lane: int, step: int) -> Mapping[str, float]:
+        apply(changes, self.trainer)
+        return measure_end(self.trainer, lane, step)
 
     def close(self) -> None:
         self.trainer.close()

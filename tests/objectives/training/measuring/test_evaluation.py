@@ -8,7 +8,8 @@ from torch import Tensor
 
 from objectives.data import Split, Splits
 from objectives.models.mlp import MlpNetwork
-from objectives.training.evaluation import Evaluation
+from objectives.training.measuring.evaluation import Evaluation
+from tuner.objective import MeasuringPlan
 
 CPU = torch.device("cpu")
 
@@ -18,9 +19,10 @@ def measured(outputs: list[list[float]], *, label: int = 0) -> tuple[float, floa
     split = Split(torch.tensor(outputs), torch.full((len(outputs),), label))
     splits = Splits(train=split, validation=split, test=split, classes=2, shape=(2,))
     network = MlpNetwork((2, 2), lanes=1, batch_size=1, device=CPU, dtype=torch.float32)
-    evaluation = Evaluation(splits, device=CPU, dtype=torch.float32)
-    loss, validation, test = evaluation.measure(network, identity(network))
-    return loss.item(), validation.item(), test.item()
+    evaluation = Evaluation(splits, MeasuringPlan(), lanes=1, device=CPU, dtype=torch.float32)
+    (tally,) = evaluation.measure(network, identity(network), [None])
+    (test,) = evaluation.test(network, identity(network))
+    return tally.values()["validation/loss"], tally.values()["validation/error"], test["test/error"]
 
 
 def identity(network: MlpNetwork) -> Tensor:

@@ -19,10 +19,12 @@ class Progress:
     Attributes:
         step: Steps done.
         measured: The step of its last measurement; 0 before the first.
+        reached: How many of the goal's targets it has met.
     """
 
     step: int = 0
     measured: int = 0
+    reached: int = 0
 
     @property
     def until_due(self) -> int:

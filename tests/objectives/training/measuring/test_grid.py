@@ -3,7 +3,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.training.grid import Progress, next_measurement
+from objectives.training.measuring.grid import Progress, next_measurement
 
 
 @given(st.integers(1, 10**9))

@@ -1,0 +1,91 @@
+"""Lanes at the steps at which they are measured. The parameters are kept until the end of a chunk of training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from objectives.models import Network
+from objectives.training.measuring.evaluation import Evaluation
+from objectives.training.measuring.grid import Progress
+from tuner.objective import MeasuringPlan
+from tuner.trial import Measurement
+
+KEPT = 2**28
+"""Parameters of all lanes that are kept at once, at most, unless those of one step are more: 1 GiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Some lanes at a measurement.
+
+    Attributes:
+        steps: The step of each lane.
+        before: The step of the measurement before it.
+        parameters: A copy, `[lane, parameter]`.
+        train_losses: The mean since the measurement before, `[lane]`, on the device.
+    """
+
+    lanes: Sequence[int]
+    steps: Sequence[int]
+    before: Sequence[int]
+    parameters: Tensor
+    train_losses: Tensor
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """What the lanes measured in the last chunk of training.
+
+    Attributes:
+        taken: The snapshots of this chunk, oldest first.
+    """
+
+    evaluation: Evaluation
+    plan: MeasuringPlan
+    taken: list[Snapshot] = field(default_factory=list)
+
+    def measure(self, network: Network, progress: Mapping[int, Progress]) -> Mapping[int, Sequence[Measurement]]:
+        """The measurements of each lane, oldest first. Notes in `progress` which targets it has met.
+
+        What decides when a measurement ends is the target that the lane had not met before the chunk.
+        """
+        if not self.taken:
+            return {}
+        rows = [row for each in self.taken for row in zip(each.lanes, each.before, each.steps, strict=True)]
+        parameters = _joined([each.parameters for each in self.taken])
+        targets = [self.evaluation.target(progress[lane].reached) for lane, _, _ in rows]
+        tallies = self.evaluation.measure(network, parameters, targets)
+        tests = self._tests(network, parameters, [self.plan.wants_test(before, step) for _, before, step in rows])
+        losses = _joined([each.train_losses for each in self.taken]).tolist()
+        found: dict[int, list[Measurement]] = {}
+        for (lane, _, step), loss, tally, test in zip(rows, losses, tallies, tests, strict=True):
+            values = tally.values()
+            partial = {} if tally.is_whole else dict.fromkeys(values, tally.seen)
+            measured = Measurement(step, {"train/loss": loss, **values, **test}, partial)
+            found.setdefault(lane, []).append(measured)
+            if (value := measured.whole(self.plan.metric)) is not None:
+                progress[lane].reached = self.plan.reached(value, progress[lane].reached)
+        return found
+
+    def test(self, network: Network, lane: int, step: int) -> Mapping[str, float]:
+        """The test metrics of a lane at a step of this chunk; none if its measurement has them."""
+        for each in self.taken:
+            if (lane, step) in zip(each.lanes, each.steps, strict=True):
+                row = each.lanes.index(lane)
+                if self.plan.wants_test(each.before[row], step):
+                    return {}
+                return self.evaluation.test(network, each.parameters[row : row + 1])[0]
+        raise ValueError(f"lane {lane} was not measured at step {step} in the last chunk")
+
+    def _tests(self, network: Network, parameters: Tensor, wanted: Sequence[bool]) -> Iterator[Mapping[str, float]]:
+        """The test metrics of the rows for which they are wanted, and nothing for the others."""
+        rows = torch.tensor([row for row, each in enumerate(wanted) if each], device=parameters.device)
+        found = iter(self.evaluation.test(network, parameters[rows]) if len(rows) else [])
+        return (next(found) if each else {} for each in wanted)
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors as one; no copy of a single one."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
