@@ -167,7 +167,9 @@ class MeasuresEnds(Protocol):
     """What a trainer implements besides `Trainer` if it leaves metrics out that are wanted where a trial ends."""
 
     def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
-        """The metrics that the measurement at `step` left out. The last `advance` measured the lane at this step.
+        """The metrics that the measurement at `step` left out, or took from a part of the examples.
+
+        The last `advance` measured the lane at this step.
 
         Raises:
             OutOfMemory: The device is full, as in `Trainer.advance`.

@@ -62,11 +62,11 @@ class Network(Protocol):
         ...
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
-        """Each lane's outputs for the same inputs. The number of lanes is free.
+        """Each lane's outputs. The number of lanes is free.
 
         Args:
             parameters: `[lane, parameter]`.
-            inputs: `[example, feature]`.
+            inputs: `[example, feature]`, the same for all lanes, or `[lane, example, feature]`.
 
         Returns:
             `[lane, example, class]`.

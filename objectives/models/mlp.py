@@ -123,7 +123,7 @@ class MlpNetwork:
         return row[0]
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
-        below = inputs.expand(len(parameters), *inputs.shape)
+        below = inputs.expand(len(parameters), *inputs.shape[-2:])
         hidden, (weights, biases) = self._split(parameters)
         for each, offsets in hidden:
             below = torch.baddbmm(offsets, below, each).clamp_min_(0)

@@ -145,19 +145,20 @@ class LaneTrainer:
             return self._snapshots.measure(self._networks.now, self._progress)
 
     def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
-        """The test metrics that the measurement at `step`, in the last `advance`, left out.
+        """The metrics over all validation and test examples, of the measurement at `step` in the last `advance`.
 
         Raises:
             ValueError: The lane was not measured there.
             OutOfMemory: The device is full.
         """
         with self._watched(), _one_thread(), tensor_cores(allowed=self._tensor_cores), self._mode():
-            return self._snapshots.test(self._networks.now, lane, step)
+            return self._snapshots.measure_end(self._networks.now, lane, step)
 
     def unload(self, lane: int) -> None:
         """Free a lane."""
         del self._progress[lane]
         self._minibatches.close(lane)
+        self._snapshots.forget(lane)
         with self._mode():
             self._lanes.clear(lane)
 

@@ -180,19 +180,21 @@ class MeasuringSettings:
     Attributes:
         until_certain: Whether a measurement ends as soon as the next target is certainly not met. Then some values of a
             curve are estimates from a part of the validation set. Otherwise every measurement sees all of it.
-        test_steps: Test metrics are measured where a trial ends, and at up to this many steps, evenly spread over the
-            logarithm of the steps; or `"always"`.
+        test_steps: Test metrics are measured where a trial ends. Of trials that confirm a winner they are also measured
+            at up to this many steps, evenly spread over the logarithm of the steps. `"always"` measures them with every
+            measurement of every trial.
     """
 
     until_certain: bool = True
     test_steps: Annotated[int, Ge(0)] | Literal["always"] = 16
 
-    def plan(self, goal: GoalSettings, batch_size: int) -> MeasuringPlan:
-        """What is asked of the measurements of a study."""
+    def plan(self, goal: GoalSettings, batch_size: int, *, confirms: bool) -> MeasuringPlan:
+        """What is asked of the measurements of a study, of trials that search or that confirm the winner."""
         targets = goal.targets if self.until_certain else ()
         if self.test_steps == "always":
             return MeasuringPlan(goal.metric, targets)
-        return MeasuringPlan(goal.metric, targets, log_spaced(goal.at(batch_size).within_steps, self.test_steps))
+        steps = log_spaced(goal.at(batch_size).within_steps, self.test_steps) if confirms else ()
+        return MeasuringPlan(goal.metric, targets, steps)
 
 
 def log_spaced(last: int, many: int) -> tuple[int, ...]:

@@ -170,7 +170,8 @@ def _with_end(trainer: Trainer, lane: int, result: TrialResult) -> TrialResult:
     """
     *before, last = result.curve
     left_out = measure_end(trainer, lane, last.step)
-    return replace(result, curve=(*before, replace(last, metrics={**last.metrics, **left_out}))) if left_out else result
+    partial = {metric: many for metric, many in last.partial.items() if metric not in left_out}
+    return replace(result, curve=(*before, Measurement(last.step, {**last.metrics, **left_out}, partial)))
 
 
 def _refill(trainer: Trainer, trials: Iterator[Trial], running: dict[int, _Lane]) -> Iterator[Resumed]:

@@ -69,7 +69,7 @@ class StudySearch:
             record = self._search(lanes)
         while runs := pending(self.claim.record(), self.experiment.confirmation):
             slack = CHOICE_SLACK if runs[0].role is Role.CHOOSE else math.inf
-            self._train(record, GivenPoints(runs), lanes, Cutoff(slack, incumbent=record.incumbent))
+            self._train(record, GivenPoints(runs), lanes, Cutoff(slack, incumbent=record.incumbent), confirms=True)
 
     def _search(self, lanes: int) -> StudyRecord:
         """Search what is left of the current round, and beyond its sides; the study after it."""
@@ -84,12 +84,14 @@ class StudySearch:
         self._train(record, probes, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
         return self.claim.record()
 
-    def _train(self, record: StudyRecord, points: Points, lanes: int, cutoff: Cutoff) -> None:
+    def _train(
+        self, record: StudyRecord, points: Points, lanes: int, cutoff: Cutoff, *, confirms: bool = False
+    ) -> None:
         """Train every point that is left. The store, the points and the recorders are told each result."""
         if points.left == 0:
             return
         lanes = min(lanes, points.left)
-        plan = self.experiment.measuring.plan(self.experiment.goal, record.batch_size)
+        plan = self.experiment.measuring.plan(self.experiment.goal, record.batch_size, confirms=confirms)
         made = make_trainer(self.objective, record.batch_size, lanes=lanes, device=self.device, plan=plan)
         with closing(made) as trainer:
             source = TrialSource(self, record, points, trainer)

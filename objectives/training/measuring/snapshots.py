@@ -1,7 +1,7 @@
 """Lanes at the steps at which they are measured. The parameters are kept until the end of a chunk of training."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.training.measuring.evaluation import Evaluation
 from objectives.training.measuring.grid import Progress
+from objectives.training.measuring.tally import Recall
 from tuner.objective import MeasuringPlan
 from tuner.trial import Measurement
 
@@ -34,7 +35,6 @@ class Snapshot:
     train_losses: Tensor
 
 
-@dataclass(slots=True)
 class Snapshots:
     """What the lanes measured in the last chunk of training.
 
@@ -42,9 +42,14 @@ class Snapshots:
         taken: The snapshots of this chunk, oldest first.
     """
 
-    evaluation: Evaluation
-    plan: MeasuringPlan
-    taken: list[Snapshot] = field(default_factory=list)
+    def __init__(self, evaluation: Evaluation, plan: MeasuringPlan) -> None:
+        self._evaluation, self._plan = evaluation, plan
+        self._recalls: dict[int, Recall] = {}
+        self.taken: list[Snapshot] = []
+
+    def forget(self, lane: int) -> None:
+        """Forget what a lane got wrong, because it gets another trial."""
+        self._recalls.pop(lane, None)
 
     def measure(self, network: Network, progress: Mapping[int, Progress]) -> Mapping[int, Sequence[Measurement]]:
         """The measurements of each lane, oldest first. Notes in `progress` which targets it has met.
@@ -55,34 +60,37 @@ class Snapshots:
             return {}
         rows = [row for each in self.taken for row in zip(each.lanes, each.before, each.steps, strict=True)]
         parameters = _joined([each.parameters for each in self.taken])
-        targets = [self.evaluation.target(progress[lane].reached) for lane, _, _ in rows]
-        tallies = self.evaluation.measure(network, parameters, targets)
-        tests = self._tests(network, parameters, [self.plan.wants_test(before, step) for _, before, step in rows])
+        tallies = [self._evaluation.tally(self._recall(lane), progress[lane].reached) for lane, _, _ in rows]
+        self._evaluation.measure(network, parameters, tallies)
+        tests = self._tests(network, parameters, [self._plan.wants_test(before, step) for _, before, step in rows])
         losses = _joined([each.train_losses for each in self.taken]).tolist()
         found: dict[int, list[Measurement]] = {}
         for (lane, _, step), loss, tally, test in zip(rows, losses, tallies, tests, strict=True):
-            values = tally.values()
-            partial = {} if tally.is_whole else dict.fromkeys(values, tally.seen)
-            measured = Measurement(step, {"train/loss": loss, **values, **test}, partial)
+            measured = Measurement(step, {"train/loss": loss, **tally.values(), **test}, tally.partial)
             found.setdefault(lane, []).append(measured)
-            if (value := measured.whole(self.plan.metric)) is not None:
-                progress[lane].reached = self.plan.reached(value, progress[lane].reached)
+            self._recalls[lane] = tally.recall
+            if (value := measured.whole(self._plan.metric)) is not None:
+                progress[lane].reached = self._plan.reached(value, progress[lane].reached)
         return found
 
-    def test(self, network: Network, lane: int, step: int) -> Mapping[str, float]:
-        """The test metrics of a lane at a step of this chunk; none if its measurement has them."""
+    def measure_end(self, network: Network, lane: int, step: int) -> Mapping[str, float]:
+        """The metrics of a lane at a step of this chunk over all validation and test examples."""
         for each in self.taken:
             if (lane, step) in zip(each.lanes, each.steps, strict=True):
                 row = each.lanes.index(lane)
-                if self.plan.wants_test(each.before[row], step):
-                    return {}
-                return self.evaluation.test(network, each.parameters[row : row + 1])[0]
+                parameters = each.parameters[row : row + 1]
+                tally = self._evaluation.tally(self._evaluation.recall(), len(self._plan.targets))
+                self._evaluation.measure(network, parameters, [tally])
+                return {**tally.values(), **self._evaluation.test(network, parameters)[0]}
         raise ValueError(f"lane {lane} was not measured at step {step} in the last chunk")
+
+    def _recall(self, lane: int) -> Recall:
+        return self._recalls.get(lane) or self._evaluation.recall()
 
     def _tests(self, network: Network, parameters: Tensor, wanted: Sequence[bool]) -> Iterator[Mapping[str, float]]:
         """The test metrics of the rows for which they are wanted, and nothing for the others."""
         rows = torch.tensor([row for row, each in enumerate(wanted) if each], device=parameters.device)
-        found = iter(self.evaluation.test(network, parameters[rows]) if len(rows) else [])
+        found = iter(self._evaluation.test(network, parameters[rows]) if len(rows) else [])
         return (next(found) if each else {} for each in wanted)
 
 

@@ -14,12 +14,12 @@ def terms(network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor) 
     Args:
         network: Computes the outputs.
         parameters: `[lane, parameter]`.
-        inputs: `[example, feature]`.
-        labels: `[example]`.
+        inputs: `[example, feature]`, or `[lane, example, feature]` if each lane has its own.
+        labels: `[example]` or `[lane, example]`.
     """
     # Reductions over classes are several times faster if the classes are not the innermost dimension.
     logits = network.logits(parameters, inputs).transpose(1, 2).contiguous()
-    labelled = logits.gather(1, labels.expand(len(logits), 1, -1))
+    labelled = logits.gather(1, labels.expand(len(logits), labels.shape[-1]).unsqueeze(1))
     as_large = torch.ge(logits, labelled, out=torch.empty_like(logits)).sum(1)
     wrong = (as_large != 1) | ~logits.sum(1).isfinite()
     return wrong, logits.logsumexp(1) - labelled.squeeze(1)

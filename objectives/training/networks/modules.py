@@ -118,14 +118,15 @@ class ModuleNetwork:
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         self._module.eval()
         with self._autocast:
-            outputs = [self._outputs(row, inputs) for row in parameters]
+            of_each = inputs.expand(len(parameters), *inputs.shape[-2:])
+            outputs = [self._outputs(row, each) for row, each in zip(parameters, of_each, strict=True)]
         self._module.train()
         return torch.stack(outputs).to(parameters.dtype)
 
     def _outputs(self, row: Tensor, inputs: Tensor) -> Tensor:
         self._borrow(row)
         at_once = EXAMPLES_AT_ONCE if self._device.type == "cpu" else EXAMPLES_AT_ONCE_ELSEWHERE
-        parts = torch.split(inputs.view(-1, *self._shape), at_once)
+        parts = torch.split(inputs.reshape(-1, *self._shape), at_once)
         return torch.cat([self._call(part) for part in parts])
 
     def _borrow(self, row: Tensor) -> None:

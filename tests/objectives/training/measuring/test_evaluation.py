@@ -20,7 +20,8 @@ def measured(outputs: list[list[float]], *, label: int = 0) -> tuple[float, floa
     splits = Splits(train=split, validation=split, test=split, classes=2, shape=(2,))
     network = MlpNetwork((2, 2), lanes=1, batch_size=1, device=CPU, dtype=torch.float32)
     evaluation = Evaluation(splits, MeasuringPlan(), lanes=1, device=CPU, dtype=torch.float32)
-    (tally,) = evaluation.measure(network, identity(network), [None])
+    tally = evaluation.tally(evaluation.recall(), reached=0)
+    evaluation.measure(network, identity(network), [tally])
     (test,) = evaluation.test(network, identity(network))
     return tally.values()["validation/loss"], tally.values()["validation/error"], test["test/error"]
 
