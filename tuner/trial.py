@@ -52,6 +52,11 @@ class Measurement:
     metrics: Mapping[str, float]
     partial: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def examples(self) -> int | None:
+        """The fewest examples that a metric rests on which rests on a part; None if none does."""
+        return min(self.partial.values(), default=None)
+
     def whole(self, metric: str) -> float | None:
         """A metric over its whole split; None if it was not measured, or on a part."""
         return None if metric in self.partial else self.metrics.get(metric)

@@ -21,6 +21,7 @@ from tuner.records import LearningRateRule, Origin, Role, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_records, open_store
 from tuner.stores.relational.tables import ours
+from tuner.trial import Measurement, Outcome, TrialResult
 
 ORIGIN = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
 
@@ -111,6 +112,18 @@ def test_numbers_that_are_not_finite_survive(store: Store) -> None:
     end = store.record("small").studies[1].trials[0].end
     assert end is not None
     assert math.isnan(end.final["train/loss"])
+
+
+def test_what_a_value_rests_on_and_what_was_not_measured_are_kept(store: Store) -> None:
+    curve = (
+        Measurement(1, {"train/loss": 2.0, "validation/error": 0.9}, {"validation/error": 512}),
+        Measurement(2, {"train/loss": 1.0, "validation/error": 0.02, "test/error": 0.03}),
+    )
+    with claimed(store) as claim:
+        number = claim.start(plan(0))
+        claim.finish(number, TrialResult(Outcome.ACHIEVED, 2, 400, curve), loss=1.0)
+
+    assert store.curves("small", 64) == {number: curve}
 
 
 def test_curves_are_kept_whole_and_by_trial(store: Store) -> None:

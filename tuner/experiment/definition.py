@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import AllowInfNan
@@ -19,6 +19,7 @@ from tuner.experiment.space import Choice, Fixed, Parameter, Range, SearchSpace
 from tuner.objective import MeasuringPlan, Objective, Target
 
 Count = Annotated[int, Ge(1)]
+ALWAYS = "always"
 
 
 def _read_name(given: object) -> str:
@@ -31,6 +32,15 @@ def _read_name(given: object) -> str:
 def _read_budget(given: object) -> object:
     """One number of steps, or one for each batch size. Raises `ConfigError`."""
     return read(Mapping[Count, Count] if isinstance(given, Mapping) else Count, given)
+
+
+def _read_test_steps(given: object) -> object:
+    """A number of steps, or the word for all of them. Raises `ConfigError`."""
+    if given == ALWAYS:
+        return given
+    if isinstance(given, str):
+        raise ConfigError([Problem("", f'must be a number of steps or "{ALWAYS}", not {given!r}')])
+    return read(Annotated[int, Ge(0)], given)
 
 
 def read_space(given: object) -> SearchSpace:
@@ -186,12 +196,12 @@ class MeasuringSettings:
     """
 
     until_certain: bool = True
-    test_steps: Annotated[int, Ge(0)] | Literal["always"] = 16
+    test_steps: Annotated[int | str, Reader(_read_test_steps)] = 16
 
     def plan(self, goal: GoalSettings, batch_size: int, *, confirms: bool) -> MeasuringPlan:
         """What is asked of the measurements of a study, of trials that search or that confirm the winner."""
         targets = goal.targets if self.until_certain else ()
-        if self.test_steps == "always":
+        if isinstance(self.test_steps, str):
             return MeasuringPlan(goal.metric, targets)
         steps = log_spaced(goal.at(batch_size).within_steps, self.test_steps) if confirms else ()
         return MeasuringPlan(goal.metric, targets, steps)

@@ -32,7 +32,7 @@ def is_hopeless(curve: Sequence[Measurement], *, metric: str, target: Target, li
     step = curve[-1].step
     if math.isinf(optimism) or step < max(LOOK_FROM * limit, GRACE) or step >= limit:
         return False
-    reached = distances(curve, metric, target)
+    reached = distances(curve, metric, target, deviations=1.0)
     half = max((each for each, _ in reached if 2 * each <= step), default=None)
     best, goal = _least(reached, until=step), target.distance(target.value)
     if half is None or not goal <= best < math.inf:
@@ -41,9 +41,33 @@ def is_hopeless(curve: Sequence[Measurement], *, metric: str, target: Target, li
     return math.log(best / goal) / math.log(limit / step) > optimism * slope
 
 
-def distances(curve: Sequence[Measurement], metric: str, target: Target) -> list[tuple[int, float]]:
-    """Each step at which a metric was measured, and how far it was from its ideal (`Target.distance`)."""
-    return [(each.step, target.distance(each.metrics[metric])) for each in curve if metric in each.metrics]
+def distances(
+    curve: Sequence[Measurement], metric: str, target: Target, *, deviations: float = 0.0
+) -> list[tuple[int, float]]:
+    """Each step at which a metric was measured, and how far it was from its ideal (`Target.distance`).
+
+    Args:
+        curve: The measurements of a trial.
+        metric: The metric.
+        target: What it has to pass.
+        deviations: An estimate from a part of the examples counts as so many standard deviations better than it is, so
+            that chance ends hardly any trial.
+    """
+    found: list[tuple[int, float]] = []
+    for each in curve:
+        if metric in each.metrics:
+            distance = target.distance(each.metrics[metric])
+            chance = deviations * _deviation(distance, each.partial.get(metric))
+            found.append((each.step, distance - chance))
+    return found
+
+
+def _deviation(distance: float, examples: int | None) -> float:
+    """The standard deviation of a share that was found in so many examples; 0 if these were all.
+
+    It is also about right for a mean cross entropy, whose terms spread as widely.
+    """
+    return math.sqrt(max(distance, 0.0) / examples) if examples and math.isfinite(distance) else 0.0
 
 
 def _least(reached: Sequence[tuple[int, float]], *, until: int) -> float:

@@ -16,6 +16,9 @@ TRIAL_COLUMNS = (*IDENTITY, "state", "outcome", "steps", "limit")
 def write_csv(store: Records, name: str, out: TextIO) -> None:
     """One row a measurement, with its trial's columns repeated; a trial without measurements has one row.
 
+    Metrics that were not measured at a step are empty. `examples` says on how many validation examples the row's
+    validation metrics rest, if these are not all.
+
     Raises:
         StoreError: There is no such experiment.
     """
@@ -24,21 +27,23 @@ def write_csv(store: Records, name: str, out: TextIO) -> None:
     ends = (trial.end for study in record.studies for trial in study.finished(*Role))
     metrics = sorted({metric for end in ends if end is not None for metric in end.final})
     table = csv.writer(out, lineterminator="\n")
-    table.writerow([*TRIAL_COLUMNS, *hyperparameters, "step", *metrics])
+    table.writerow([*TRIAL_COLUMNS, *hyperparameters, "step", *metrics, "examples"])
     for study, trial, curve in _trials(store, name, record.studies):
         row = _row(study, trial)
         cells = [row[column] for column in TRIAL_COLUMNS]
         cells += [trial.plan.hyperparameters[each] for each in hyperparameters]
         for measurement in curve:
-            table.writerow([*cells, measurement.step, *(measurement.metrics.get(each) for each in metrics)])
+            values = (measurement.metrics.get(each) for each in metrics)
+            table.writerow([*cells, measurement.step, *values, measurement.examples])
         if not curve:
-            table.writerow([*cells, *[None] * (1 + len(metrics))])
+            table.writerow([*cells, *[None] * (2 + len(metrics))])
 
 
 def write_json(store: Records, name: str, out: TextIO) -> None:
     """The settings, and one object a trial with its curve: `{metric: [values]}` at `step: [steps]`.
 
-    Values that are not finite become null: JSON has no word for them.
+    Values that are not finite become null: JSON has no word for them. So do metrics that were not measured at a step.
+    `examples` says on how many examples validation metrics rest at each step, and null that these are all.
 
     Raises:
         StoreError: There is no such experiment.
@@ -78,9 +83,11 @@ def _row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
 
 def _columns(curve: Curve) -> dict[str, list[float | None]]:
     """A curve as columns."""
-    metrics = sorted(curve[0].metrics) if curve else []
+    metrics = sorted({metric for each in curve for metric in each.metrics})
     columns: dict[str, list[float | None]] = {"step": [each.step for each in curve]}
     for metric in metrics:
-        values = (each.metrics[metric] for each in curve)
+        values = (each.metrics.get(metric, math.nan) for each in curve)
         columns[metric] = [value if math.isfinite(value) else None for value in values]
+    if any(each.partial for each in curve):
+        columns["examples"] = [each.examples for each in curve]
     return columns

@@ -69,6 +69,21 @@ def test_a_trial_without_hope_is_censored_where_it_stands() -> None:
     assert (result.outcome, result.steps, result.limit, result.spent) == (Outcome.CENSORED, 100, 1000, 100)
 
 
+def test_an_estimate_counts_as_a_standard_deviation_better_than_it_is() -> None:
+    """4 % of 400 examples may be 3 %. So a curve that stands still there is not hopeless, as it is at 4 % of all."""
+    steps = range(1, 101)
+    exact = [Measurement(step, {"train/loss": 1.0, "validation/error": 0.04}) for step in steps]
+    estimates = [Measurement(each.step, each.metrics, {"validation/error": 400}) for each in exact]
+
+    found = [
+        is_hopeless(measured, metric="validation/error", target=Target(below), limit=1000, optimism=8.0)
+        for measured in (exact, estimates)
+        for below in (0.0301, 0.029)
+    ]
+
+    assert found == [True, True, False, True]
+
+
 def test_its_loss_is_no_better_than_that_of_its_limit() -> None:
     result = GOAL.judge(curve(lambda _: 0.0101, steps=100), optimism=8.0)
 

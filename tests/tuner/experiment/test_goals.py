@@ -102,6 +102,10 @@ def test_an_impossible_goal_says_why(below: float, steps: int, message: str) -> 
         ReachTarget("validation/error", Target(below), within_steps=steps)
 
 
+def test_a_metric_that_was_not_measured_at_a_step_reaches_nothing() -> None:
+    assert GOAL.judge([Measurement(1, {"train/loss": 1.0})]) is None
+
+
 def test_a_budget_of_one_step_is_enough() -> None:
     assert ReachTarget("validation/error", Target(0.03), within_steps=1).within_steps == 1
 

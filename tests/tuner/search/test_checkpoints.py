@@ -28,7 +28,8 @@ CHECKPOINT = Checkpoint(CURVE, b"line\nline\n\x00\xff")
 OWNER = {"seed": 3}
 
 metrics = st.dictionaries(st.text(max_size=8), st.floats(allow_nan=False), max_size=3)
-curves = st.lists(st.builds(Measurement, st.integers(1, 2**60), metrics), max_size=4).map(tuple)
+partial = st.dictionaries(st.text(max_size=8), st.integers(1, 2**40), max_size=2)
+curves = st.lists(st.builds(Measurement, st.integers(1, 2**60), metrics, partial), max_size=4).map(tuple)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The search generator fills lanes, judges, caps and refills."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -67,6 +67,38 @@ def test_a_diverging_trial_ends_at_once() -> None:
     found = ends(Toy().trainer(64, lanes=1, device="cpu"), 5.0)
 
     assert (found[0].result.outcome, found[0].result.steps) == (Outcome.INFEASIBLE, 1)
+
+
+@dataclass
+class Frugal(ToyTrainer):
+    """The toy, which measures the test metric only where a trial ends."""
+
+    asked: list[tuple[int, int]] = field(default_factory=list)
+
+    def advance(self) -> Mapping[int, Sequence[Measurement]]:
+        measured = ToyTrainer.advance(self)
+        return {lane: [self._left_out(each) for each in curve] for lane, curve in measured.items()}
+
+    def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
+        assert lane in self.running
+        self.asked.append((lane, step))
+        return {"test/error": 0.5, "validation/error": 0.02}
+
+    def _left_out(self, measured: Measurement) -> Measurement:
+        metrics = {name: value for name, value in measured.metrics.items() if name != "test/error"}
+        return Measurement(measured.step, metrics, {"validation/error": 512} if measured.step < 51 else {})
+
+
+def test_what_the_last_measurement_left_out_is_asked_for_where_a_trial_ends() -> None:
+    trainer = Frugal(Toy(), 64, lanes=2, device="cpu")
+
+    found = ends(trainer, 0.1, 0.0001)
+
+    assert sorted(trainer.asked) == [(0, found[0].result.spent), (1, found[1].result.spent)]
+    for each in found.values():
+        assert each.result.final["test/error"] == 0.5
+        assert not each.result.curve[-1].partial
+        assert all("test/error" not in before.metrics for before in each.result.curve[:-1])
 
 
 def test_no_trials_are_no_events() -> None:

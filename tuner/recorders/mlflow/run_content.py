@@ -93,6 +93,8 @@ def trial_run(
 ) -> RunContent:
     """A finished trial as a run, with its curve; a long one is thinned here, and whole in the store.
 
+    `examples` is a metric, too: on how many examples the validation metrics at a step rest, where these are not all.
+
     A measurement's time is placed between start and end in proportion to its step. Values that are not finite are left
     out: MLflow would store infinity as 1.8e308 and draw it; that the trial diverged is in its `outcome`.
     """
@@ -115,7 +117,7 @@ def trial_run(
         },
         parameters={"batch_size": str(batch_size)} | {key: str(value) for key, value in plan.hyperparameters.items()},
         metrics=(
-            *_curve_metrics(shown(curve) or (Measurement(end.spent, end.final),), started=started, ended=ended),
+            *_curve_metrics(curve or (Measurement(end.spent, end.final),), started=started, ended=ended),
             *(MetricValue(name, value, end.spent, ended) for name, value in _end_metrics(end, batch_size).items()),
         ),
         status=RunStatus.FINISHED,
@@ -140,13 +142,17 @@ def _study_tags(experiment: Experiment, *, batch_size: int, round: int) -> dict[
 
 
 def _curve_metrics(curve: Curve, *, started: int, ended: int) -> Iterator[MetricValue]:
-    """Every finite value of a curve, oldest first, so that a metric's latest value is its final one."""
-    last = curve[-1].step
-    for each in curve:
-        milliseconds = started + (ended - started) * each.step // last
-        for name, value in each.metrics.items():
-            if math.isfinite(value):
-                yield MetricValue(name, float(value), each.step, milliseconds)
+    """The finite values of a curve that are shown, oldest first, so that a metric's latest value is its final one."""
+
+    def at(name: str, value: float, step: int) -> MetricValue:
+        return MetricValue(name, float(value), step, started + (ended - started) * step // curve[-1].step)
+
+    for metric in sorted({name for each in curve for name in each.metrics}):
+        for each in shown([each for each in curve if metric in each.metrics]):
+            if math.isfinite(each.metrics[metric]):
+                yield at(metric, each.metrics[metric], each.step)
+    for each in shown([each for each in curve if each.partial]):
+        yield at("examples", min(each.partial.values()), each.step)
 
 
 def _end_metrics(end: TrialEnd, batch_size: int) -> dict[str, float]:

@@ -109,3 +109,20 @@ def test_the_recorders_are_imported_without_mlflow() -> None:
     code = "import sys, tuner.recorders.mlflow.recorder, tuner.recorders.mlflow.sync; sys.exit('mlflow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_metric_that_is_measured_now_and_then_is_shown_where_it_was_and_estimates_say_what_they_rest_on() -> None:
+    curve = tuple(
+        Measurement(
+            step,
+            {"validation/error": 1 / step} | ({"test/error": 2 / step} if step % 300 == 1 else {}),
+            {"validation/error": 512} if step < 900 else {},
+        )
+        for step in range(1, 1001)
+    )
+    run = content(ended(1000), curve)
+
+    assert history(run, "test/error") == [(step, 2 / step) for step in (1, 301, 601, 901)]
+    assert history(run, "validation/error")[-1] == (1000, 1 / 1000)
+    assert {value for _, value in history(run, "examples")} == {512}
+    assert max(step for step, _ in history(run, "examples")) == 899
