@@ -71,10 +71,14 @@ def run(
 def validate(file: FileArgument) -> None:
     """Check an experiment's file and list every problem in it."""
     from tuner import experiment
+    from tuner.objective import PlannedObjective
 
     settings = experiment.load(file)
+    objective, metric = settings.build_objective(), settings.goal.metric
     sizes = ", ".join(map(str, settings.batch_sizes))
     print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
+    if isinstance(objective, PlannedObjective) and metric not in objective.certain_early:
+        print(f"{metric} is no mean of terms that are never negative: measurements always see all validation examples")
 
 
 @commands.command(epilog=example("tuner presets digits > mine.toml"))
