@@ -32,6 +32,7 @@ class Classification:
         compile: Whether a torch module goes through `torch.compile`.
         microbatch: Examples whose gradient is computed at once, at most. The gradients of a minibatch are added up.
             By default the memory of the device decides.
+        deterministic: Whether a GPU computes convolutions to the same bits each time, which may be slower.
     """
 
     data: Annotated[Dataset, component("objectives.data")]
@@ -41,6 +42,7 @@ class Classification:
     precision: Precision = Precision.FLOAT32
     compile: bool = False
     microbatch: Annotated[int, Ge(1)] | None = None
+    deterministic: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Model | Architecture):
@@ -76,7 +78,9 @@ class Classification:
             OutOfMemory: The device cannot hold them.
             ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
         """
-        computation = Computation(self.precision, compiled=self.compile, microbatch=self.microbatch)
+        computation = Computation(
+            self.precision, compiled=self.compile, microbatch=self.microbatch, deterministic=self.deterministic
+        )
 
         def make(lanes: int) -> LaneTrainer:
             return LaneTrainer(

@@ -39,7 +39,10 @@ class Network(Protocol):
         ...
 
     def seed(self, noise: int) -> None:
-        """Set the seed of the next step's random numbers. Called only if the network draws random numbers."""
+        """Set the seed of the next step's random numbers. Called only if the network draws random numbers.
+
+        Where steps are recorded, torch's generator of the device is seeded instead. The network must draw from it.
+        """
         ...
 
     def add_gradient(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,22 +9,10 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.optimizers import Optimizer, State
 from objectives.schedules import Schedule
-from objectives.training.devices.recording import RecordedStep
+from objectives.training.branches import Branches
+from objectives.training.devices.recording import GpuRecorder, Recorder
+from objectives.training.groups import LEARNING_RATE, Group
 from objectives.training.networks.network import Networks
-
-LEARNING_RATE = "learning_rate"
-
-
-@dataclass(frozen=True, slots=True)
-class Minibatch:
-    """One step's problem: a minibatch for each lane."""
-
-    network: Network
-    inputs: Tensor
-    labels: Tensor
-
-    def add_gradient(self, parameters: Tensor, sums: Tensor) -> Tensor:
-        return self.network.add_gradient(parameters, self.inputs, self.labels, sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +30,14 @@ class Row:
     loss_sum: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Neighbouring lanes that the network trains in one call. Tensors are views of all lanes' tensors.
-
-    Attributes:
-        network: The network that trains these lanes.
-        lanes: Their range.
-        hyperparameters: The optimizer's hyperparameters without the learning rate, `[lane, 1]`.
-    """
-
-    network: Network
-    lanes: slice
-    parameters: Tensor
-    state: State
-    loss_sums: Tensor
-    hyperparameters: dict[str, Tensor]
-
-
 class Lanes:
     """The tensors of all lanes; each lane is a row.
 
     A lane without a trial is trained with its group all the same, so that shapes never change. Its learning rate is 0.
+
+    Args:
+        recorder: Makes a recorder of steps; by default for a GPU, and none elsewhere, where steps are not recorded.
+        side_by_side: Groups that a recorded step trains side by side, at most; by default all.
     """
 
     def __init__(
@@ -76,6 +49,8 @@ class Lanes:
         lanes: int,
         device: torch.device,
         dtype: torch.dtype,
+        recorder: Callable[[], Recorder] | None = None,
+        side_by_side: int | None = None,
     ) -> None:
         self._networks, self._optimizer, self._schedule = networks, optimizer, schedule
         self._parameters = torch.zeros(lanes, networks.now.parameters, device=device, dtype=dtype)
@@ -89,10 +64,9 @@ class Lanes:
         self._hyperparameters[LEARNING_RATE].zero_()
         self._columns = {name: self._column(name) for name in optimizer.hyperparameters - {LEARNING_RATE}}
         self._vacant = set(range(lanes))
-        self._records = device.type == "cuda"
-        self._recorded: dict[int, RecordedStep] = {}
-        # Steps are replayed one after the other, so that all can work in the same memory.
-        self._pool = torch.cuda.graph_pool_handle() if self._records else None
+        self._recorder = GpuRecorder if recorder is None and device.type == "cuda" else recorder
+        self._side_by_side = side_by_side
+        self._branches: Branches | None = None
         self._groups: list[Group] = []
 
     @property
@@ -150,32 +124,26 @@ class Lanes:
 
     def _train(self, inputs: Tensor, labels: Tensor) -> None:
         network = self._networks.now
+        groups = self._grouped(network)
         given = self._learning_rates(len(inputs)), inputs, labels
         noise = self._noise(len(inputs)) if network.draws else None
-        for group in self._grouped(network):
+        if self._recorder is None:
+            self._train_each(groups, given, noise)
+            return
+        if self._branches is None:
+            first = [each[0] for each in given]
+            self._branches = Branches(groups, first, make=self._recorder, side_by_side=self._side_by_side)
+        self._branches.train(given, noise, vacant=self._vacant)
+
+    def _train_each(self, groups: Sequence[Group], given: Sequence[Tensor], noise: Tensor | None) -> None:
+        """Train one group after the other, without recording."""
+        for group in groups:
             if self._vacant.issuperset(range(group.lanes.start, group.lanes.stop)):
                 continue
-            minibatches = [each[:, group.lanes].unbind() for each in given]
-            step = self._step(group, [each[0] for each in minibatches])
-            for number, minibatch in enumerate(zip(*minibatches, strict=True)):
+            for number, minibatch in enumerate(zip(*(each[:, group.lanes].unbind() for each in given), strict=True)):
                 if noise is not None:
-                    network.seed(int(noise[number, group.lanes.start]))
-                step(*minibatch)
-
-    def _step(self, group: Group, given: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], None]:
-        """A training step of a group, called with learning rates, inputs and labels; a recorded step on a GPU."""
-        step = partial(self._update, group)
-        if not self._records:
-            return step
-        if group.lanes.start not in self._recorded:
-            touched = group.parameters, *group.state, group.loss_sums
-            self._recorded[group.lanes.start] = RecordedStep(step, given, touched=touched, pool=self._pool)
-        return self._recorded[group.lanes.start]
-
-    def _update(self, group: Group, rate: Tensor, inputs: Tensor, labels: Tensor) -> None:
-        problem = Minibatch(group.network, inputs, labels)
-        hyperparameters = group.hyperparameters | {LEARNING_RATE: rate}
-        group.loss_sums.add_(self._optimizer.step(problem, group.parameters, group.state, hyperparameters))
+                    group.network.seed(int(noise[number, group.lanes.start]))
+                group.step(*minibatch)
 
     def collect_losses(self, lanes: Tensor) -> Tensor:
         """The sum of each lane's training losses since the last call for this lane, `[lane]`."""
@@ -205,11 +173,13 @@ class Lanes:
         if not self._groups or self._groups[0].network is not network:
             firsts = range(0, len(self._parameters), network.lanes)
             self._groups = [self._group(network, slice(first, first + network.lanes)) for first in firsts]
+            self._branches = None
         return self._groups
 
     def _group(self, network: Network, lanes: slice) -> Group:
         return Group(
             network,
+            self._optimizer,
             lanes,
             self._parameters[lanes],
             tuple(each[lanes] for each in self._state),

@@ -11,7 +11,7 @@ from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training import checkpoint as checkpoints
-from objectives.training.devices.arithmetic import Precision, tensor_cores
+from objectives.training.devices.arithmetic import Precision, deterministic_kernels, tensor_cores
 from objectives.training.devices.memory import memory_watched, sent
 from objectives.training.lanes import Lanes
 from objectives.training.measuring.evaluation import Evaluation
@@ -63,6 +63,7 @@ class LaneTrainer:
         self._examples = len(splits.train)
         self._progress: dict[int, Progress] = {}
         self._tensor_cores = computation.precision is Precision.TF32
+        self._deterministic = computation.deterministic
         dtype = computation.dtype
         with self._watched(), torch.inference_mode():
             self._networks = networks_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=on)
@@ -130,6 +131,7 @@ class LaneTrainer:
             _one_thread(),
             _denormals_flushed(),
             tensor_cores(allowed=self._tensor_cores),
+            deterministic_kernels(wanted=self._deterministic),
             self._mode(),
         ):
             left = self._chunk or self._until_due()

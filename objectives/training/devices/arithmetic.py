@@ -1,4 +1,4 @@
-"""The arithmetic precision of an experiment."""
+"""The arithmetic of an experiment: its precision, and whether a GPU repeats it to the last bit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,3 +30,16 @@ def tensor_cores(*, allowed: bool) -> Iterator[None]:
     finally:
         for each, precision in zip(kinds, before, strict=True):
             each.fp32_precision = precision
+
+
+@contextmanager
+def deterministic_kernels(*, wanted: bool) -> Iterator[None]:
+    """Has cuDNN choose kernels that add in a fixed order, and the same kernels each time, if that is wanted."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    if wanted:
+        cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before

@@ -25,12 +25,14 @@ class Computation:
         precision: Of matrix products and convolutions.
         compiled: Whether torch modules go through `torch.compile`.
         microbatch: Examples that are computed at once, at most; None lets the memory of the device decide.
+        deterministic: Whether a GPU computes convolutions to the same bits each time.
         dtype: Of parameters and data.
     """
 
     precision: Precision = Precision.FLOAT32
     compiled: bool = False
     microbatch: int | None = None
+    deterministic: bool = True
     dtype: torch.dtype = torch.float32
 
 
