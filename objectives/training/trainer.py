@@ -126,14 +126,7 @@ class LaneTrainer:
             return {}
         if not self._progress:
             return {}
-        with (
-            self._watched(),
-            _one_thread(),
-            _denormals_flushed(),
-            tensor_cores(allowed=self._tensor_cores),
-            deterministic_kernels(wanted=self._deterministic),
-            self._mode(),
-        ):
+        with self._computing():
             left = self._chunk or self._until_due()
             self._snapshots.taken.clear()
             while left:
@@ -153,7 +146,7 @@ class LaneTrainer:
             ValueError: The lane was not measured there.
             OutOfMemory: The device is full.
         """
-        with self._watched(), _one_thread(), tensor_cores(allowed=self._tensor_cores), self._mode():
+        with self._computing():
             return self._snapshots.measure_end(self._networks.now, lane, step)
 
     def unload(self, lane: int) -> None:
@@ -186,6 +179,19 @@ class LaneTrainer:
             progress.measured = progress.step
         steps = [progress.step for progress in due]
         return Snapshot(lanes, steps, before, self._lanes.parameters[rows], train_losses)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """The settings under which everything is trained and measured."""
+        with (
+            self._watched(),
+            _one_thread(),
+            _denormals_flushed(),
+            tensor_cores(allowed=self._tensor_cores),
+            deterministic_kernels(wanted=self._deterministic),
+            self._mode(),
+        ):
+            yield
 
     def _watched(self) -> AbstractContextManager[None]:
         return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._device)

@@ -1,6 +1,6 @@
 """Measuring lanes on data they are not trained on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,23 +9,22 @@ from torch import Tensor
 from objectives.data import Splits
 from objectives.models import Network
 from objectives.training.devices.memory import sent
+from objectives.training.devices.recording import GpuRecorder, Recorder
+from objectives.training.measuring.recorded import RecordedTerms
 from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, LOSS, Recall, Rows, Tally, mean
-from objectives.training.measuring.terms import terms
+from objectives.training.measuring.terms import Found, terms
 from tuner.objective import MeasuringPlan
 
 TEST_ERROR, TEST_ACCURACY = "test/error", "test/accuracy"
 METRICS = frozenset({"train/loss", LOSS, ERROR, ACCURACY, TEST_ERROR, TEST_ACCURACY})
 """What can be measured. The accuracies are measured in place of the errors if the goal asks for accuracy."""
 
-Found = tuple[Tensor, Tensor]
-"""Whether each example is wrong, and its loss, both `[lane, example]`."""
-
 BLOCK = 512
 """Validation examples that are always measured, and the most that are measured at a time."""
 TEST_BLOCK = 4096
 """Test examples that are measured at a time on an accelerator."""
 AGAIN = 64
-"""Examples that lanes which are measured side by side may be measured on again, to be as many for each of them."""
+"""Lanes are measured side by side on as many examples each. So many may be measured again to make them as many."""
 ORDER = 0
 """The seed of the order of the validation examples."""
 
@@ -38,10 +37,18 @@ class Evaluation:
     Args:
         plan: What measurements are asked for.
         lanes: Lanes that are measured at once, at most.
+        recorder: Makes a recorder of steps; by default for a GPU, and none elsewhere, where steps are not recorded.
     """
 
     def __init__(
-        self, splits: Splits, plan: MeasuringPlan, *, lanes: int, device: torch.device, dtype: torch.dtype
+        self,
+        splits: Splits,
+        plan: MeasuringPlan,
+        *,
+        lanes: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        recorder: Callable[[], Recorder] | None = None,
     ) -> None:
         order = torch.randperm(len(splits.validation), generator=torch.Generator().manual_seed(ORDER))
         self._inputs = splits.validation.inputs[order].to(device, dtype)
@@ -49,6 +56,8 @@ class Evaluation:
         self._test_inputs = splits.test.inputs.to(device, dtype)
         self._test_labels = splits.test.labels.to(device)
         self._lanes, self._device = lanes, device
+        self._recorder = GpuRecorder if recorder is None and device.type == "cuda" else recorder
+        self._recorded: RecordedTerms | None = None
         self._metric = plan.metric if plan.metric in DECISIVE else ERROR
         self._targets = plan.targets if plan.metric in DECISIVE else ()
 
@@ -77,21 +86,18 @@ class Evaluation:
             parameters: `[lane, parameter]`.
             tallies: Of each lane.
         """
-        first = np.arange(min(BLOCK, len(self._labels)))
-        block = slice(0, len(first))
-        given = [
-            (group, [first] * len(group), self._terms(network, parameters, group, block))
-            for group in _groups(range(len(tallies)), self._lanes)
-        ]
-        _add(tallies, given)
+        picked = dict.fromkeys(range(len(tallies)), np.arange(min(BLOCK, len(self._labels))))
         most = BLOCK
-        while going := [row for row, each in enumerate(tallies) if not each.is_done]:
-            picked = {row: tallies[row].pick(most) for row in going}
-            given = [
-                (group, [picked[row] for row in group], self._chosen_terms(network, parameters, group, picked))
-                for group in _alike(picked, self._lanes)
+        while picked:
+            found = [
+                (group, self._terms(network, self._rows(parameters, group), [picked[row] for row in group]))
+                for group in self._side_by_side(picked)
             ]
-            _add(tallies, given)
+            for group, (wrong, losses) in found:
+                for row, *made in zip(group, wrong.cpu().numpy(), losses.cpu().numpy(), strict=True):
+                    many = len(picked[row])
+                    tallies[row].add(picked[row], *(each[:many] for each in made))
+            picked = {row: each.pick(most) for row, each in enumerate(tallies) if not each.is_done}
             most = BLOCK if self._device.type == "cpu" else len(self._labels)
 
     def test(self, network: Network, parameters: Tensor) -> list[dict[str, float]]:
@@ -109,50 +115,51 @@ class Evaluation:
             return [{TEST_ACCURACY: mean(many - wrong, many)} for wrong in found]
         return [{TEST_ERROR: mean(wrong, many)} for wrong in found]
 
-    def _terms(self, network: Network, parameters: Tensor, rows: Sequence[int], of: slice | Tensor) -> Found:
-        """What some lanes make of some examples, without waiting for the device."""
-        return terms(network, self._rows(parameters, rows), self._inputs[of], self._labels[of])
+    def _side_by_side(self, picked: Mapping[int, Rows]) -> Iterator[Sequence[int]]:
+        """The rows in groups that are measured at once.
 
-    def _chosen_terms(
-        self, network: Network, parameters: Tensor, rows: Sequence[int], picked: Mapping[int, Rows]
-    ) -> Found:
-        """What some lanes make of the examples picked for each of them.
+        A recorded step takes the same time for any number of examples. Otherwise a group has about as many for each.
+        """
+        group: list[int] = []
+        again = 0
+        for row in sorted(picked, key=lambda each: len(picked[each]), reverse=True):
+            again += len(picked[group[0]]) - len(picked[row]) if group else 0
+            if len(group) == self._lanes or (again > AGAIN and self._recorder is None):
+                yield group
+                group, again = [], 0
+            group.append(row)
+        if group:
+            yield group
+
+    def _terms(self, network: Network, rows: Tensor, chosen: Sequence[Rows]) -> Found:
+        """What some lanes make of the examples chosen for each of them, without waiting for the device.
 
         Lanes with fewer examples than others are measured on some of them again, which do not count.
         """
-        most = max(len(picked[row]) for row in rows)
-        index = torch.from_numpy(np.stack([np.resize(picked[row], most) for row in rows]))
-        parts = torch.split(sent(index, self._device), BLOCK, dim=1)
-        wrong, losses = zip(*(self._terms(network, parameters, rows, part) for part in parts), strict=True)
+        if self._recorder is None and all(each is chosen[0] for each in chosen):
+            index = sent(torch.from_numpy(chosen[0]), self._device)
+            return terms(network, rows, self._inputs[index], self._labels[index])
+        most = max(map(len, chosen))
+        index = sent(torch.from_numpy(np.stack([np.resize(each, most) for each in chosen])), self._device)
+        found = [self._compute(network, rows, part) for part in torch.split(index, BLOCK, dim=1)]
+        wrong, losses = zip(*found, strict=True)
         return torch.cat(wrong, dim=1), torch.cat(losses, dim=1)
+
+    def _compute(self, network: Network, rows: Tensor, chosen: Tensor) -> Found:
+        """`terms` of the examples `[lane, example]`, recorded where steps are recorded."""
+        if self._recorder is None:
+            return terms(network, rows, self._inputs[chosen], self._labels[chosen])
+        if self._recorded is None:
+            self._recorded = RecordedTerms(
+                network, self._inputs, self._labels, lanes=self._lanes, size=BLOCK, make=self._recorder
+            )
+        return self._recorded(rows, chosen)
 
     def _rows(self, parameters: Tensor, rows: Sequence[int]) -> Tensor:
         """Some rows of the parameters; no copy if these are all rows."""
         if list(rows) == list(range(len(parameters))):
             return parameters
         return parameters[sent(torch.tensor(rows), self._device)]
-
-
-def _add(tallies: Sequence[Tally], given: Sequence[tuple[Sequence[int], Sequence[Rows], Found]]) -> None:
-    """Tell the tallies of some lanes what was found of these examples, and perhaps of some of them again."""
-    for group, picked, (wrong, losses) in given:
-        found = zip(group, picked, wrong.cpu().numpy(), losses.cpu().numpy(), strict=True)
-        for row, examples, of_wrong, of_losses in found:
-            tallies[row].add(examples, of_wrong[: len(examples)], of_losses[: len(examples)])
-
-
-def _alike(picked: Mapping[int, Rows], size: int) -> Iterator[Sequence[int]]:
-    """The rows in groups of `size` at most, in which few examples are measured again."""
-    group: list[int] = []
-    again = 0
-    for row in sorted(picked, key=lambda each: len(picked[each]), reverse=True):
-        again += len(picked[group[0]]) - len(picked[row]) if group else 0
-        if group and (len(group) == size or again > AGAIN):
-            yield group
-            group, again = [], 0
-        group.append(row)
-    if group:
-        yield group
 
 
 def _groups(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:

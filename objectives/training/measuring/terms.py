@@ -5,8 +5,11 @@ from torch import Tensor
 
 from objectives.models import Network
 
+Found = tuple[Tensor, Tensor]
+"""Whether each example is wrong, and its loss, both `[lane, example]`."""
 
-def terms(network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+
+def terms(network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor) -> Found:
     """Whether each example is wrong, and its cross entropy, both `[lane, example]`.
 
     An example is wrong if its label's output is not the single largest output, or if an output is not finite.

@@ -1,0 +1,74 @@
+"""Measuring on a GPU by recorded steps, in which the lanes of a torch module are branches."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from objectives.models import Network
+from objectives.training.devices.halving import in_parts
+from objectives.training.devices.recording import RecordedBranches, Recorder
+from objectives.training.measuring.terms import Found, terms
+
+
+class RecordedTerms:
+    """What lanes make of examples that are chosen for each of them, by one recorded step. See `terms`.
+
+    Args:
+        network: Computes the outputs.
+        inputs: All examples, `[example, feature]`.
+        labels: `[example]`.
+        lanes: Lanes that are measured side by side.
+        size: Examples that each is measured on at a time.
+        make: Makes a recorder.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        inputs: Tensor,
+        labels: Tensor,
+        *,
+        lanes: int,
+        size: int,
+        make: Callable[[], Recorder],
+    ) -> None:
+        self._network, self._inputs, self._labels = network, inputs, labels
+        self._parameters = inputs.new_zeros(lanes, network.parameters)
+        self._chosen = torch.zeros(lanes, size, dtype=torch.int64, device=inputs.device)
+        self._wrong = torch.zeros(lanes, size, dtype=torch.bool, device=inputs.device)
+        self._losses = inputs.new_zeros(lanes, size)
+        at_once = 1 if network.autograd else lanes
+        groups = [slice(first, min(first + at_once, lanes)) for first in range(0, lanes, at_once)]
+
+        def record(part: slice, recorder: Recorder) -> tuple[int, RecordedBranches]:
+            return groups[part][0].start, RecordedBranches(
+                [partial(self._step, group) for group in groups[part]], (), recorder=recorder
+            )
+
+        self._recorded = in_parts(record, len(groups), make=make)
+
+    def __call__(self, parameters: Tensor, chosen: Tensor) -> Found:
+        """Measure some lanes, without waiting for the device.
+
+        Args:
+            parameters: `[lane, parameter]`, of as many lanes as are measured side by side, or fewer.
+            chosen: The numbers of the examples, `[lane, example]`, of as many as are measured at a time, or fewer.
+
+        Returns:
+            As `terms` does.
+        """
+        lanes, many = chosen.shape
+        self._parameters[:lanes] = parameters
+        self._chosen[:lanes, :many] = chosen
+        for first, step in self._recorded:
+            if first < lanes:
+                step()
+        return self._wrong[:lanes, :many].clone(), self._losses[:lanes, :many].clone()
+
+    def _step(self, lanes: slice) -> None:
+        chosen = self._chosen[lanes]
+        wrong, losses = terms(self._network, self._parameters[lanes], self._inputs[chosen], self._labels[chosen])
+        self._wrong[lanes] = wrong
+        self._losses[lanes] = losses
