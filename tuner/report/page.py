@@ -19,7 +19,7 @@ from tuner.records import ExperimentRecord
 from tuner.report.content import Content, content
 from tuner.report.drawings import OPTIMA_CAPTIONS, drawings
 from tuner.report.figures import Drawing
-from tuner.report.findings import findings
+from tuner.report.findings import Findings, findings
 from tuner.report.style import house_style
 
 if TYPE_CHECKING:
@@ -61,7 +61,15 @@ def write_report(
         ReportError: The folder cannot be written to.
     """
     prepare_folder(folder)
-    found = findings(record, explanation=explanation)
+    return write_findings(findings(record, explanation=explanation), folder, store=store)
+
+
+def write_findings(found: Findings, folder: Path, *, store: str = "") -> Path:
+    """As `write_report`, from what analysis has made of the experiment already; the folder must be there.
+
+    Raises:
+        ReportError: The folder cannot be written to.
+    """
     pictures = [_picture(each) for each in drawings(found)]
     page = folder / "report.html"
     with _report_errors(folder):

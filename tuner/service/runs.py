@@ -9,15 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tuner.analysis.summary import Results, results
+from tuner.analysis.summary import Results
 from tuner.errors import RecorderError, ReportError, TunerError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
 from tuner.recorders.progress.display import progress
-from tuner.records import ExperimentRecord, ExperimentState
-from tuner.report.page import prepare_folder, write_report
+from tuner.records import ExperimentState
+from tuner.report.findings import Findings, findings
+from tuner.report.page import prepare_folder, write_findings
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.service.engine import Engine, Job
 from tuner.service.locations import RunLocations
@@ -114,14 +115,15 @@ def run(
             for recorder in reversed(recorders):
                 recorder.close()
         record = store.record(experiment.name)
-        report = _try_to_write(record, folder, store.url)
-    return RunOutcome(results(record), report, not to_the_end, telling.broken, record.state)
+        found = findings(record)
+        report = _try_to_write(found, folder, store.url)
+    return RunOutcome(found.results, report, not to_the_end, telling.broken, record.state)
 
 
-def _try_to_write(record: ExperimentRecord, folder: Path, store: str) -> Path | ReportError:
+def _try_to_write(found: Findings, folder: Path, store: str) -> Path | ReportError:
     """The report, or why there is none. The results are returned in either case."""
     try:
-        return write_report(record, folder, store=store)
+        return write_findings(found, folder, store=store)
     except ReportError as error:
         return error
 

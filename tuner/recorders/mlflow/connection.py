@@ -1,16 +1,18 @@
 """The connection to MLflow: its client, its settings, and its errors without passwords."""
 
+import functools
 import logging
 import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import Engine, make_url
 
 from tuner.errors import RecorderError
 
@@ -81,17 +83,35 @@ def connect(tracking_uri: str) -> "MlflowClient":
     # What goes wrong is raised, and told in our words; that tables are made does not belong on the terminal.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    if (database := local_database(tracking_uri)) is not None:
+        write_ahead(database.resolve())
     return MlflowClient(tracking_uri=with_driver(tracking_uri))
 
 
-def let_read_while_written(database: Path) -> None:
-    """Have a SQLite database keep a write-ahead log: whoever reads need not wait, and a commit waits for the disk less.
+@functools.cache
+def write_ahead(database: Path) -> None:
+    """Have a SQLite database keep a write-ahead log: whoever reads need not wait, and no commit waits for the disk.
 
-    The file remembers it; one that cannot be changed stays as it is. Whoever uses it then shares memory, so all must be
-    on one machine: SQLite may accept this in a network folder too, where it fails later or damages the file.
+    A power cut may cost the last commits, and no others: what is left is in order, and `tuner sync` adds what is not.
+    The file remembers the log; one that cannot have it stays as it is. Whoever uses it then shares memory, so all must
+    be on one machine: SQLite may accept this in a network folder too, where it fails later or damages the file.
     """
-    with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
+
+    # Of all engines, because MLflow keeps its own to itself; the store is another file, and waits for the disk.
+    @event.listens_for(Engine, "connect")
+    def set_up(connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection) and _file(connection) == database:
+            with suppress(sqlite3.Error):
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                # Without the log this could damage the file.
+                if mode == "wal":
+                    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _file(connection: sqlite3.Connection) -> Path | None:
+    """The file that a connection is to; None if it is to memory."""
+    names = [file for _, name, file in connection.execute("PRAGMA database_list") if name == "main"]
+    return Path(names[0]).resolve() if names and names[0] else None
 
 
 def artifact_location(tracking_uri: str, experiment_name: str) -> str | None:

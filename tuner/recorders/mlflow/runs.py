@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.recorders.mlflow.connection import (
-    artifact_location,
-    connect,
-    explained,
-    let_read_while_written,
-    local_database,
-)
+from tuner.recorders.mlflow.connection import artifact_location, connect, explained
 from tuner.recorders.mlflow.run_content import RunContent, RunStatus
 
 if TYPE_CHECKING:
@@ -56,8 +50,6 @@ class Tracking:
         with self._explained():
             self._client = connect(tracking_uri)
             self._experiment_id = self._open(experiment_name)
-        if (database := local_database(tracking_uri)) is not None:
-            let_read_while_written(database)
 
     def runs(self, tag: str) -> Iterator[StoredRun]:
         """The runs with this tag, oldest first."""
