@@ -140,7 +140,7 @@ class LaneTrainer:
             return self._snapshots.measure(self._networks.now, self._progress)
 
     def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
-        """The metrics over all validation and test examples, of the measurement at `step` in the last `advance`.
+        """What the measurement at `step`, in the last `advance`, left out: over all validation and test examples.
 
         Raises:
             ValueError: The lane was not measured there.

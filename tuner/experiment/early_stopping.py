@@ -53,20 +53,18 @@ def distances(
         deviations: An estimate from a part of the examples counts as so many standard deviations better than it is, so
             that chance ends hardly any trial.
     """
-    found: list[tuple[int, float]] = []
-    for each in curve:
-        if metric in each.metrics:
-            distance = target.distance(each.metrics[metric])
-            chance = deviations * _deviation(distance, each.partial.get(metric))
-            found.append((each.step, distance - chance))
-    return found
+    found = [(each, target.distance(each.metrics[metric])) for each in curve if metric in each.metrics]
+    if not deviations or not any(each.partial for each, _ in found):
+        return [(each.step, distance) for each, distance in found]
+    return [(each.step, distance - deviations * _deviation(each, metric, distance)) for each, distance in found]
 
 
-def _deviation(distance: float, examples: int | None) -> float:
-    """The standard deviation of a share that was found in so many examples; 0 if these were all.
+def _deviation(measured: Measurement, metric: str, distance: float) -> float:
+    """The standard deviation of a share that was found in a part of the examples; 0 if it was found in all.
 
     It is also about right for a mean cross entropy, whose terms spread as widely.
     """
+    examples = measured.partial.get(metric)
     return math.sqrt(max(distance, 0.0) / examples) if examples and math.isfinite(distance) else 0.0
 
 

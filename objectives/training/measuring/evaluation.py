@@ -11,8 +11,8 @@ from objectives.models import Network
 from objectives.training.devices.memory import sent
 from objectives.training.devices.recording import GpuRecorder, Recorder
 from objectives.training.measuring.recorded import RecordedTerms
-from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, LOSS, Recall, Rows, Tally, mean
-from objectives.training.measuring.terms import Found, terms
+from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, LOSS, Losses, Rows, Tally, mean
+from objectives.training.measuring.terms import Found, Level, terms
 from tuner.objective import MeasuringPlan
 
 TEST_ERROR, TEST_ACCURACY = "test/error", "test/accuracy"
@@ -61,11 +61,11 @@ class Evaluation:
         self._metric = plan.metric if plan.metric in DECISIVE else ERROR
         self._targets = plan.targets if plan.metric in DECISIVE else ()
 
-    def recall(self) -> Recall:
-        """The recall of a lane that has not been measured."""
-        return Recall.of(len(self._labels), np.float64 if self._inputs.dtype == torch.float64 else np.float32)
+    def recall(self) -> Losses:
+        """The recall of a lane that has not been measured (`Tally.recall`)."""
+        return np.zeros(len(self._labels), np.float64 if self._inputs.dtype == torch.float64 else np.float32)
 
-    def tally(self, recall: Recall, reached: int) -> Tally:
+    def tally(self, recall: Losses, reached: int) -> Tally:
         """The measurement of a lane, not begun.
 
         Args:
@@ -78,23 +78,24 @@ class Evaluation:
     def measure(self, network: Network, parameters: Tensor, tallies: Sequence[Tally]) -> None:
         """Measure each lane on the validation examples, or on as many as its tally asks for.
 
-        A CPU is asked after every block. An accelerator is waited for twice: after the first block, and after the
-        examples that should decide; lanes that are not decided then are measured on all others.
+        A CPU is asked after every block. An accelerator is waited for three times at most: after the first block, after
+        the chosen examples, and after all blocks for the lanes that are not decided then.
 
         Args:
             network: Computes the outputs.
             parameters: `[lane, parameter]`.
             tallies: Of each lane.
         """
-        picked = dict.fromkeys(range(len(tallies)), np.arange(min(BLOCK, len(self._labels))))
+        first = np.arange(min(BLOCK, len(self._labels)))
+        picked = {row: first for row, each in enumerate(tallies) if not each.is_done}
         most = BLOCK
         while picked:
             found = [
                 (group, self._terms(network, self._rows(parameters, group), [picked[row] for row in group]))
                 for group in self._side_by_side(picked)
             ]
-            for group, (wrong, losses) in found:
-                for row, *made in zip(group, wrong.cpu().numpy(), losses.cpu().numpy(), strict=True):
+            for group, (levels, losses) in found:
+                for row, *made in zip(group, levels.cpu().numpy(), losses.cpu().numpy(), strict=True):
                     many = len(picked[row])
                     tallies[row].add(picked[row], *(each[:many] for each in made))
             picked = {row: each.pick(most) for row, each in enumerate(tallies) if not each.is_done}
@@ -109,7 +110,8 @@ class Evaluation:
             wrong = torch.zeros(len(rows), dtype=torch.int64, device=self._device)
             for start in range(0, many, size):
                 block = slice(start, start + size)
-                wrong += terms(network, rows, self._test_inputs[block], self._test_labels[block])[0].sum(1)
+                levels, _ = terms(network, rows, self._test_inputs[block], self._test_labels[block])
+                wrong += (levels != Level.RIGHT).sum(1)
             found += wrong.tolist()
         if self._metric == ACCURACY:
             return [{TEST_ACCURACY: mean(many - wrong, many)} for wrong in found]
@@ -142,8 +144,8 @@ class Evaluation:
         most = max(map(len, chosen))
         index = sent(torch.from_numpy(np.stack([np.resize(each, most) for each in chosen])), self._device)
         found = [self._compute(network, rows, part) for part in torch.split(index, BLOCK, dim=1)]
-        wrong, losses = zip(*found, strict=True)
-        return torch.cat(wrong, dim=1), torch.cat(losses, dim=1)
+        levels, losses = zip(*found, strict=True)
+        return torch.cat(levels, dim=1), torch.cat(losses, dim=1)
 
     def _compute(self, network: Network, rows: Tensor, chosen: Tensor) -> Found:
         """`terms` of the examples `[lane, example]`, recorded where steps are recorded."""

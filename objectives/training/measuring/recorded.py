@@ -37,7 +37,7 @@ class RecordedTerms:
         self._network, self._inputs, self._labels = network, inputs, labels
         self._parameters = inputs.new_zeros(lanes, network.parameters)
         self._chosen = torch.zeros(lanes, size, dtype=torch.int64, device=inputs.device)
-        self._wrong = torch.zeros(lanes, size, dtype=torch.bool, device=inputs.device)
+        self._levels = torch.zeros(lanes, size, dtype=torch.int8, device=inputs.device)
         self._losses = inputs.new_zeros(lanes, size)
         at_once = 1 if network.autograd else lanes
         groups = [slice(first, min(first + at_once, lanes)) for first in range(0, lanes, at_once)]
@@ -65,10 +65,10 @@ class RecordedTerms:
         for first, step in self._recorded:
             if first < lanes:
                 step()
-        return self._wrong[:lanes, :many].clone(), self._losses[:lanes, :many].clone()
+        return self._levels[:lanes, :many].clone(), self._losses[:lanes, :many].clone()
 
     def _step(self, lanes: slice) -> None:
         chosen = self._chosen[lanes]
-        wrong, losses = terms(self._network, self._parameters[lanes], self._inputs[chosen], self._labels[chosen])
-        self._wrong[lanes] = wrong
+        levels, losses = terms(self._network, self._parameters[lanes], self._inputs[chosen], self._labels[chosen])
+        self._levels[lanes] = levels
         self._losses[lanes] = losses

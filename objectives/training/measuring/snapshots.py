@@ -9,7 +9,7 @@ from torch import Tensor
 from objectives.models import Network
 from objectives.training.measuring.evaluation import Evaluation
 from objectives.training.measuring.grid import Progress
-from objectives.training.measuring.tally import Recall
+from objectives.training.measuring.tally import Losses
 from tuner.objective import MeasuringPlan
 from tuner.trial import Measurement
 
@@ -44,7 +44,9 @@ class Snapshots:
 
     def __init__(self, evaluation: Evaluation, plan: MeasuringPlan) -> None:
         self._evaluation, self._plan = evaluation, plan
-        self._recalls: dict[int, Recall] = {}
+        self._recalls: dict[int, Losses] = {}
+        self._whole: set[tuple[int, int]] = set()
+        """Lanes and steps of this chunk that were measured on all validation examples."""
         self.taken: list[Snapshot] = []
 
     def forget(self, lane: int) -> None:
@@ -63,6 +65,7 @@ class Snapshots:
         tallies = [self._evaluation.tally(self._recall(lane), progress[lane].reached) for lane, _, _ in rows]
         self._evaluation.measure(network, parameters, tallies)
         tests = self._tests(network, parameters, [self._plan.wants_test(before, step) for _, before, step in rows])
+        self._whole = {(lane, step) for (lane, _, step), each in zip(rows, tallies, strict=True) if each.is_whole}
         losses = _joined([each.train_losses for each in self.taken]).tolist()
         found: dict[int, list[Measurement]] = {}
         for (lane, _, step), loss, tally, test in zip(rows, losses, tallies, tests, strict=True):
@@ -74,18 +77,22 @@ class Snapshots:
         return found
 
     def measure_end(self, network: Network, lane: int, step: int) -> Mapping[str, float]:
-        """The metrics of a lane at a step of this chunk over all validation and test examples."""
+        """The metrics of a lane at a step of this chunk, over all validation and test examples, that are not known."""
         for each in self.taken:
             if (lane, step) in zip(each.lanes, each.steps, strict=True):
                 row = each.lanes.index(lane)
                 parameters = each.parameters[row : row + 1]
+                has_test = self._plan.wants_test(each.before[row], step)
+                test = {} if has_test else self._evaluation.test(network, parameters)[0]
+                if (lane, step) in self._whole:
+                    return test
                 tally = self._evaluation.tally(self._evaluation.recall(), len(self._plan.targets))
                 self._evaluation.measure(network, parameters, [tally])
-                return {**tally.values(), **self._evaluation.test(network, parameters)[0]}
+                return {**tally.values(), **test}
         raise ValueError(f"lane {lane} was not measured at step {step} in the last chunk")
 
-    def _recall(self, lane: int) -> Recall:
-        return self._recalls.get(lane) or self._evaluation.recall()
+    def _recall(self, lane: int) -> Losses:
+        return self._recalls[lane] if lane in self._recalls else self._evaluation.recall()
 
     def _tests(self, network: Network, parameters: Tensor, wanted: Sequence[bool]) -> Iterator[Mapping[str, float]]:
         """The test metrics of the rows for which they are wanted, and nothing for the others."""

@@ -2,14 +2,14 @@
 
 The error, the loss and what the accuracy lacks to 1 are means of terms that are never negative. Once the sum over some
 of the examples is too large for the target, no other example can help. So the measurement ends there, and whether the
-target is met is known as surely as from all examples. This holds in any order. So examples come first that the lane got
-most wrong when it was last measured on them: those that should decide are hardly more than the errors that decide.
+target is met is known as surely as from all examples. This holds in any order. So after a first block those examples
+are chosen that the lane got most wrong before. Hardly more of them are needed than the errors that decide.
 
-What is recorded is the mean over all examples or, if the measurement ended before, over the first block alone. The
-first block is the same random examples for every lane and at every step. Its size does not depend on what was found, so
-its mean is not biased. The mean up to an error that decides would be too large by about one in the number of errors
-(inverse binomial sampling, Haldane 1945), and examples that were chosen because they are hard would make it far too
-large.
+If the chosen examples do not decide, all examples are measured, in blocks that are the same for every lane. Arithmetic
+rounds a little differently in other blocks. So a chosen example counts only if it is clearly wrong, and what is
+recorded never rests on chosen examples: it is the mean over all examples, or over the first block alone. The first
+block is random, and its size does not depend on what was found, so its mean is not biased. The mean up to an error that
+decides would be too large by about one in the number of errors (inverse binomial sampling, Haldane 1945).
 """
 
 import math
@@ -18,50 +18,31 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.training.measuring.terms import Level
 from tuner.objective import Target
 
 LOSS, ERROR, ACCURACY = "validation/loss", "validation/error", "validation/accuracy"
 DECISIVE = frozenset({LOSS, ERROR, ACCURACY})
 """Metrics whose measurement may end early."""
 MARGIN = 1.1
-"""Examples are chosen that would do for the decision so many times over if they were as wrong as last time."""
-
-ROUNDING = 1e-9
-"""More than the order of the examples changes in a sum of losses, relatively."""
+"""Examples are chosen that would do for the decision so many times over if they were as wrong as before."""
 FEW = 8
 """Twice as many are chosen beyond those, and twice as many again each time that they did not do."""
+ROUNDING = 1e-3
+"""More than the blocks change in a sum of losses, relatively."""
 
 Rows = NDArray[np.int64]
+Levels = NDArray[np.int8]
+Losses = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
-    """What a lane made of each example when it was last measured on it; all zero for those it never was.
-
-    Attributes:
-        wrong: Whether it was wrong, `[example]`.
-        losses: Its loss, `[example]`.
-    """
-
-    wrong: NDArray[np.bool_]
-    losses: NDArray[np.floating]
-
-    @staticmethod
-    def of(examples: int, dtype: type[np.floating] = np.float32) -> "Recall":
-        """The recall of a lane that has not been measured."""
-        return Recall(np.zeros(examples, dtype=np.bool_), np.zeros(examples, dtype=dtype))
-
-    def copy(self) -> "Recall":
-        return Recall(self.wrong.copy(), self.losses.copy())
-
-
-@dataclass(slots=True)
 class Sums:
-    """Over the examples that a lane was measured on.
+    """Over some examples.
 
     Attributes:
-        seen: How many there were.
-        wrong: How many of them were wrong.
+        seen: How many there are.
+        wrong: How many of them are wrong.
         loss: The sum of their losses.
     """
 
@@ -69,13 +50,10 @@ class Sums:
     wrong: int = 0
     loss: float = 0.0
 
-    def plus(self, wrong: NDArray[np.bool_], losses: NDArray[np.floating]) -> "Sums":
+    def plus(self, wrong: NDArray[np.bool_], losses: Losses) -> "Sums":
         """The sums with more examples."""
-        return Sums(
-            self.seen + len(wrong),
-            self.wrong + int(np.count_nonzero(wrong)),
-            self.loss + float(losses.sum(dtype=np.float64)),
-        )
+        loss = self.loss + float(losses.sum(dtype=np.float64))
+        return Sums(self.seen + len(wrong), self.wrong + int(np.count_nonzero(wrong)), loss)
 
 
 @dataclass(slots=True)
@@ -85,30 +63,34 @@ class Tally:
     Attributes:
         metric: The metric that decides when the measurement ends.
         target: What the metric has to pass; None if the measurement never ends early.
-        recall: Of this lane. It is copied, and the copy kept up to date.
-        sums: Over all examples measured.
+        recall: The loss of each example when the lane was last measured on it, `[example]`; zero if it never was. It is
+            copied, and the copy kept up to date.
         is_over: Whether the target is certainly not met.
+        chooses: Whether the examples picked last were chosen.
     """
 
     metric: str
     target: Target | None
-    recall: Recall
-    sums: Sums = field(default_factory=Sums)
+    recall: Losses
     is_over: bool = False
-    _first: Sums = field(default_factory=Sums)
+    chooses: bool = False
+    _first: Sums = Sums()
+    """Over the first block."""
+    _blocks: Sums = Sums()
+    """Over the first block and those after it."""
+    _chosen: Sums = Sums()
+    """Over the first block and the chosen examples that are clearly wrong."""
+    _may_be_chosen: NDArray[np.bool_] = field(init=False)
     _more: int = FEW
-    _left: Rows = field(init=False)
-    _is_left: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.recall = self.recall.copy()
-        self._left = np.arange(len(self.recall.wrong))
-        self._is_left = np.ones(len(self.recall.wrong), dtype=np.bool_)
+        self._may_be_chosen = np.ones(len(self.recall), dtype=np.bool_)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all examples were measured."""
-        return self.sums.seen == len(self.recall.wrong)
+        """Whether all examples were measured in blocks."""
+        return self._blocks.seen == len(self.recall)
 
     @property
     def is_done(self) -> bool:
@@ -116,32 +98,34 @@ class Tally:
         return self.is_over or self.is_whole
 
     def pick(self, most: int) -> Rows:
-        """The examples to measure after the first block, `most` at most: those that should decide."""
-        return self._left[:most] if self.target is None or most >= len(self._left) else self._hardest(most)
+        """The examples to measure next, `most` at most: the first block, then chosen ones, then the other blocks."""
+        start, examples = self._blocks.seen, len(self.recall)
+        left = np.flatnonzero(self._may_be_chosen)
+        self.chooses = start > 0 and self.target is not None and len(left) > max(most, examples / 2)
+        return self._hardest(left, most) if self.chooses else np.arange(start, min(start + most, examples))
 
-    def add(self, rows: Rows, wrong: NDArray[np.bool_], losses: NDArray[np.floating]) -> None:
+    def add(self, rows: Rows, levels: Levels, losses: Losses) -> None:
         """Add examples that were measured.
 
         Args:
-            rows: Their numbers: the first ones of all at first, and then as `pick` gave them.
-            wrong: Whether each is wrong, `[example]`.
+            rows: Their numbers, as `pick` gave them.
+            levels: How wrong each is (`Level`), `[example]`.
             losses: The loss of each, `[example]`; none is negative.
         """
-        self.recall.wrong[rows], self.recall.losses[rows] = wrong, losses
-        is_first = not self.sums.seen
-        self.sums = self.sums.plus(wrong, losses)
-        if is_first:
-            self._first = self.sums
-        self._is_left[rows] = False
-        self._left = self._left[self._is_left[self._left]]
-        self.is_over = not self._may_pass()
+        self.recall[rows], self._may_be_chosen[rows] = losses, False
+        if self.chooses:
+            clearly = levels == Level.CLEARLY_WRONG
+            self._chosen = self._chosen.plus(clearly, losses * (1 - ROUNDING))
+            self.is_over = not self._may_pass(self._chosen)
+            return
+        self._blocks = self._blocks.plus(levels != Level.RIGHT, losses)
+        self.is_over = not self._may_pass(self._blocks)
+        if not self._first.seen:
+            self._first = self._chosen = self._blocks
 
     def values(self) -> dict[str, float]:
-        """The loss, and the accuracy if it decides or else the error: over all examples, or over the first block.
-
-        All examples are summed in the order in which they are kept, whatever order they were measured in.
-        """
-        sums = Sums().plus(self.recall.wrong, self.recall.losses) if self.is_whole else self._first
+        """The loss, and the accuracy if it decides or else the error: over all examples, or over the first block."""
+        sums = self._blocks if self.is_whole else self._first
         name, many = (ACCURACY, sums.seen - sums.wrong) if self.metric == ACCURACY else (ERROR, sums.wrong)
         return {LOSS: mean(sums.loss, sums.seen), name: mean(many, sums.seen)}
 
@@ -150,38 +134,33 @@ class Tally:
         """How many examples each of the values rests on, if these are not all."""
         return {} if self.is_whole else dict.fromkeys(self.values(), self._first.seen)
 
-    def _may_pass(self) -> bool:
+    def _may_pass(self, sums: Sums) -> bool:
         """Whether the target can still be met, if all examples that are left are ideal.
 
-        This is the arithmetic of `values`, and sums only grow. So nothing that is ruled out here is found there. The
-        order changes the last digits of a sum of losses; they do not count here.
+        This is the arithmetic of `values`, and sums only grow. So nothing that is ruled out here is found there.
         """
         if self.target is None:
             return True
-        examples = len(self.recall.wrong)
-        best = {LOSS: self.sums.loss * (1 - ROUNDING), ERROR: self.sums.wrong, ACCURACY: examples - self.sums.wrong}[
-            self.metric
-        ]
+        examples = len(self.recall)
+        best = {LOSS: sums.loss, ERROR: sums.wrong, ACCURACY: examples - sums.wrong}[self.metric]
         return self.target.is_met(mean(best, examples))
 
-    def _hardest(self, most: int) -> Rows:
+    def _hardest(self, left: Rows, most: int) -> Rows:
         """The examples with the largest losses: as many as should decide, and more each time that they did not."""
-        losses = self.recall.losses[self._left]
+        assert self.target is not None
+        losses = self.recall[left]
         # Examples that the lane was never measured on are as hard as any.
         losses[losses == 0] = mean(self._first.loss, self._first.seen)
-        hardest = np.argpartition(-losses, most)[:most] if most < len(losses) else np.arange(len(losses))
-        hardest = self._left[hardest[np.argsort(-losses[hardest], kind="stable")]]
-        terms = (self.recall.losses if self.metric == LOSS else self.recall.wrong)[hardest].cumsum(dtype=np.float64)
-        enough = int(np.searchsorted(terms, MARGIN * self._missing))
+        hardest = np.argpartition(-losses, most)[:most]
+        hardest = hardest[np.argsort(-losses[hardest], kind="stable")]
+        by_loss = self.metric == LOSS
+        # An example is most likely wrong if its label has less than half of the probability.
+        terms = losses[hardest] if by_loss else losses[hardest] > math.log(2)
+        sums = self._chosen.loss if by_loss else self._chosen.wrong
+        missing = self.target.distance(self.target.value) * len(self.recall) - sums
+        enough = int(np.searchsorted(terms.cumsum(dtype=np.float64), MARGIN * missing))
         self._more *= 2
-        return hardest[: min(enough, int(np.count_nonzero(terms))) + self._more]
-
-    @property
-    def _missing(self) -> float:
-        """What the sum of the decisive terms lacks to rule the target out."""
-        assert self.target is not None
-        sums = self.sums.loss if self.metric == LOSS else self.sums.wrong
-        return self.target.distance(self.target.value) * len(self.recall.wrong) - sums
+        return left[hardest[: min(enough, int(np.count_nonzero(terms))) + self._more]]
 
 
 def mean(total: float, many: int) -> float:

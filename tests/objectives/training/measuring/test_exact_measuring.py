@@ -89,6 +89,18 @@ def test_weaker_targets_are_met_at_the_same_step_too() -> None:
         assert any(steps)
 
 
+def test_once_a_weaker_target_is_met_the_next_one_decides() -> None:
+    exact = results(MeasuringSettings(), GOAL, data=Blobs())
+
+    for each in exact:
+        met = first_below(each.curve, 0.3)
+        later = [measured for measured in each.curve if met is not None and measured.step > met]
+        assert not later or any(measured.partial for measured in later) or each.outcome is Outcome.ACHIEVED
+    assert any(
+        measured.partial for each in exact for measured in each.curve if measured.metrics["validation/error"] < 0.2
+    )
+
+
 def test_accuracy_above_is_error_below() -> None:
     above = GoalSettings("validation/accuracy", within_steps=300, above=0.94)
     errors, accuracies = (results(MeasuringSettings(), goal, data=Blobs()) for goal in (GOAL, above))
@@ -142,9 +154,8 @@ def test_the_end_of_a_trial_is_measured_on_everything() -> None:
     (expected, measured) = (wholly.advance()[1], partly.advance()[1])
 
     assert "test/error" not in measured[2].metrics
-    for each in expected:
-        end = partly.measure_end(1, each.step)
-        assert {**measured[0].metrics, **end} == {**each.metrics, "train/loss": measured[0].metrics["train/loss"]}
+    for some, everything_of in zip(measured, expected, strict=True):
+        assert {**some.metrics, **partly.measure_end(1, some.step)} == everything_of.metrics
     with pytest.raises(ValueError, match="lane 1 was not measured at step 17"):
         partly.measure_end(1, 17)
 

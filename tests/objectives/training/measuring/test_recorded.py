@@ -50,10 +50,10 @@ def test_each_lane_is_measured_on_its_own_examples(
     rows = rows_of(network, lanes)
 
     for _ in range(2):
-        wrong, losses = recorded(rows, chosen)
+        levels, losses = recorded(rows, chosen)
 
         expected = terms(network, rows, split.inputs[chosen], split.labels[chosen])
-        assert torch.equal(wrong, expected[0])
+        assert torch.equal(levels, expected[0])
         torch.testing.assert_close(losses, expected[1])
     assert recorder.recorded[-1] <= room
 
