@@ -184,7 +184,7 @@ def test_the_device_is_named() -> None:
 class Witness:
     """An optimizer that moves nothing and notes how torch computes."""
 
-    seen: list[tuple[int, float, str]] = field(default_factory=list)
+    seen: list[tuple[int, float, str, bool, bool]] = field(default_factory=list)
     hyperparameters = frozenset({"learning_rate"})
 
     def initial_state(self, parameters: Tensor) -> State:
@@ -192,7 +192,9 @@ class Witness:
 
     def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
         denormal = (torch.tensor(1e-38) * 0.01).item()
-        self.seen.append((torch.get_num_threads(), denormal, torch.backends.cuda.matmul.fp32_precision))
+        cudnn = torch.backends.cudnn
+        kernels = cudnn.deterministic, cudnn.benchmark
+        self.seen.append((torch.get_num_threads(), denormal, torch.backends.cuda.matmul.fp32_precision, *kernels))
         return torch.zeros(len(parameters))
 
 
@@ -206,12 +208,19 @@ def two_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(
-    ("threads", "precision", "seen"),
-    [(None, Precision.FLOAT32, (1, 0.0, "ieee")), ("2", Precision.TF32, (2, 0.0, "tf32"))],
+    ("threads", "computation", "seen"),
+    [
+        (None, Computation(), (1, 0.0, "ieee", True, False)),
+        ("2", Computation(Precision.TF32, deterministic=False), (2, 0.0, "tf32", False, True)),
+    ],
 )
 def test_training_rounds_the_same_everywhere_unless_told_otherwise(
-    threads: str | None, precision: Precision, seen: tuple[int, float, str], monkeypatch: pytest.MonkeyPatch
+    threads: str | None,
+    computation: Computation,
+    seen: tuple[int, float, str, bool, bool],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if threads:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -225,13 +234,14 @@ def test_training_rounds_the_same_everywhere_unless_told_otherwise(
         batch_size=2,
         lanes=1,
         device="cpu",
-        computation=Computation(precision),
+        computation=computation,
     )
     trainer.load(0, TRIAL)
     trainer.advance()
 
     assert witness.seen == [seen]
     assert torch.get_num_threads() == 2
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (False, True)
 
 
 def test_denormals_are_left_alone_outside_training() -> None:
