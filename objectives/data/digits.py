@@ -1,7 +1,10 @@
 """Handwritten digits, scanned: 8 x 8 pixels, ten classes (Alpaydin & Kaynak 1998), as shipped with scikit-learn."""
 
+import json
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,27 +25,23 @@ class Digits:
 
 @cache
 def _load() -> Splits:
-    """The split is stratified and the same everywhere; the 700 images held out are divided in turn."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
-    from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
+    """The split is stratified: scikit-learn's `train_test_split` made it, and a file keeps it the same everywhere.
 
-    pixels, labels = load_digits(return_X_y=True)
-    pixels = pixels / 16
-    train, held_out, train_labels, held_out_labels = train_test_split(
-        pixels, labels, test_size=700, random_state=0, stratify=labels
-    )
-    validation, test, validation_labels, test_labels = train_test_split(
-        held_out, held_out_labels, test_size=300, random_state=0, stratify=held_out_labels
-    )
+    Importing scikit-learn takes every worker a second, so its file is read without it.
+    """
+    package = find_spec("sklearn")
+    assert package is not None, "scikit-learn is a dependency"
+    assert package.origin is not None, "it is a package with files"
+    table = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    pixels, labels = table[:, :-1] / 16, table[:, -1].astype(np.int64)
+    rows = json.loads(Path(__file__).with_name("digits_split.json").read_text(encoding="utf-8"))
+    train = pixels[rows["train"]]
     mean, deviation = train.mean(), train.std()
 
-    return Splits(
-        train=_split((train - mean) / deviation, train_labels),
-        validation=_split((validation - mean) / deviation, validation_labels),
-        test=_split((test - mean) / deviation, test_labels),
-        classes=10,
-        shape=(1, 8, 8),
-    )
+    def split(part: str) -> Split:
+        return _split((pixels[rows[part]] - mean) / deviation, labels[rows[part]])
+
+    return Splits(split("train"), split("validation"), split("test"), classes=10, shape=(1, 8, 8))
 
 
 def _split(images: NDArray[np.float64], labels: NDArray[np.int64]) -> Split:

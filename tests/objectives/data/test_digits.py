@@ -1,6 +1,7 @@
 import pytest
 import torch
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
 
 from objectives.data import Split
 from objectives.data.digits import Digits
@@ -12,6 +13,18 @@ def test_the_split_is_1097_400_300() -> None:
     assert [len(SPLITS.train), len(SPLITS.validation), len(SPLITS.test)] == [1097, 400, 300]
     assert SPLITS.train.inputs.shape == (1097, 64)
     assert SPLITS.classes == 10
+
+
+def test_the_split_is_that_of_scikit_learn() -> None:
+    images, labels = load_digits(return_X_y=True)
+    train, held_out, _, held_out_labels = train_test_split(
+        images, labels, test_size=700, random_state=0, stratify=labels
+    )
+    validation, test = train_test_split(held_out, test_size=300, random_state=0, stratify=held_out_labels)
+
+    for split, expected in ((SPLITS.train, train), (SPLITS.validation, validation), (SPLITS.test, test)):
+        pixels = (expected / 16 - (train / 16).mean()) / (train / 16).std()
+        assert torch.equal(split.inputs, torch.as_tensor(pixels, dtype=torch.float32))
 
 
 def test_training_pixels_have_mean_0_and_deviation_1() -> None:
