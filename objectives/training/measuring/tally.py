@@ -13,7 +13,7 @@ decides would be too large by about one in the number of errors (inverse binomia
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,9 @@ from tuner.objective import Target
 LOSS, ERROR, ACCURACY = "validation/loss", "validation/error", "validation/accuracy"
 DECISIVE = frozenset({LOSS, ERROR, ACCURACY})
 """Metrics whose measurement may end early."""
-MARGIN = 1.1
+MARGIN = 1.25
 """Examples are chosen that would do for the decision so many times over if they were as wrong as before."""
-FEW = 8
+FEW = 32
 """Twice as many are chosen beyond those, and twice as many again each time that they did not do."""
 ROUNDING = 1e-3
 """More than the blocks change in a sum of losses, relatively."""
@@ -80,12 +80,14 @@ class Tally:
     """Over the first block and those after it."""
     _chosen: Sums = Sums()
     """Over the first block and the chosen examples that are clearly wrong."""
-    _may_be_chosen: NDArray[np.bool_] = field(init=False)
+    _hardest: Rows | None = None
+    """The examples after the first block, the largest loss first."""
+    _taken: int = 0
+    """How many of these were chosen."""
     _more: int = FEW
 
     def __post_init__(self) -> None:
         self.recall = self.recall.copy()
-        self._may_be_chosen = np.ones(len(self.recall), dtype=np.bool_)
 
     @property
     def is_whole(self) -> bool:
@@ -100,9 +102,9 @@ class Tally:
     def pick(self, most: int) -> Rows:
         """The examples to measure next, `most` at most: the first block, then chosen ones, then the other blocks."""
         start, examples = self._blocks.seen, len(self.recall)
-        left = np.flatnonzero(self._may_be_chosen)
-        self.chooses = start > 0 and self.target is not None and len(left) > max(most, examples / 2)
-        return self._hardest(left, most) if self.chooses else np.arange(start, min(start + most, examples))
+        may_choose = start + most < examples and 2 * self._taken < examples - start
+        self.chooses = start > 0 and self.target is not None and may_choose
+        return self._choose(most) if self.chooses else np.arange(start, min(start + most, examples))
 
     def add(self, rows: Rows, levels: Levels, losses: Losses) -> None:
         """Add examples that were measured.
@@ -112,7 +114,7 @@ class Tally:
             levels: How wrong each is (`Level`), `[example]`.
             losses: The loss of each, `[example]`; none is negative.
         """
-        self.recall[rows], self._may_be_chosen[rows] = losses, False
+        self.recall[rows] = losses
         if self.chooses:
             clearly = levels == Level.CLEARLY_WRONG
             self._chosen = self._chosen.plus(clearly, losses * (1 - ROUNDING))
@@ -145,22 +147,25 @@ class Tally:
         best = {LOSS: sums.loss, ERROR: sums.wrong, ACCURACY: examples - sums.wrong}[self.metric]
         return self.target.is_met(mean(best, examples))
 
-    def _hardest(self, left: Rows, most: int) -> Rows:
-        """The examples with the largest losses: as many as should decide, and more each time that they did not."""
+    def _choose(self, most: int) -> Rows:
+        """The hardest examples that are left: as many as should decide, and more each time that they did not."""
         assert self.target is not None
-        losses = self.recall[left]
-        # Examples that the lane was never measured on are as hard as any.
-        losses[losses == 0] = mean(self._first.loss, self._first.seen)
-        hardest = np.argpartition(-losses, most)[:most]
-        hardest = hardest[np.argsort(-losses[hardest], kind="stable")]
-        by_loss = self.metric == LOSS
+        if self._hardest is None:
+            losses = self.recall[self._first.seen :].copy()
+            # Examples that the lane was never measured on are as hard as any.
+            losses[losses == 0] = mean(self._first.loss, self._first.seen)
+            self._hardest = self._first.seen + np.argsort(-losses)
+        rows = self._hardest[self._taken : self._taken + most]
+        by_loss, losses = self.metric == LOSS, self.recall[rows]
         # An example is most likely wrong if its label has less than half of the probability.
-        terms = losses[hardest] if by_loss else losses[hardest] > math.log(2)
+        terms = losses if by_loss else losses > math.log(2)
         sums = self._chosen.loss if by_loss else self._chosen.wrong
         missing = self.target.distance(self.target.value) * len(self.recall) - sums
         enough = int(np.searchsorted(terms.cumsum(dtype=np.float64), MARGIN * missing))
         self._more *= 2
-        return left[hardest[: min(enough, int(np.count_nonzero(terms))) + self._more]]
+        rows = rows[: min(enough, int(np.count_nonzero(terms))) + self._more]
+        self._taken += len(rows)
+        return rows
 
 
 def mean(total: float, many: int) -> float:
