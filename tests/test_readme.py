@@ -104,7 +104,7 @@ def test_the_explained_experiment_shows_every_key_of_the_search() -> None:
 
     every = parse(block(TUNER, "toml"), source="README.md").to_table()
 
-    for section in ("goal", "search", "confirmation"):
+    for section in ("goal", "search", "confirmation", "measuring"):
         table = every[section]
         assert isinstance(table, Mapping)
         assert set(shown[section]) == set(table)

@@ -264,12 +264,17 @@ def space_table(space: SearchSpace) -> dict[str, object]:
 
 
 def _plain(value: object, *, with_defaults: bool = True) -> object:
-    """Dataclasses and mappings as dictionaries of plain values; a space as the table of its parameters."""
+    """Dataclasses and mappings as dictionaries of plain values; a space as the table of its parameters.
+
+    What is None or an empty tuple by default is left out where it is that: TOML has no word for the first.
+    """
     if isinstance(value, SearchSpace):
         return _plain(value.parameters, with_defaults=with_defaults)
     if is_dataclass(value):
         held = [(each, getattr(value, each.name)) for each in fields(value)]
-        shown = {each.name: one for each, one in held if one is not None and (with_defaults or one != each.default)}
+        shown = {
+            each.name: one for each, one in held if one not in (None, ()) and (with_defaults or one != each.default)
+        }
         return {name: _plain(one, with_defaults=with_defaults) for name, one in shown.items()}
     if isinstance(value, Mapping):
         return {str(key): _plain(each, with_defaults=with_defaults) for key, each in value.items()}

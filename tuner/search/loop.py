@@ -149,13 +149,12 @@ def search(
         for number, measured in trainer.advance().items():
             lane = running[number]
             before = lane.steps
-            result = lane.follow(measured, goal, cutoff)
-            steps += lane.steps - before
-            if result is not None:
+            if (result := lane.follow(measured, goal, cutoff)) is not None:
                 result = _with_end(trainer, number, result)
                 trainer.unload(number)
                 yield Ended(running.pop(number).trial, result)
                 cutoff.learn(result)
+            steps += lane.steps - before
         if saving():
             for number, lane in running.items():
                 yield Saved(lane.trial, _save(trainer, number, lane.curve))
