@@ -1,20 +1,21 @@
 """One study of MNIST from start to end, measured in full and until certain: what each takes, and where the time goes.
 
 Run as `python -m tests.benchmarks.end_to_end [--device cpu|cuda] [--model mlp|cnn ...] [--batch-size B] [--points N]
-[--below TARGET] [--within-steps N] [--sampler NAME] [--early-stopping] [--repeats N] [--json]`. MNIST is read from the
-folder that `TUNER_DATA` names; without it, synthetic images of the same sizes take its place. Each run is a process of
-its own, which works on one study as a worker does: SQLite, MLflow in a SQLite file, the last trials confirmed on one
-seed. Full and exact runs take turns.
+[--below TARGET] [--within-steps N] [--sampler NAME] [--early-stopping] [--report-seeds N] [--repeats N] [--json]`.
+MNIST is read from the folder that `TUNER_DATA` names; without it, synthetic images of the same sizes take its place.
+Each run is a process of its own, which works on one study as a worker does: SQLite, MLflow in a SQLite file, the winner
+confirmed. Full and exact runs take turns. Each pair of runs has its own experiment seed.
 
 Prints wall and processor seconds of each, its start excluded; what share of the wall time the loop over the lanes
-trained, measured and waited for suggestions; what share of it another thread wrote to the store; and, with points that
-do not depend on results, whether every trial came to the same outcome and steps.
+trained, measured and waited for suggestions; what share of it another thread wrote to the store; the winner's median;
+and, with points that do not depend on results, whether every trial came to the same outcome and steps.
 """
 
 import argparse
 import json
 import math
 import os
+import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -65,6 +66,7 @@ class Run:
     Attributes:
         shares: Of the wall time, by what was done.
         ends: The outcome and the steps of every trial, in the order of points and seeds.
+        confirmed: The winner's median over fresh seeds; infinite if there is none.
     """
 
     way: str
@@ -72,6 +74,7 @@ class Run:
     cpu_seconds: float
     shares: dict[str, float]
     ends: tuple[tuple[str, int], ...]
+    confirmed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,13 @@ class SyntheticImages:
         return Splits(split(55_000), split(5_000), split(10_000), classes=10, shape=(1, 28, 28))
 
 
-def experiment_of(given: argparse.Namespace, model: str, way: str) -> Experiment:
+def experiment_of(given: argparse.Namespace, model: str, way: str, *, seed: int = 0) -> Experiment:
     """The study of a model."""
     data = {"kind": "mnist"} if VARIABLE in os.environ else {"kind": f"{__name__}:SyntheticImages"}
     experiment = from_table(
         {
             "name": f"{model}-{way}",
+            "seed": seed,
             "batch_sizes": [given.batch_size],
             "objective": {
                 "kind": "classification",
@@ -111,7 +115,7 @@ def experiment_of(given: argparse.Namespace, model: str, way: str) -> Experiment
                 "decay_steps": {"value": given.within_steps},
             },
             "search": {"sampler": {"kind": given.sampler}, "points": given.points, "probes": 0, "max_rounds": 1},
-            "confirmation": {"candidates": 1, "choose_seeds": 1, "report_seeds": 1},
+            "confirmation": {"candidates": 1, "choose_seeds": 1, "report_seeds": given.report_seeds},
         }
     )
     optimism = experiment.search.optimism if given.early_stopping else math.inf
@@ -165,6 +169,7 @@ def run(experiment: Experiment, way: str, device: str) -> Run:
             recorder.close()
             used = time.process_time() - used
         (study,) = store.record(experiment.name).studies
+        steps = [each.end.steps for each in study.finished(Role.REPORT) if each.end is not None]
         ends = {(each.plan.point, each.plan.repeat): each.end for each in study.finished(*Role)}
         return Run(
             way,
@@ -172,24 +177,34 @@ def run(experiment: Experiment, way: str, device: str) -> Run:
             used,
             {name: seconds[name] / wall for name, _, _ in TIMED},
             tuple((str(end.outcome), end.steps) for _, end in sorted(ends.items()) if end is not None),
+            statistics.median(steps) if steps else math.inf,
         )
 
 
 def measure(given: argparse.Namespace, model: str) -> Iterator[Run]:
     """The runs of a model, each in a process of its own."""
-    for _ in range(given.repeats):
+    for seed in range(given.repeats):
         for way in WAYS:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                yield process.submit(run, experiment_of(given, model, way), way, given.device).result()
+                yield process.submit(run, experiment_of(given, model, way, seed=seed), way, given.device).result()
 
 
 def table_of(model: str, runs: Sequence[Run]) -> Table:
     """A row for each run."""
     names = list(dict.fromkeys(name for name, _, _ in TIMED))
-    table = Table("measuring", "wall, s", "processor, s", *(f"{each}, %" for each in names), "trials", title=model)
+    table = Table(
+        "measuring", "wall, s", "processor, s", *(f"{each}, %" for each in names), "trials", "winner", title=model
+    )
     for each in runs:
         shares = [f"{100 * each.shares[name]:.0f}" for name in names]
-        table.add_row(each.way, f"{each.wall_seconds:.1f}", f"{each.cpu_seconds:.1f}", *shares, f"{len(each.ends)}")
+        table.add_row(
+            each.way,
+            f"{each.wall_seconds:.1f}",
+            f"{each.cpu_seconds:.1f}",
+            *shares,
+            f"{len(each.ends)}",
+            f"{each.confirmed:g}",
+        )
     return table
 
 
@@ -204,6 +219,7 @@ def main() -> None:
     parser.add_argument("--below", type=float, default=0.05)
     parser.add_argument("--within-steps", type=int, default=1000)
     parser.add_argument("--sampler", default="quasi_random")
+    parser.add_argument("--report-seeds", type=int, default=1)
     parser.add_argument("--early-stopping", action="store_true")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--json", action="store_true")
@@ -215,11 +231,10 @@ def main() -> None:
         return
     for model, runs in found.items():
         Console().print(table_of(model, runs))
-        ratios = sorted(
-            full.wall_seconds / exact.wall_seconds for full, exact in zip(runs[::2], runs[1::2], strict=True)
-        )
+        pairs = list(zip(runs[::2], runs[1::2], strict=True))
+        ratios = sorted(full.wall_seconds / exact.wall_seconds for full, exact in pairs)
         print(f"{model}: {ratios[0]:.1f} to {ratios[-1]:.1f} times less wall time, {len(ratios)} pairs of runs")
-        same = len({each.ends for each in runs}) == 1
+        same = all(full.ends == exact.ends for full, exact in pairs)
         print(f"every trial came to the same outcome and steps: {'yes' if same else 'no'}")
 
 

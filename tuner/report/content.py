@@ -235,6 +235,11 @@ def _cautions(found: Findings) -> Iterator[str]:
             "The best search trial is the least of many noisy numbers and looks better than it is: winners took "
             f"{bias.ratio:.2f} times as many steps when confirmed (geometric mean). Compare confirmed medians."
         )
+    if found.experiment.objective.get("deterministic") is False:
+        yield (
+            "Kernels that add in any order were allowed (objective.deterministic = false): on a GPU, two runs of the "
+            "same trial may differ."
+        )
     yield "Steps to target are measured at evaluations, whose spacing limits their precision."
 
 

@@ -2,6 +2,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -222,3 +223,11 @@ def test_a_workload_without_momentum_has_no_effective_learning_rate(tmp_path: Pa
 
     assert "effective learning rate" not in page.text
     assert (tmp_path / "searches.png").exists()
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_kernels_that_may_differ_are_told(record: ExperimentRecord, deterministic: bool) -> None:
+    objective = {**record.experiment.objective, "deterministic": deterministic}
+    cautions = said(replace(record, experiment=replace(record.experiment, objective=objective))).cautions
+
+    assert any("deterministic = false" in each for each in cautions) is not deterministic
