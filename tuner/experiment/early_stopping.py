@@ -32,42 +32,27 @@ def is_hopeless(curve: Sequence[Measurement], *, metric: str, target: Target, li
     step = curve[-1].step
     if math.isinf(optimism) or step < max(LOOK_FROM * limit, GRACE) or step >= limit:
         return False
-    reached = distances(curve, metric, target, deviations=1.0)
-    half = max((each for each, _ in reached if 2 * each <= step), default=None)
-    best, goal = _least(reached, until=step), target.distance(target.value)
+    half, at_half, best = None, math.inf, math.inf
+    for each in curve:
+        if metric in each.metrics:
+            distance = _hopeful(each, metric, target)
+            best = distance if distance < best else best
+            if 2 * each.step <= step:
+                half, at_half = each.step, best
+    goal = target.distance(target.value)
     if half is None or not goal <= best < math.inf:
         return False
-    slope = math.log(_least(reached, until=half) / best) / math.log(step / half)
+    slope = math.log(at_half / best) / math.log(step / half)
     return math.log(best / goal) / math.log(limit / step) > optimism * slope
 
 
-def distances(
-    curve: Sequence[Measurement], metric: str, target: Target, *, deviations: float = 0.0
-) -> list[tuple[int, float]]:
-    """Each step at which a metric was measured, and how far it was from its ideal (`Target.distance`).
+def _hopeful(measured: Measurement, metric: str, target: Target) -> float:
+    """How far a metric was from its ideal (`Target.distance`).
 
-    Args:
-        curve: The measurements of a trial.
-        metric: The metric.
-        target: What it has to pass.
-        deviations: An estimate from a part of the examples counts as so many standard deviations better than it is, so
-            that chance ends hardly any trial.
+    An estimate from a part of the examples counts as one standard deviation better than it is, so that chance ends
+    hardly any trial. The deviation is that of a share. It is also about right for a mean cross entropy, whose terms
+    spread as widely.
     """
-    found = [(each, target.distance(each.metrics[metric])) for each in curve if metric in each.metrics]
-    if not deviations or not any(each.partial for each, _ in found):
-        return [(each.step, distance) for each, distance in found]
-    return [(each.step, distance - deviations * _deviation(each, metric, distance)) for each, distance in found]
-
-
-def _deviation(measured: Measurement, metric: str, distance: float) -> float:
-    """The standard deviation of a share that was found in a part of the examples; 0 if it was found in all.
-
-    It is also about right for a mean cross entropy, whose terms spread as widely.
-    """
+    distance = target.distance(measured.metrics[metric])
     examples = measured.partial.get(metric)
-    return math.sqrt(max(distance, 0.0) / examples) if examples and math.isfinite(distance) else 0.0
-
-
-def _least(reached: Sequence[tuple[int, float]], *, until: int) -> float:
-    """The best value up to a step, infinite if none was finite."""
-    return min((value for step, value in reached if step <= until and math.isfinite(value)), default=math.inf)
+    return distance if examples is None else distance - math.sqrt(max(distance, 0.0) / examples)

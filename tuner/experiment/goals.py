@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tuner.experiment.early_stopping import distances, is_hopeless
+from tuner.experiment.early_stopping import is_hopeless
 from tuner.objective import Target
 from tuner.trial import Measurement, Outcome, TrialResult
 
@@ -84,8 +84,8 @@ class ReachTarget:
         if result.outcome is Outcome.ACHIEVED:
             return math.log2(result.steps)
         goal = self.target.distance(self.target.value)
-        reached = [distance for _, distance in distances(result.curve, self.metric, self.target)]
-        finite = [each for each in reached if math.isfinite(each)] or [goal]
+        values = [each.metrics[self.metric] for each in result.curve if self.metric in each.metrics]
+        finite = [each for each in map(self.target.distance, values) if math.isfinite(each)] or [goal]
         shortfall = math.log2(max(min(finite) / goal, 1.0))
         return math.log2(result.limit) + shortfall + (result.outcome is Outcome.INFEASIBLE)
 
