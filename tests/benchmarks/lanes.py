@@ -1,9 +1,11 @@
 """How fast lanes train: trial-steps per second, next to an ordinary PyTorch loop in the same process.
 
-Run as `python -m tests.benchmarks.lanes [--device cpu|cuda] [--model NAME] [--batch-size B] [--lanes N] [--json]`; the
-last three filters may be repeated. Each number is the median of five measurements, of the loops and of the lanes in
-turn, so that all meet the same machine; on a CPU in seconds of one processor, so that others' work counts little. None
-evaluates or logs while it trains. On a GPU the loop is also timed under `torch.compile` with CUDA graphs.
+Run as `python -m tests.benchmarks.lanes [--device cpu|cuda] [--model NAME] [--batch-size B] [--lanes N] [--any-kernels]
+[--json]`; model, batch size and lanes may be repeated. Each number is the median of five measurements, of the loops and
+of the lanes in turn, so that all meet the same machine; on a CPU in seconds of one processor, so that others' work
+counts little. None evaluates or logs while it trains. On a GPU the loop is also timed under `torch.compile` with CUDA
+graphs, and the lanes of a torch module one graph after the other, beside the one graph in which they are branches. The
+loop takes any kernels; the lanes take deterministic ones, or any with `--any-kernels`.
 """
 
 import argparse
@@ -12,13 +14,16 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from objectives.models import Architecture
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.devices.arithmetic import deterministic_kernels
 from objectives.training.lanes import Lanes
 from objectives.training.minibatches import STEPS_AHEAD, Minibatches, Order
 from objectives.training.networks.network import Computation, networks_for
@@ -46,6 +51,7 @@ class Speed:
         share_of_peak: Arithmetic of the lanes, over that of a large matrix product.
         bytes_per_lane: Kept between steps for each trial: parameters and velocity; on a GPU all that is held.
         compiled_steps_per_second: Of the compiled loop, on a GPU.
+        apart_steps_per_second: Of all lanes together, a graph each, for a torch module on a GPU.
     """
 
     model: str
@@ -58,6 +64,7 @@ class Speed:
     share_of_peak: float
     bytes_per_lane: int
     compiled_steps_per_second: float | None
+    apart_steps_per_second: float | None
 
 
 def ordinary_loop(workload: Workload, batch_size: int, *, device: torch.device, compiled: bool = False) -> Train:
@@ -83,7 +90,15 @@ def ordinary_loop(workload: Workload, batch_size: int, *, device: torch.device, 
     return run
 
 
-def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.device) -> tuple[Train, int]:
+def in_lanes(
+    workload: Workload,
+    batch_size: int,
+    *,
+    lanes: int,
+    device: torch.device,
+    deterministic: bool,
+    side_by_side: int | None = None,
+) -> tuple[Train, int]:
     """As many trials in lockstep, and the bytes a lane keeps."""
     splits = workload.splits()
     networks = networks_for(workload.model, splits, Computation(), lanes=lanes, batch_size=batch_size, device=device)
@@ -93,7 +108,13 @@ def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.d
         inputs, labels = splits.train.inputs.to(device), splits.train.labels.to(device)
         minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
         tensors = Lanes(
-            networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=device, dtype=torch.float32
+            networks,
+            optimizer=HeavyBall(),
+            schedule=LinearDecay(),
+            lanes=lanes,
+            device=device,
+            dtype=torch.float32,
+            side_by_side=side_by_side,
         )
         for lane in range(lanes):
             generator = torch.Generator().manual_seed(lane)
@@ -102,7 +123,7 @@ def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.d
             minibatches.open(lane, Order(generator, len(inputs)))
 
     def run(steps: int) -> None:
-        with mode():
+        with mode(), deterministic_kernels(wanted=deterministic):
             while steps:
                 taken = min(steps, minibatches.ready)
                 tensors.train(*minibatches.take(taken))
@@ -113,15 +134,20 @@ def in_lanes(workload: Workload, batch_size: int, *, lanes: int, device: torch.d
     return run, 2 * network.parameters * tensors.parameters.element_size()
 
 
-def compare(name: str, batch_size: int, *, lanes: int, device: torch.device, peak: float) -> Speed:
+def compare(
+    name: str, batch_size: int, *, lanes: int, device: torch.device, peak: float, deterministic: bool = True
+) -> Speed:
     """The median speeds, measured in turn."""
     workload = WORKLOADS[name]
     before = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
-    stacked, kept = in_lanes(workload, batch_size, lanes=lanes, device=device)
+    made = partial(in_lanes, workload, batch_size, lanes=lanes, device=device, deterministic=deterministic)
+    stacked, kept = made()
     trained = {"loop": (ordinary_loop(workload, batch_size, device=device), 1), "lanes": (stacked, lanes)}
     if device.type == "cuda":
         kept = (torch.cuda.memory_allocated(device) - before) // lanes
         trained["compiled"] = ordinary_loop(workload, batch_size, device=device, compiled=True), 1
+        if isinstance(workload.model, Architecture):
+            trained["apart"] = made(side_by_side=1)[0], lanes
     with FlopCounterMode(display=False) as counter:
         trained["loop"][0](1)
     steps = {key: steps_in(SECONDS, train, device=device) for key, (train, _) in trained.items()}
@@ -141,6 +167,7 @@ def compare(name: str, batch_size: int, *, lanes: int, device: torch.device, pea
         share_of_peak=median["lanes"] * counter.get_total_flops() / peak,
         bytes_per_lane=kept,
         compiled_steps_per_second=median.get("compiled"),
+        apart_steps_per_second=median.get("apart"),
     )
 
 
@@ -179,14 +206,18 @@ def table(speeds: Sequence[Speed], peak: float) -> str:
     """What was measured, for people."""
     lines = [
         f"a matrix product of side {SIDE} makes {peak / 1e9:,.0f} GFLOP/s",
-        "model       batch size  lanes       loop   in lanes   ratio  of peak  MB/lane  compiled loop  (steps/s)",
+        "model       batch size  lanes       loop   in lanes   ratio  of peak  MB/lane  compiled loop  graph a lane"
+        "  (steps/s)",
     ]
     for each in speeds:
-        compiled = f"{each.compiled_steps_per_second:13,.0f}" if each.compiled_steps_per_second else f"{'-':>13}"
+        others = [
+            f"{speed:{width},.0f}" if speed else f"{'-':>{width}}"
+            for speed, width in ((each.compiled_steps_per_second, 13), (each.apart_steps_per_second, 12))
+        ]
         lines.append(
             f"{each.model:10}  {each.batch_size:10}  {each.lanes:5}  {each.loop_steps_per_second:9,.1f}  "
             f"{each.steps_per_second:9,.1f}  {each.ratio:6.2f}  {each.share_of_peak:7.1%}  "
-            f"{each.bytes_per_lane / 1e6:7.2f}  {compiled}"
+            f"{each.bytes_per_lane / 1e6:7.2f}  {'  '.join(others)}"
         )
     return "\n".join(lines)
 
@@ -198,6 +229,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=list(WORKLOADS))
     parser.add_argument("--batch-size", action="append", type=int)
     parser.add_argument("--lanes", action="append", type=int)
+    parser.add_argument("--any-kernels", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -205,7 +237,7 @@ def main() -> None:
     device = torch.device(arguments.device)
     peak = peak_of(device)
     speeds = [
-        compare(name, batch_size, lanes=lanes, device=device, peak=peak)
+        compare(name, batch_size, lanes=lanes, device=device, peak=peak, deterministic=not arguments.any_kernels)
         for name in arguments.model or WORKLOADS
         for batch_size in arguments.batch_size or WORKLOADS[name].batch_sizes
         for lanes in arguments.lanes or WORKLOADS[name].lanes
