@@ -230,7 +230,7 @@ def main() -> None:
         print(json.dumps({model: [asdict(each) for each in runs] for model, runs in found.items()}))
         return
     for model, runs in found.items():
-        Console().print(table_of(model, runs))
+        Console(width=120).print(table_of(model, runs))
         pairs = list(zip(runs[::2], runs[1::2], strict=True))
         ratios = sorted(full.wall_seconds / exact.wall_seconds for full, exact in pairs)
         print(f"{model}: {ratios[0]:.1f} to {ratios[-1]:.1f} times less wall time, {len(ratios)} pairs of runs")
