@@ -42,4 +42,4 @@ def terms(network: Network, parameters: Tensor, inputs: Tensor, labels: Tensor) 
     lead = (logits.scatter(1, index, -torch.inf).amax(1, keepdim=True) - labelled).squeeze(1)
     clearly = lead > CLEAR * (1 + labelled.squeeze(1).abs())
     levels = (lead >= 0).to(torch.int8) + clearly.to(torch.int8)
-    return torch.where(finite, levels, Level.CLEARLY_WRONG), losses
+    return levels.masked_fill(~finite, Level.CLEARLY_WRONG), losses
