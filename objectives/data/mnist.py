@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from objectives.data import Split, Splits
+from objectives.data.cache.sharing import shared
 from tuner.errors import ConfigError, Problem
 
 __all__ = ["Mnist"]
@@ -62,8 +63,8 @@ def _load(folder: Path) -> Splits:
     mean, deviation = float(pixels.mean()), float(pixels.std())
 
     def split(chosen: NDArray[np.uint8], classes: NDArray[np.uint8]) -> Split:
-        inputs = torch.tensor(chosen.reshape(len(chosen), -1), dtype=torch.float32)
-        return Split(inputs.sub_(mean).div_(deviation), torch.tensor(classes, dtype=torch.int64))
+        inputs = (chosen.reshape(len(chosen), -1).astype(np.float32) - np.float32(mean)) / np.float32(deviation)
+        return Split(shared(inputs), torch.tensor(classes, dtype=torch.int64))
 
     return Splits(
         train=split(pixels, labels[train]),

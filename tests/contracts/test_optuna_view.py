@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.contracts.stored import POINT, achieved, claimed, database, diverged, plan, small
 from tuner.errors import StoreError
 from tuner.experiment.distributions import distributions_of
-from tuner.records import LearningRateRule, Origin, TrialState
+from tuner.records import SHOWN, LearningRateRule, Origin, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 
@@ -34,7 +34,7 @@ def test_optuna_sees_the_trials(store: Store) -> None:
     assert finished.user_attrs["plan"]["hyperparameters"] == POINT
     assert (finished.user_attrs["outcome"], finished.user_attrs["steps"]) == ("achieved", 190)
     assert (finished.user_attrs["origin"], infeasible.user_attrs.get("origin")) == (ORIGIN.phrase, None)
-    assert len(finished.intermediate_values) == 16
+    assert len(finished.intermediate_values) == SHOWN
     assert finished.intermediate_values[1] == achieved(190).curve[0].metrics["validation/error"]
     assert finished.intermediate_values[190] == 0.02
     assert repr(infeasible.intermediate_values) == "{1: 1e-300, 2: -inf, 40: nan}"

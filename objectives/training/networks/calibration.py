@@ -6,13 +6,14 @@ What a lane computes does not depend on its neighbours. So the choice changes no
 import hashlib
 import json
 import logging
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from objectives.data.cache.folder import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Memory:
     def __init__(self, key: Mapping[str, str | int], folder: Path | None = None) -> None:
         self._key = dict(key)
         name = hashlib.sha256(json.dumps(self._key, sort_keys=True).encode()).hexdigest()[:20]
-        self._path = (folder or _cache_folder()) / f"{name}.json"
+        self._path = (folder or cache_folder()) / f"{name}.json"
 
     def read(self) -> int | None:
         """The number, or None if it is unknown."""
@@ -107,9 +108,3 @@ class Calibration:
     def _is_timed(self, at_once: int) -> bool:
         calls = len(self._times[at_once]) - 1
         return calls >= CALLS or (calls >= FEW_CALLS and self._spent[at_once] >= ENOUGH)
-
-
-def _cache_folder() -> Path:
-    if folder := os.environ.get("TUNER_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuner"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from tests.contracts.stored import plan
-from tuner.records import LearningRateRule, Origin
+from tuner.records import SHOWN, LearningRateRule, Origin
 from tuner.stores.relational.rows import curves_from, intermediate_values, measurement_rows, plan_from, plan_table
 from tuner.trial import Measurement
 
@@ -37,7 +37,7 @@ def test_curves_survive_as_rows(first: tuple[Measurement, ...], second: tuple[Me
 def test_a_dashboard_gets_few_points_the_ends_among_them(curve: tuple[Measurement, ...]) -> None:
     shown = [each.step for each in intermediate_values(curve, "train/loss")]
 
-    assert len(shown) == min(len(curve), 16)
+    assert len(shown) == min(len(curve), SHOWN)
     assert shown == sorted(set(shown))
     assert {curve[0].step, curve[-1].step} <= set(shown)
 

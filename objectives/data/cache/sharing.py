@@ -1,0 +1,60 @@
+"""Data sets in memory that all workers of a machine share."""
+
+import hashlib
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectives.data.cache.folder import cache_folder
+
+log = logging.getLogger(__name__)
+
+WORTHWHILE = 2**24
+"""Bytes from which on an array is shared."""
+
+
+def shared(values: NDArray[np.float32], *, least: int = WORTHWHILE) -> Tensor:
+    """A tensor of these values, in memory that is shared with every process that asked for the same values.
+
+    The memory is a file in the cache folder that is mapped into it. The file is named by a hash of its content, so it
+    is never out of date. Whoever writes to the tensor gets a copy of the page. A small array, or one that cannot be
+    written to the cache, stays in memory of this process.
+
+    Args:
+        values: Any shape.
+        least: Bytes from which on it is worth while.
+    """
+    if values.nbytes < least:
+        return torch.from_numpy(values)
+    content = np.ascontiguousarray(values)
+    name = hashlib.blake2b(f"{content.shape}".encode() + content.data, digest_size=16).hexdigest()
+    path = cache_folder() / f"{name}.npy"
+    try:
+        if not path.exists():
+            _write(path, content)
+        mapped: NDArray[np.float32] = np.load(path, mmap_mode="c")
+    except (OSError, ValueError) as error:
+        log.debug("%s is not shared: %s", path, error)
+        return torch.from_numpy(values)
+    return torch.from_numpy(mapped)
+
+
+def _write(path: Path, values: NDArray[np.float32]) -> None:
+    """Write an array to a file that appears as a whole. A file that another process has written meanwhile is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
+        unfinished = Path(file.name)
+        try:
+            np.save(file, values)
+        except OSError:
+            unfinished.unlink()
+            raise
+    if path.exists():
+        unfinished.unlink()
+    else:
+        unfinished.replace(path)
