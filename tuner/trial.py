@@ -54,7 +54,7 @@ class Measurement:
 
     @property
     def examples(self) -> int | None:
-        """The fewest examples that a metric rests on which rests on a part; None if none does."""
+        """The fewest examples that a partial metric rests on; None if no metric is partial."""
         return min(self.partial.values(), default=None)
 
     def whole(self, metric: str) -> float | None:

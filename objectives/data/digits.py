@@ -27,7 +27,7 @@ class Digits:
 def _load() -> Splits:
     """The split is stratified: scikit-learn's `train_test_split` made it, and a file keeps it the same everywhere.
 
-    Importing scikit-learn takes every worker a second, so its file is read without it.
+    The images are read from scikit-learn's folder without importing it, which takes every worker a second.
     """
     package = find_spec("sklearn")
     assert package is not None, "scikit-learn is a dependency"

@@ -10,7 +10,7 @@ from objectives.models import Network
 from objectives.optimizers import Optimizer, State
 from objectives.schedules import Schedule
 from objectives.training.branches import Branches
-from objectives.training.devices.recording import GpuRecorder, Recorder
+from objectives.training.devices.recording import Recorder, recorder_for
 from objectives.training.groups import LEARNING_RATE, Group
 from objectives.training.networks.network import Networks
 
@@ -64,7 +64,7 @@ class Lanes:
         self._hyperparameters[LEARNING_RATE].zero_()
         self._columns = {name: self._column(name) for name in optimizer.hyperparameters - {LEARNING_RATE}}
         self._vacant = set(range(lanes))
-        self._recorder = GpuRecorder if recorder is None and device.type == "cuda" else recorder
+        self._recorder = recorder or recorder_for(device)
         self._side_by_side = side_by_side
         self._branches: Branches | None = None
         self._groups: list[Group] = []

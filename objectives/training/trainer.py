@@ -76,7 +76,7 @@ class LaneTrainer:
             self._lanes = Lanes(
                 self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=on, dtype=dtype
             )
-            self._snapshots = Snapshots(Evaluation(splits, plan, lanes=lanes, device=on, dtype=dtype), plan)
+            self._snapshots = Snapshots(Evaluation(splits, plan, lanes=lanes, device=on, dtype=dtype))
         affordable = max(1, KEPT // (lanes * network.parameters))
         self._chunk = min(ACCELERATOR_CHUNK, affordable) if chunk is None and on.type != "cpu" else chunk
 

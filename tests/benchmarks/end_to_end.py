@@ -94,7 +94,7 @@ class SyntheticImages:
 
 def experiment_of(given: argparse.Namespace, model: str, way: str, *, seed: int = 0) -> Experiment:
     """The study of a model."""
-    data = {"kind": "mnist"} if VARIABLE in os.environ else {"kind": f"{__name__}:SyntheticImages"}
+    data = {"kind": "mnist"} if VARIABLE in os.environ else {"kind": "tests.benchmarks.end_to_end:SyntheticImages"}
     experiment = from_table(
         {
             "name": f"{model}-{way}",
@@ -102,7 +102,7 @@ def experiment_of(given: argparse.Namespace, model: str, way: str, *, seed: int 
             "batch_sizes": [given.batch_size],
             "objective": {
                 "kind": "classification",
-                "data": data if __name__ != "__main__" else {**data, "kind": data["kind"].replace("__main__", MODULE)},
+                "data": data,
                 "model": MODELS[model],
                 "optimizer": {"kind": "heavy_ball"},
                 "schedule": {"kind": "linear_decay"},
@@ -120,9 +120,6 @@ def experiment_of(given: argparse.Namespace, model: str, way: str, *, seed: int 
     )
     optimism = experiment.search.optimism if given.early_stopping else math.inf
     return replace(experiment, search=replace(experiment.search, optimism=optimism), measuring=WAYS[way])
-
-
-MODULE = "tests.benchmarks.end_to_end"
 
 
 @contextmanager

@@ -21,14 +21,11 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.models import Architecture
-from objectives.optimizers.heavy_ball import HeavyBall
-from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.devices.arithmetic import deterministic_kernels
-from objectives.training.lanes import Lanes
 from objectives.training.minibatches import STEPS_AHEAD, Minibatches, Order
 from objectives.training.networks.network import Computation, networks_for
 from tests.benchmarks.workloads import WORKLOADS, Workload
-from tests.objectives.reference import EASY, shuffled
+from tests.objectives.reference import EASY, heavy_ball_lanes, shuffled, start
 
 REPEATS = 5
 SECONDS = 0.4
@@ -107,20 +104,9 @@ def in_lanes(
     with mode():
         inputs, labels = splits.train.inputs.to(device), splits.train.labels.to(device)
         minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
-        tensors = Lanes(
-            networks,
-            optimizer=HeavyBall(),
-            schedule=LinearDecay(),
-            lanes=lanes,
-            device=device,
-            dtype=torch.float32,
-            side_by_side=side_by_side,
-        )
+        tensors = heavy_ball_lanes(networks, lanes=lanes, device=device, side_by_side=side_by_side)
         for lane in range(lanes):
-            generator = torch.Generator().manual_seed(lane)
-            row = tensors.first_row(network.initialise(generator))
-            tensors.write(lane, row, seed=lane, step=0, hyperparameters=EASY)
-            minibatches.open(lane, Order(generator, len(inputs)))
+            minibatches.open(lane, Order(start(tensors, network, lane, seed=lane), len(inputs)))
 
     def run(steps: int) -> None:
         with mode(), deterministic_kernels(wanted=deterministic):

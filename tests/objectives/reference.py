@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -15,8 +15,10 @@ from objectives.models import Network
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.devices.recording import Recorder
+from objectives.training.lanes import Lanes
 from objectives.training.measuring.grid import next_measurement
-from objectives.training.networks.network import Computation
+from objectives.training.networks.network import Computation, Networks
 from objectives.training.trainer import LaneTrainer
 from tuner.objective import Trainer
 from tuner.trial import Measurement, TrialSpec
@@ -49,6 +51,35 @@ def lane_trainer(
         computation=Computation(dtype=dtype),
         chunk=chunk,
     )
+
+
+def heavy_ball_lanes(
+    networks: Networks,
+    *,
+    lanes: int,
+    device: torch.device,
+    recorder: Callable[[], Recorder] | None = None,
+    side_by_side: int | None = None,
+) -> Lanes:
+    """Lanes without trials."""
+    return Lanes(
+        networks,
+        optimizer=HeavyBall(),
+        schedule=LinearDecay(),
+        lanes=lanes,
+        device=device,
+        dtype=torch.float32,
+        recorder=recorder,
+        side_by_side=side_by_side,
+    )
+
+
+def start(tensors: Lanes, network: Network, lane: int, *, seed: int) -> torch.Generator:
+    """Start a trial in a lane; the generator that has drawn its parameters."""
+    generator = torch.Generator().manual_seed(seed)
+    row = tensors.first_row(network.initialise(generator))
+    tensors.write(lane, row, seed=seed, step=0, hyperparameters=EASY)
+    return generator
 
 
 def curves_in_lanes(trainer: Trainer, trials: Sequence[TrialSpec], *, steps: int) -> list[list[Measurement]]:

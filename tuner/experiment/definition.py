@@ -266,7 +266,7 @@ def space_table(space: SearchSpace) -> dict[str, object]:
 def _plain(value: object, *, with_defaults: bool = True) -> object:
     """Dataclasses and mappings as dictionaries of plain values; a space as the table of its parameters.
 
-    What is None or an empty tuple by default is left out where it is that: TOML has no word for the first.
+    None is left out, because TOML has no word for it, and so is an empty tuple.
     """
     if isinstance(value, SearchSpace):
         return _plain(value.parameters, with_defaults=with_defaults)

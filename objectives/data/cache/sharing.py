@@ -2,15 +2,13 @@
 
 import hashlib
 import logging
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.data.cache.folder import cache_folder
+from objectives.data.cache.folder import cache_folder, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -36,25 +34,9 @@ def shared(values: NDArray[np.float32], *, least: int = WORTHWHILE) -> Tensor:
     path = cache_folder() / f"{name}.npy"
     try:
         if not path.exists():
-            _write(path, content)
+            write_whole(path, lambda file: np.save(file, content), keep=True)
         mapped: NDArray[np.float32] = np.load(path, mmap_mode="c")
     except (OSError, ValueError) as error:
         log.debug("%s is not shared: %s", path, error)
         return torch.from_numpy(values)
     return torch.from_numpy(mapped)
-
-
-def _write(path: Path, values: NDArray[np.float32]) -> None:
-    """Write an array to a file that appears as a whole. A file that another process has written meanwhile is kept."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
-        unfinished = Path(file.name)
-        try:
-            np.save(file, values)
-        except OSError:
-            unfinished.unlink()
-            raise
-    if path.exists():
-        unfinished.unlink()
-    else:
-        unfinished.replace(path)

@@ -35,6 +35,11 @@ class Recorder(Protocol):
         ...
 
 
+def recorder_for(device: torch.device) -> Callable[[], Recorder] | None:
+    """Makes a recorder on a GPU; None elsewhere, where steps are not recorded."""
+    return GpuRecorder if device.type == "cuda" else None
+
+
 class RecordedBranches:
     """Recorded steps that run side by side. A call repeats all of them with new inputs of the same shapes.
 

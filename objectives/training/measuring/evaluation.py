@@ -9,7 +9,7 @@ from torch import Tensor
 from objectives.data import Splits
 from objectives.models import Network
 from objectives.training.devices.memory import sent
-from objectives.training.devices.recording import GpuRecorder, Recorder
+from objectives.training.devices.recording import Recorder, recorder_for
 from objectives.training.measuring.recorded import RecordedTerms
 from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, LOSS, Losses, Rows, Tally, mean
 from objectives.training.measuring.terms import Found, Level, terms
@@ -24,7 +24,7 @@ BLOCK = 512
 TEST_BLOCK = 4096
 """Test examples that are measured at a time on an accelerator."""
 AGAIN = 64
-"""Lanes are measured side by side on as many examples each. So many may be measured again to make them as many."""
+"""Lanes that are measured side by side are given equally many examples. At most so many of a group's are repeats."""
 ORDER = 0
 """The seed of the order of the validation examples."""
 
@@ -34,8 +34,10 @@ class Evaluation:
 
     The validation examples are shuffled once, in the same way for every trial.
 
-    Args:
+    Attributes:
         plan: What measurements are asked for.
+
+    Args:
         lanes: Lanes that are measured at once, at most.
         recorder: Makes a recorder of steps; by default for a GPU, and none elsewhere, where steps are not recorded.
     """
@@ -55,8 +57,8 @@ class Evaluation:
         self._labels = splits.validation.labels[order].to(device)
         self._test_inputs = splits.test.inputs.to(device, dtype)
         self._test_labels = splits.test.labels.to(device)
-        self._lanes, self._device = lanes, device
-        self._recorder = GpuRecorder if recorder is None and device.type == "cuda" else recorder
+        self.plan, self._lanes, self._device = plan, lanes, device
+        self._recorder = recorder or recorder_for(device)
         self._recorded: RecordedTerms | None = None
         self._metric = plan.metric if plan.metric in DECISIVE else ERROR
         self._targets = plan.targets if plan.metric in DECISIVE else ()
@@ -105,8 +107,7 @@ class Evaluation:
         """The test metrics of each lane, over all test examples."""
         found = []
         size, many = BLOCK if self._device.type == "cpu" else TEST_BLOCK, len(self._test_labels)
-        for group in _groups(range(len(parameters)), self._lanes):
-            rows = self._rows(parameters, group)
+        for rows in torch.split(parameters, self._lanes):
             wrong = torch.zeros(len(rows), dtype=torch.int64, device=self._device)
             for start in range(0, many, size):
                 block = slice(start, start + size)
@@ -162,8 +163,3 @@ class Evaluation:
         if list(rows) == list(range(len(parameters))):
             return parameters
         return parameters[sent(torch.tensor(rows), self._device)]
-
-
-def _groups(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """The rows, in groups of `size` and perhaps a smaller one."""
-    return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -10,7 +10,6 @@ from objectives.models import Network
 from objectives.training.measuring.evaluation import Evaluation
 from objectives.training.measuring.grid import Progress
 from objectives.training.measuring.tally import Losses
-from tuner.objective import MeasuringPlan
 from tuner.trial import Measurement
 
 KEPT = 2**28
@@ -42,8 +41,8 @@ class Snapshots:
         taken: The snapshots of this chunk, oldest first.
     """
 
-    def __init__(self, evaluation: Evaluation, plan: MeasuringPlan) -> None:
-        self._evaluation, self._plan = evaluation, plan
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation, self._plan = evaluation, evaluation.plan
         self._recalls: dict[int, Losses] = {}
         self._whole: set[tuple[int, int]] = set()
         """Lanes and steps of this chunk that were measured on all validation examples."""

@@ -25,11 +25,11 @@ LOSS, ERROR, ACCURACY = "validation/loss", "validation/error", "validation/accur
 DECISIVE = frozenset({LOSS, ERROR, ACCURACY})
 """Metrics whose measurement may end early."""
 MARGIN = 1.25
-"""Examples are chosen that would do for the decision so many times over if they were as wrong as before."""
-FEW = 32
-"""Twice as many are chosen beyond those, and twice as many again each time that they did not do."""
+"""So many times what the decision lacks is chosen, if the examples are as wrong as before."""
+FEW = 64
+"""So many examples are chosen beyond those. If they do not decide, the next choice has twice as many."""
 ROUNDING = 1e-3
-"""More than the blocks change in a sum of losses, relatively."""
+"""A relative change of a sum of losses that is larger than any that other blocks make."""
 
 Rows = NDArray[np.int64]
 Levels = NDArray[np.int8]
@@ -85,6 +85,7 @@ class Tally:
     _taken: int = 0
     """How many of these were chosen."""
     _more: int = FEW
+    """Examples of the next choice beyond those that should decide."""
 
     def __post_init__(self) -> None:
         self.recall = self.recall.copy()
@@ -162,8 +163,8 @@ class Tally:
         sums = self._chosen.loss if by_loss else self._chosen.wrong
         missing = self.target.distance(self.target.value) * len(self.recall) - sums
         enough = int(np.searchsorted(terms.cumsum(dtype=np.float64), MARGIN * missing))
-        self._more *= 2
         rows = rows[: min(enough, int(np.count_nonzero(terms))) + self._more]
+        self._more *= 2
         self._taken += len(rows)
         return rows
 

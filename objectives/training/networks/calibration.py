@@ -7,13 +7,12 @@ import hashlib
 import json
 import logging
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from objectives.data.cache.folder import cache_folder
+from objectives.data.cache.folder import cache_folder, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +52,8 @@ class Memory:
     def write(self, at_once: int) -> None:
         """Keep a number. If several processes write at the same time, the last one wins."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=self._path.parent, suffix=".new", delete=False
-            ) as file:
-                json.dump({"key": self._key, "at_once": at_once}, file, indent=2)
-            Path(file.name).replace(self._path)
+            content = json.dumps({"key": self._key, "at_once": at_once}, indent=2).encode()
+            write_whole(self._path, lambda file: file.write(content))
         except OSError as error:
             log.debug("%s is not remembered: %s", self._path, error)
 

@@ -22,7 +22,7 @@ from objectives.training.networks.network import Computation, Networks, networks
 from objectives.training.trainer import LaneTrainer
 from tests.benchmarks.workloads import images
 from tests.objectives.recorders import CrampedRecorder, EagerRecorder
-from tests.objectives.reference import EASY
+from tests.objectives.reference import EASY, heavy_ball_lanes, start
 from tuner.errors import OutOfMemory
 from tuner.trial import TrialSpec
 
@@ -46,21 +46,11 @@ def lanes_of(
     networks = networks_for(model, splits, Computation(), lanes=LANES, batch_size=batch_size, device=device)
     if isinstance(model, Mlp):
         networks = Networks(networks._make, Calibration((LANES,)))
-    return Lanes(
-        networks,
-        optimizer=HeavyBall(),
-        schedule=LinearDecay(),
-        lanes=LANES,
-        device=device,
-        dtype=torch.float32,
-        recorder=recorder,
-        side_by_side=side_by_side,
-    )
+    return heavy_ball_lanes(networks, lanes=LANES, device=device, recorder=recorder, side_by_side=side_by_side)
 
 
 def load(made: Lanes, lane: int, seed: int) -> None:
-    row = made.first_row(made._networks.now.initialise(torch.Generator().manual_seed(seed)))
-    made.write(lane, row, seed=seed, step=0, hyperparameters=EASY)
+    start(made, made._networks.now, lane, seed=seed)
 
 
 def trained(made: Lanes, batch_size: int, *, device: torch.device = CPU) -> list[list[Tensor]]:
@@ -147,15 +137,7 @@ class Buffered:
 def test_a_network_with_its_own_buffers_is_never_side_by_side_with_itself() -> None:
     recorder = EagerRecorder()
     networks = Networks(lambda _: Buffered(), Calibration((1,)))
-    made = Lanes(
-        networks,
-        optimizer=HeavyBall(),
-        schedule=LinearDecay(),
-        lanes=3,
-        device=CPU,
-        dtype=torch.float32,
-        recorder=lambda: recorder,
-    )
+    made = heavy_ball_lanes(networks, lanes=3, device=CPU, recorder=lambda: recorder)
     load(made, 1, seed=0)
 
     made.train(torch.zeros(2, 3, 4, 1), torch.zeros(2, 3, 4, dtype=torch.int64))

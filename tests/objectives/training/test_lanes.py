@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from objectives.optimizers import Problem, State
-from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.lanes import Lanes, Row
 from objectives.training.networks.calibration import Calibration
 from objectives.training.networks.network import Networks
-from tests.objectives.reference import EASY
+from tests.objectives.reference import EASY, heavy_ball_lanes
 
 CPU = torch.device("cpu")
 FEATURES = 4
@@ -54,7 +53,7 @@ class Listener:
 def made(network: Listener, *, lanes: int) -> Lanes:
     """Lanes that train a network."""
     networks = Networks(lambda _: network, Calibration((network.lanes,)))
-    return Lanes(networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=lanes, device=CPU, dtype=torch.float32)
+    return heavy_ball_lanes(networks, lanes=lanes, device=CPU)
 
 
 def load(made: Lanes, lane: int, *, seed: int = 0, step: int = 0, **changes: float) -> None:
@@ -169,7 +168,7 @@ def test_a_trial_starts_with_a_state_of_the_shape_and_type_of_its_parameters() -
 def test_lanes_are_trained_by_the_network_of_each_number_of_lanes_that_is_tried() -> None:
     listeners = {lanes: Listener(lanes, draws=False) for lanes in (1, 2)}
     networks = Networks(listeners.__getitem__, Calibration((1, 2)))
-    rows = Lanes(networks, optimizer=HeavyBall(), schedule=LinearDecay(), lanes=2, device=CPU, dtype=torch.float32)
+    rows = heavy_ball_lanes(networks, lanes=2, device=CPU)
     load(rows, 0)
     load(rows, 1)
 

@@ -283,6 +283,18 @@ def test_validating_a_good_file_says_so(tmp_path: Path) -> None:
     assert done.stdout == "toy.toml is valid: toy, 12 points at batch sizes 8, 16\n"
 
 
+def test_validating_says_which_metric_is_always_measured_in_full(tmp_path: Path) -> None:
+    digits = preset_text("digits")
+    (tmp_path / "digits.toml").write_text(digits)
+    (tmp_path / "train.toml").write_text(digits.replace("validation/error", "train/loss"))
+
+    said = {name: tuner(tmp_path, "validate", f"{name}.toml").stdout for name in ("digits", "train")}
+
+    full = "train/loss is no mean of terms that are never negative: measurements always see all validation examples"
+    assert full in said["train"].splitlines()
+    assert len(said["digits"].splitlines()) == 1
+
+
 def test_presets_are_listed_and_printed(tmp_path: Path) -> None:
     assert "digits" in tuner(tmp_path, "presets").stdout.split()
     assert 'name = "digits"' in tuner(tmp_path, "presets", "digits").stdout

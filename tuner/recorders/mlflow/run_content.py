@@ -152,7 +152,8 @@ def _curve_metrics(curve: Curve, *, started: int, ended: int) -> Iterator[Metric
             if math.isfinite(each.metrics[metric]):
                 yield at(metric, each.metrics[metric], each.step)
     for each in shown([each for each in curve if each.partial]):
-        yield at("examples", min(each.partial.values()), each.step)
+        if (examples := each.examples) is not None:
+            yield at("examples", examples, each.step)
 
 
 def _end_metrics(end: TrialEnd, batch_size: int) -> dict[str, float]:
