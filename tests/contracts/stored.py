@@ -27,7 +27,8 @@ decay = { value = 0.1 }
 """
 
 TO_VERSION_1 = (
-    *(f"ALTER TABLE study DROP COLUMN {each}" for each in ("space", "worker", "device", "claimed", "deaths", "error")),
+    *(f"ALTER TABLE study DROP COLUMN {each}" for each in ("space", "worker", "device", "claimed", "deaths")),
+    *(f"ALTER TABLE study DROP COLUMN {each}" for each in ("error", "stage")),
     "DROP INDEX trial_end_study",
     *(f"ALTER TABLE trial_end DROP COLUMN {each}" for each in ("study_id", "role")),
     "ALTER TABLE experiment DROP COLUMN state",

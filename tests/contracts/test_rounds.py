@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from tests.contracts.stored import TO_VERSION_1, achieved, plan, small
 from tuner.errors import StoreError
 from tuner.experiment.space import Range, Scale, SearchSpace
-from tuner.records import TrialState
+from tuner.records import Stage, TrialState
 from tuner.stores import Claim, Store
 from tuner.stores.opening import open_progress, open_store
 from tuner.stores.urls import parse
@@ -36,6 +36,36 @@ def change(store_url: str, *statements: str, **values: str) -> None:
         for each in statements:
             connection.execute(text(each), values)
     engine.dispose()
+
+
+def test_a_stage_is_kept_and_says_what_the_other_studies_wait_for(store: Store) -> None:
+    with claimed(store) as claim:
+        claim.reach(Stage.CHOOSE)
+        assert claim.record().stage is Stage.CHOOSE
+
+    assert [each.stage for each in store.record("small").studies] == [Stage.SEARCH, Stage.CHOOSE]
+    assert {each.batch_size: each.waits_for for each in store.open_studies()} == {8: (), 64: (8,)}
+
+    with store.claim("small", 8) as other:
+        assert other is not None
+        other.set_aside(error="it is broken")
+    assert {each.batch_size: each.waits_for for each in store.open_studies()} == {64: ()}
+
+
+def test_a_second_look_is_a_round_in_the_same_space_after_the_first_look(store: Store) -> None:
+    with claimed(store) as claim:
+        first = claim.finish(claim.start(plan(0)), achieved(), loss=1.0)
+        claim.reach(Stage.CONFIRMED)
+        claim.open_round(small().space, second_look=True)
+        again = claim.finish(claim.start(plan(1)), achieved(4), loss=2.0)
+        claim.complete()
+
+    found = store.record("small").studies[1]
+    assert (found.round, found.stage, found.is_second_look) == (2, Stage.SECOND_LOOK, True)
+    assert found.first_look.trials == (first,)
+    assert (found.first_look.stage, found.first_look.round) == (Stage.CONFIRMED, 1)
+    assert found.trials == (again,)
+    assert [each.is_second_look for each in found.rounds] == [False, True]
 
 
 def test_a_round_goes_on_in_its_own_space_with_the_rounds_before_it(store: Store) -> None:

@@ -1,6 +1,7 @@
 """What was measured, as frozen values. Analysis and reports read these and nothing else."""
 
 from tuner.records.experiments import ExperimentRecord, ExperimentState
+from tuner.records.stages import Stage, StudyStage, neighbours, waits_for
 from tuner.records.studies import Holder, StudyRecord, study_name
 from tuner.records.trials import (
     CONFIRMATION,
@@ -28,11 +29,15 @@ __all__ = [
     "Origin",
     "PointRun",
     "Role",
+    "Stage",
     "StudyRecord",
+    "StudyStage",
     "TrialEnd",
     "TrialPlan",
     "TrialRecord",
     "TrialState",
+    "neighbours",
     "shown",
     "study_name",
+    "waits_for",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuner.experiment import Experiment
-from tuner.records import ExperimentState, Holder
+from tuner.records import ExperimentState, Holder, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class StudyProgress:
     Attributes:
         complete: Whether search and confirmation are done.
         error: Why it was set aside; empty if it was not.
+        stage: How far it has come. After its search it is handed back whenever it has to wait for others.
         searched, probed, confirmed: Search trials, probes and confirmation trials with a result.
         running, failed: Trials of any role that run, and that ended without a result.
         best: Fewest steps to target of a search trial; None if none reached it.
@@ -28,6 +29,7 @@ class StudyProgress:
     round: int
     complete: bool
     error: str = ""
+    stage: Stage = Stage.SEARCH
     searched: int = 0
     probed: int = 0
     confirmed: int = 0

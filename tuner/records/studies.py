@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tuner.experiment.space import SearchSpace
+from tuner.records.stages import Stage, StudyStage
 from tuner.records.trials import Role, TrialRecord
 from tuner.trial import Outcome
 
@@ -42,6 +43,7 @@ class StudyRecord:
         earlier: The rounds before this one, oldest first, each by itself. Their spaces lie within this one's.
         holder: The worker that searches it; None of an earlier round.
         error: Why it was set aside; empty if it was not, and of an earlier round.
+        stage: How far it has come; of an earlier round, nothing.
     """
 
     batch_size: int
@@ -52,11 +54,37 @@ class StudyRecord:
     earlier: tuple["StudyRecord", ...] = ()
     holder: Holder | None = None
     error: str = ""
+    stage: Stage = Stage.SEARCH
 
     @property
     def rounds(self) -> tuple["StudyRecord", ...]:
         """Every round by itself, oldest first, this one last."""
         return (*self.earlier, replace(self, earlier=(), holder=None, error=""))
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether its winner has been reported, or nothing reached the target."""
+        return self.complete or self.stage in (Stage.CONFIRMED, Stage.SECOND_LOOK)
+
+    @property
+    def is_second_look(self) -> bool:
+        """Whether this round looks again at an optimum that was in doubt."""
+        return self.stage is Stage.SECOND_LOOK
+
+    @property
+    def first_look(self) -> "StudyRecord":
+        """The study as it was when its winner was first reported; the study itself before it is looked at again."""
+        return replace(self.until(self.round - 1), stage=Stage.CONFIRMED) if self.is_second_look else self
+
+    def until(self, round: int) -> "StudyRecord":
+        """The study without the rounds after this one."""
+        rounds = self.rounds
+        return replace(rounds[round - 1], earlier=rounds[: round - 1])
+
+    @property
+    def stage_reached(self) -> StudyStage:
+        """How far it has come, as other studies need to know."""
+        return StudyStage(self.batch_size, self.stage, self.complete or bool(self.error))
 
     def all_trials(self, *roles: Role) -> tuple[TrialRecord, ...]:
         """The trials of these roles, of all rounds. A probe that the space has been widened over counts as search."""
@@ -69,6 +97,11 @@ class StudyRecord:
     def _role(self, trial: TrialRecord) -> Role:
         role = trial.plan.role
         return Role.SEARCH if role is Role.PROBE and trial.plan.hyperparameters in self.space else role
+
+    @property
+    def last_point(self) -> int:
+        """The greatest number of a point, of all rounds and roles; -1 if there is none."""
+        return max((each.plan.point for study in (*self.earlier, self) for each in study.trials), default=-1)
 
     @property
     def incumbent(self) -> int | None:

@@ -74,6 +74,10 @@ class Origin:
         scaled = self.rule if self.rule is LearningRateRule.SAME else f"{self.rule} scaling"
         return f"batch size {self.batch_size}, {scaled}"
 
+    def to_json(self) -> dict[str, object]:
+        """What `from` holds."""
+        return {"batch_size": self.batch_size, "round": self.round, "trial": self.trial}
+
 
 @dataclass(frozen=True, slots=True)
 class PointRun:

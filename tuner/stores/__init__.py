@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tuner.experiment import Experiment
 from tuner.experiment.space import SearchSpace
-from tuner.records import Curve, ExperimentRecord, ExperimentState, StudyRecord, TrialPlan, TrialRecord
+from tuner.records import Curve, ExperimentRecord, ExperimentState, Stage, StudyRecord, TrialPlan, TrialRecord
 from tuner.trial import TrialResult
 
 
@@ -17,11 +17,13 @@ class OpenStudy:
 
     Attributes:
         is_free: Whether no worker had claimed it when this was read.
+        waits_for: The batch sizes that it has to wait for before anyone can go on (`tuner.records.stages`).
     """
 
     experiment: str
     batch_size: int
     is_free: bool
+    waits_for: tuple[int, ...] = ()
 
 
 class Listener(Protocol):
@@ -79,8 +81,12 @@ class Claim(Protocol):
         """Store that a trial ended without a result. If the store does not answer, the next owner will say it."""
         ...
 
-    def open_round(self, space: SearchSpace) -> None:
-        """Open the study's next round in a wider space; what follows belongs to it."""
+    def open_round(self, space: SearchSpace, *, second_look: bool = False) -> None:
+        """Open the study's next round, in a wider space or for a second look; what follows belongs to it."""
+        ...
+
+    def reach(self, stage: Stage) -> None:
+        """Store how far the study has come; studies that wait for it may go on."""
         ...
 
     def complete(self) -> None:
@@ -131,6 +137,8 @@ class Store(Records, Protocol):
 
     def submit(self, experiment: Experiment) -> None:
         """Store an experiment and open its studies. Does nothing if this very experiment is stored already.
+
+        An experiment that was stored with the defaults of an earlier version keeps them.
 
         Raises:
             StoreError: The name is taken by other settings, says which differ; or the experiment was cancelled.

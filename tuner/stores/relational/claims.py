@@ -17,7 +17,7 @@ from sqlalchemy import Column, Connection, insert, select, update
 from tuner.errors import ClaimLost, StoreError, StoreUnreachable
 from tuner.experiment import Experiment, space_table
 from tuner.experiment.space import SearchSpace
-from tuner.records import StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
+from tuner.records import Stage, StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
 from tuner.stores.database import Database, Lock, store_errors
 from tuner.stores.relational.optuna_trials import end_trial, insert_attributes, insert_curve, insert_trial
 from tuner.stores.relational.reading import StoredExperiment, StoredStudy, read_studies
@@ -115,7 +115,7 @@ class StudyClaim:
                 insert_curve(connection, trial.trial_id, result, metric=self.found.settings.goal.metric)
                 insert_attributes(connection, trial.trial_id, shown)
                 end_trial(connection, trial.trial_id, OptunaState.COMPLETE, ended=ended, loss=loss)
-                connection.execute(update(study).where(study.c.study_id == self.first_id).values(deaths=0))
+                self._set(connection, deaths=0)
         del self._running[number]
         return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)
 
@@ -125,7 +125,7 @@ class StudyClaim:
         del self._running[number]
 
     @patient
-    def open_round(self, space: SearchSpace) -> None:
+    def open_round(self, space: SearchSpace, *, second_look: bool = False) -> None:
         """Open the next round: Optuna's study first, in a transaction of its own, then the row that makes it count.
 
         A worker that dies in between leaves a study of Optuna's without trials, which the next owner finds and keeps.
@@ -141,7 +141,15 @@ class StudyClaim:
                 _complete(connection, before)
                 values = row | {"round": number, "space": json.dumps(space_table(space))}
                 connection.execute(insert(study).values(values))
+                if second_look:
+                    self._set(connection, stage=Stage.SECOND_LOOK)
         self.current = StoredStudy(study_id, before.batch_size, number, complete=False, space=space)
+
+    @patient
+    def reach(self, stage: Stage) -> None:
+        with self._writing() as connection:
+            self._set(connection, stage=stage)
+            self.database.announce(connection)
 
     @patient
     def complete(self) -> None:
@@ -152,15 +160,14 @@ class StudyClaim:
     @patient
     def set_aside(self, *, error: str) -> None:
         with self._writing() as connection:
-            connection.execute(update(study).where(study.c.study_id == self.first_id).values(error=error))
+            self._set(connection, error=error)
             self.database.announce(connection)
 
     def hand_back(self) -> None:
         """End the running trials and clear the worker's name. If that fails, the next owner of the study does it."""
         self.settle_orphans(reason=INTERRUPTED)
         with self._writing() as connection:
-            nobody = {"worker": None, "device": None, "claimed": None}
-            connection.execute(update(study).where(study.c.study_id == self.first_id).values(nobody))
+            self._set(connection, worker=None, device=None, claimed=None)
 
     def settle_orphans(self, *, reason: str) -> None:
         """End every trial that Optuna believes running: by its result if that is stored, or as failed.
@@ -223,6 +230,10 @@ class StudyClaim:
         """Raise `ClaimLost` if the claim does not stand any more."""
         if not stands:
             raise ClaimLost(f"the claim of {self.name} is lost: another worker has taken it since")
+
+    def _set(self, connection: Connection, **values: object) -> None:
+        """Store what is kept of the batch size in its first round."""
+        connection.execute(update(study).where(study.c.study_id == self.first_id).values(values))
 
     def _find_running(self, number: int) -> RunningTrial:
         if number not in self._running:

@@ -166,6 +166,7 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
     ended = {role: [counts.ended[key] for each in ids if (key := (each, role)) in counts.ended] for role in Role}
     unfinished = [counts.unfinished[each] for each in ids if each in counts.unfinished]
     recent = [counts.recent[each] for each in ids if each in counts.recent]
+    reported = counts.ended.get((last.study_id, Role.REPORT))
     device = next((each.device for each in unfinished if each.device), "")
     holder = first.holder if is_claimed else None
     return StudyProgress(
@@ -173,13 +174,14 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
         round=last.round,
         complete=last.complete,
         error=first.error,
+        stage=first.stage,
         searched=sum(each.trials for each in ended[Role.SEARCH]),
         probed=sum(each.trials for each in ended[Role.PROBE]),
         confirmed=sum(each.trials for role in CONFIRMATION for each in ended[role]),
         running=sum(each.running for each in unfinished),
         failed=sum(each.failed for each in unfinished),
         best=min((each.best for each in ended[Role.SEARCH] if each.best is not None), default=None),
-        reported=tuple(sorted(one for each in ended[Role.REPORT] for one in each.reported)) if last.complete else (),
+        reported=tuple(sorted(reported.reported)) if reported is not None and last.complete else (),
         holder=replace(holder, device=device or holder.device) if holder is not None else None,
         recent=sum(trials for trials, _ in recent),
         latest=max((latest for _, latest in recent), default=None),

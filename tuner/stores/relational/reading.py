@@ -5,12 +5,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, exists, func, select
 
 from tuner.errors import ConfigError, StoreError
 from tuner.experiment import Experiment, from_table, read_space
 from tuner.experiment.space import SearchSpace
-from tuner.records import Curve, ExperimentState, Holder, StudyRecord, TrialRecord, TrialState
+from tuner.records import (
+    Curve,
+    ExperimentState,
+    Holder,
+    Stage,
+    StudyRecord,
+    StudyStage,
+    TrialRecord,
+    TrialState,
+    waits_for,
+)
 from tuner.stores.database import Database
 from tuner.stores.relational.rows import PLAN, curves_from, end_from, plan_from
 from tuner.stores.relational.tables import (
@@ -39,7 +49,7 @@ class StoredStudy:
 
     Attributes:
         space: Its own; None if that is the experiment's.
-        holder, error: As in `StudyRecord`; kept in the first round.
+        holder, error, stage: As in `StudyRecord`; kept in the first round.
         deaths: How many owners in a row, the last included, have not finished a trial and not handed it back; kept in
             the first round.
     """
@@ -51,6 +61,7 @@ class StoredStudy:
     space: SearchSpace | None
     holder: Holder | None = None
     error: str = ""
+    stage: Stage = Stage.SEARCH
     deaths: int = 0
 
 
@@ -110,18 +121,24 @@ def claimed_studies(connection: Connection, database: Database) -> frozenset[tup
     return frozenset(held[each] for each in database.taken(connection, held))
 
 
-def open_studies(connection: Connection) -> list[tuple[str, int]]:
-    """The studies to be searched, by experiment and batch size, as `Store.open_studies` orders them."""
-    first = study.alias()
-    same = and_(first.c.experiment_id == study.c.experiment_id, first.c.batch_size == study.c.batch_size)
+def open_studies(connection: Connection) -> list[tuple[str, int, tuple[int, ...]]]:
+    """The studies to be searched, as `Store.open_studies` has them: experiment, batch size, and what each waits for."""
+    each_round = study.alias()
+    same = and_(each_round.c.experiment_id == study.c.experiment_id, each_round.c.batch_size == study.c.batch_size)
+    is_complete = ~exists().where(same, ~each_round.c.complete).correlate(study)
+    unfinished = select(each_round.c.experiment_id).where(~each_round.c.complete)
     query = (
-        select(experiment.c.name, study.c.batch_size)
+        select(experiment.c.name, study.c.batch_size, study.c.stage, study.c.error, is_complete.label("complete"))
         .join(study, study.c.experiment_id == experiment.c.experiment_id)
-        .join(first, and_(same, first.c.round == 1))
-        .where(experiment.c.state == ExperimentState.OPEN, ~study.c.complete, first.c.error.is_(None))
+        .where(experiment.c.state == ExperimentState.OPEN, study.c.round == 1)
+        .where(experiment.c.experiment_id.in_(unfinished))
         .order_by(experiment.c.experiment_id, study.c.batch_size.desc())
     )
-    return [(name, size) for name, size in connection.execute(query)]
+    found = []
+    for name, rows in groupby(connection.execute(query), key=lambda row: row.name):
+        stages = [StudyStage(row.batch_size, Stage(row.stage), row.complete or row.error is not None) for row in rows]
+        found += [(name, each.batch_size, waits_for(each.batch_size, stages)) for each in stages if not each.is_over]
+    return found
 
 
 def held_studies(connection: Connection) -> list[tuple[str, int]]:
@@ -203,7 +220,8 @@ def _study_record(
         StudyRecord(each.batch_size, each.round, each.space or space, each.complete, trials.get(each.study_id, ()))
         for each in rounds
     ]
-    return replace(records[-1], earlier=tuple(records[:-1]), holder=rounds[0].holder, error=rounds[0].error)
+    first = rounds[0]
+    return replace(records[-1], earlier=tuple(records[:-1]), holder=first.holder, error=first.error, stage=first.stage)
 
 
 def _stored_experiment(row: Row[*tuple[object, ...]]) -> StoredExperiment:
@@ -220,7 +238,7 @@ def _stored_study(row: Row[*tuple[object, ...]]) -> StoredStudy:
     """A round from its row."""
     space = None if row.space is None else read_space(json.loads(row.space))
     holder = None if row.worker is None else Holder(row.worker, row.device, row.claimed)
-    ours = (holder, row.error or "", row.deaths)
+    ours = (holder, row.error or "", Stage(row.stage), row.deaths)
     return StoredStudy(row.study_id, row.batch_size, row.round, row.complete, space, *ours)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, insert, select, update
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
+from tuner.experiment.search_settings import changed_defaults
 from tuner.records import Curve, ExperimentRecord, ExperimentState, Holder
 from tuner.stores import Listener, OpenStudy
 from tuner.stores.database import Database, store_errors
@@ -121,7 +122,8 @@ class RelationalStore:
     def open_studies(self) -> Sequence[OpenStudy]:
         with self._errors(), self._engine.connect() as connection:
             claimed = claimed_studies(connection, self._database)
-            return [OpenStudy(*each, is_free=each not in claimed) for each in open_studies(connection)]
+            found = open_studies(connection)
+        return [OpenStudy(name, size, (name, size) not in claimed, waiting) for name, size, waiting in found]
 
     def claimed(self) -> Set[tuple[str, int]]:
         with self._errors(), self._engine.connect() as connection:
@@ -236,8 +238,8 @@ def _open_optuna(database: Database) -> RDBStorage:
 
 
 def _refuse_other(stored: Experiment, submitted: Experiment) -> None:
-    """Raise `StoreError` if these settings differ."""
-    found = differences(stored.to_table(), submitted.to_table())
+    """Raise `StoreError` if these settings differ. What is only the default of another version is no difference."""
+    found = differences(stored.to_table(), submitted.to_table(), equal=changed_defaults())
     if not found:
         return
     shown = "; ".join(found[:DIFFERENCES_SHOWN])

@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 
@@ -66,8 +66,9 @@ study = Table(
     # How often the batch size has been claimed: counted in its first round, whichever is searched.
     Column("epoch", Integer, nullable=False, default=0),
     Column("space", Text),  # JSON; the experiment's own if missing
-    # Of the batch size, and kept in its first round like the epoch: who has claimed it, how many owners in a row,
-    # this one included, have not finished a trial and not handed it back, and why it was set aside.
+    # Of the batch size, and kept in its first round like the epoch: how far it has come, who has claimed it, how many
+    # owners in a row, this one included, have not finished a trial and not handed it back, and why it was set aside.
+    Column("stage", String, nullable=False, server_default="search"),
     Column("worker", Text),
     Column("device", Text),
     Column("claimed", UtcDateTime),

@@ -28,6 +28,7 @@ UPGRADES = {
         "CREATE INDEX trial_end_study ON trial_end (study_id)",
     ),
     4: ("ALTER TABLE measurement ADD COLUMN examples INTEGER",),
+    5: ("ALTER TABLE study ADD COLUMN stage TEXT NOT NULL DEFAULT 'search'",),
 }
 """What leads from each version to the next."""
 
