@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.commands import environment
 from tests.servers import MlflowServer, PostgresqlServer
 from tests.toy import SMALL
-from tuner.analysis.optimum.confirmation import pending
+from tuner.analysis.optimum.confirmation import candidates, pending
 from tuner.experiment import parse
 from tuner.recorders.mlflow.run_content import TRIAL_TAG, trial_run
 from tuner.recorders.mlflow.runs import Tracking
@@ -165,7 +165,7 @@ def inspect(found: Found, store: Store) -> None:
         for study in record.studies:
             curves = {each.round: store.curves(name, study.batch_size, round=each.round) for each in study.rounds}
             finished = study.finished(*Role)
-            runs = Counter((each.plan.role, each.plan.point, each.plan.repeat) for each in finished)
+            runs = Counter((each.round, each.plan.role, each.plan.point, each.plan.repeat) for each in finished)
             found.lost += _missing(record, study)
             found.duplicated += sum(runs.values()) - len(runs)
             found.running += sum(each.state is TrialState.RUNNING for each in study.all_trials(*Role))
@@ -175,8 +175,10 @@ def inspect(found: Found, store: Store) -> None:
 def _missing(record: ExperimentRecord, study: StudyRecord) -> int:
     """Trials of a study's budget that have no result, or more than it allows."""
     searched = len({each.plan.point for each in study.finished(Role.SEARCH)})
-    asked = abs(record.experiment.search.points_by(study.round) - searched)
-    return asked + len(pending(study, record.experiment.confirmation)) + (not study.complete) + bool(study.error)
+    asked = abs(record.experiment.search.points_by(study.round, second_look=study.is_second_look) - searched)
+    settings = record.experiment.confirmation
+    left = pending(study, candidates(study, record.studies, settings), settings)
+    return asked + len(left) + (not study.complete) + bool(study.error)
 
 
 def _is_whole(trial: TrialRecord, curves: Mapping[int, Curve]) -> bool:

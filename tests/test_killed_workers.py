@@ -5,7 +5,7 @@ import math
 import multiprocessing
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
@@ -16,7 +16,7 @@ import torch
 
 from tests.toy import SMALL
 from tests.working import work_through
-from tuner.analysis.optimum.confirmation import pending
+from tuner.analysis.optimum.confirmation import candidates, pending
 from tuner.experiment import ConfirmationSettings, Experiment, parse, preset_text
 from tuner.records import Role, StudyRecord, TrialState
 from tuner.search.checkpoints import CheckpointFolder
@@ -103,7 +103,7 @@ def plans(study: StudyRecord) -> dict[int, tuple[int, str]]:
     """The seed and the hyperparameters of every point of a search."""
     return {
         each.plan.point: (each.plan.seed, repr(sorted(each.plan.hyperparameters.items())))
-        for each in study.all_trials(Role.SEARCH)
+        for each in study.first_look.all_trials(Role.SEARCH)
     }
 
 
@@ -111,18 +111,19 @@ def reached(study: StudyRecord) -> dict[int, int]:
     """Steps to target of the points that reached it."""
     return {
         each.plan.point: each.end.steps
-        for each in study.finished(Role.SEARCH)
+        for each in study.first_look.finished(Role.SEARCH)
         if each.end is not None and each.end.outcome is Outcome.ACHIEVED
     }
 
 
-def assert_whole(study: StudyRecord, experiment: Experiment) -> None:
+def assert_whole(study: StudyRecord, experiment: Experiment, studies: Sequence[StudyRecord]) -> None:
     """A study has its budget of trials, each once, and none is running."""
-    runs = Counter((each.plan.role, each.plan.point, each.plan.repeat) for each in study.finished(*Role))
+    settings = experiment.confirmation
+    runs = Counter((each.round, each.plan.role, each.plan.point, each.plan.repeat) for each in study.finished(*Role))
     assert study.complete
     assert set(runs.values()) == {1}
-    assert {point for role, point, _ in runs if role is Role.SEARCH} == set(range(POINTS))
-    assert pending(study, experiment.confirmation) == []
+    assert {each.plan.point for each in study.first_look.finished(Role.SEARCH)} == set(range(POINTS))
+    assert pending(study, candidates(study, studies, settings), settings) == []
     assert TrialState.RUNNING not in {each.state for each in study.all_trials(*Role)}
 
 
@@ -148,7 +149,7 @@ def test_a_quasi_random_search_is_the_same_with_one_worker_several_and_several_t
             crew.finish(1 if name == "one" else workers)
         found[name] = studies(postgres_url, name)
         for each in found[name]:
-            assert_whole(each, experiment)
+            assert_whole(each, experiment, found[name])
 
     for one, several, killed in zip(*found.values(), strict=True):
         assert plans(one) == plans(several) == plans(killed)
@@ -156,7 +157,7 @@ def test_a_quasi_random_search_is_the_same_with_one_worker_several_and_several_t
         assert shared
         for other in (several, killed):
             assert all(reached(other)[point] == reached(one)[point] for point in shared)
-        assert one.incumbent == several.incumbent == killed.incumbent
+        assert one.first_look.incumbent == several.first_look.incumbent == killed.first_look.incumbent
 
 
 @pytest.mark.slow
@@ -171,6 +172,6 @@ def test_a_search_by_tpe_whose_workers_are_killed_keeps_its_budget_and_can_be_re
     with closing(open_store(postgres_url)) as store:
         record = store.record(experiment.name)
     for study in record.studies:
-        assert_whole(study, experiment)
+        assert_whole(study, experiment, record.studies)
         for trial in study.finished(*Role):
             assert replay(record, batch_size=study.batch_size, number=trial.number).same

@@ -34,8 +34,8 @@ probes = 0
 """
 """Its experiment's file. It has as many trials as it says: none beyond its space."""
 
-SMALL = TOY + "\n[confirmation]\ncandidates = 2\nchoose_seeds = 2\nreport_seeds = 3\n"
-"""The same, soon done."""
+SMALL = TOY + "\n[confirmation]\ncandidates = 2\nneighbours = false\nchoose_seeds = 2\nreport_seeds = 3\n"
+"""The same, soon done, and each study by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,14 @@ class Toy:
     """Error `2 ** -(step / half_life)`, with `half_life = 10 (1 + log10(learning_rate / 0.1) ** 2)`.
 
     Learning rates above 1 diverge. More loaded lanes than `capacity` run out of memory. Every step
-    takes `pause` seconds.
+    takes `pause` seconds. At one batch size, `slow_at_batch_size`, trials take three times the steps.
     """
 
     train_examples: int = 1024
     capacity: int = 1_000
     breaks_at_batch_size: int = 0
     pause: float = 0.0
+    slow_at_batch_size: int = 0
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -111,7 +112,8 @@ class ToyTrainer:
         step += 1
         self.running[lane] = trial, step
         learning_rate = float(trial.hyperparameters["learning_rate"])
-        error = 2 ** -(step / half_life(learning_rate))
+        slowness = 3 if self.batch_size == self.toy.slow_at_batch_size else 1
+        error = 2 ** -(step / (slowness * half_life(learning_rate)))
         loss = math.nan if learning_rate > 1 else error
         return Measurement(step, {"train/loss": loss, "validation/error": error, "test/error": error})
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from tuner.experiment import Experiment
 from tuner.experiment.space import SearchSpace
-from tuner.records import StudyRecord, TrialEnd, TrialPlan, TrialRecord, TrialState
+from tuner.records import Stage, StudyRecord, TrialEnd, TrialPlan, TrialRecord, TrialState
 from tuner.search.protocol import StudySearch
+from tuner.search.training import StudyTraining
 from tuner.trial import TrialResult
 
 CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,10 +41,14 @@ class MemoryClaim:
     def fail(self, number: int, *, reason: str) -> None:
         raise AssertionError(f"trial {number} failed: {reason}")
 
-    def open_round(self, space: SearchSpace) -> None:
+    def open_round(self, space: SearchSpace, *, second_look: bool = False) -> None:
         before = replace(self._study, earlier=(), complete=True)
         earlier = (*self._study.earlier, before)
-        self._study = StudyRecord(before.batch_size, before.round + 1, space, False, (), earlier)
+        stage = Stage.SECOND_LOOK if second_look else before.stage
+        self._study = StudyRecord(before.batch_size, before.round + 1, space, False, (), earlier, stage=stage)
+
+    def reach(self, stage: Stage) -> None:
+        self._study = replace(self._study, stage=stage)
 
     def complete(self) -> None:
         self._study = replace(self._study, complete=True)
@@ -55,15 +60,14 @@ class MemoryClaim:
 def searched(experiment: Experiment, batch_size: int) -> StudyRecord:
     """The study of one batch size, searched and confirmed."""
     claim = MemoryClaim(experiment, StudyRecord(batch_size, 1, experiment.space, False, ()))
-    session = StudySearch(
-        experiment=experiment,
-        objective=experiment.build_objective(),
-        claim=claim,
-        worker="benchmark",
+    training = StudyTraining(
+        experiment,
+        experiment.build_objective(),
+        claim,
         device="cpu",
         emit=lambda _: None,
         stopping=lambda: False,
-        studies=tuple,
     )
+    session = StudySearch(training, worker="benchmark", studies=lambda: (claim.record(),))
     session.run(experiment.search.width)
     return claim.record()

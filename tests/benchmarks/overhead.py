@@ -35,6 +35,7 @@ from tuner.records import Role, StudyRecord, TrialPlan
 from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Ended, Trial, search
 from tuner.search.protocol import StudySearch
+from tuner.search.training import StudyTraining
 from tuner.service.cores import one_thread
 from tuner.service.engine import Job
 from tuner.service.local import Local
@@ -157,16 +158,10 @@ def in_memory(experiment: Experiment, study: StudyRecord) -> float:
             laps.note()
 
     claim = MemoryClaim(experiment, study)
-    StudySearch(
-        experiment=experiment,
-        objective=experiment.build_objective(),
-        claim=claim,
-        worker="benchmark",
-        device="cpu",
-        emit=emit,
-        stopping=lambda: False,
-        studies=tuple,
-    ).run(experiment.search.width)
+    training = StudyTraining(
+        experiment, experiment.build_objective(), claim, device="cpu", emit=emit, stopping=lambda: False
+    )
+    StudySearch(training, worker="benchmark", studies=lambda: (claim.record(),)).run(experiment.search.width)
     return laps.milliseconds
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tuner.analysis.optimum.confirmation import pending
-from tuner.experiment import Experiment, from_table, preset_text
+from tuner.analysis.optimum import confirmation
+from tuner.experiment import ConfirmationSettings, Experiment, from_table, preset_text
 from tuner.experiment.space import SearchSpace
 from tuner.records import (
     ExperimentRecord,
@@ -69,6 +69,12 @@ def grown(record: StudyRecord, wanted: Sequence[PointRun], run: Run) -> StudyRec
     first = len(record.trials)
     new = tuple(trial(first + index, run(each), run=each) for index, each in enumerate(wanted))
     return replace(record, trials=record.trials + new)
+
+
+def pending(record: StudyRecord, settings: ConfirmationSettings, studies: Sequence[StudyRecord] = ()) -> list[PointRun]:
+    """What the confirmation of a study still asks for, beside these other studies."""
+    racers = confirmation.candidates(record, (record, *studies), settings)
+    return confirmation.pending(record, racers, settings)
 
 
 @dataclass

@@ -1,15 +1,8 @@
 """What a user writes: an experiment's file, its search space, its goal, and the components that it names."""
 
-from tuner.experiment.definition import (
-    ConfirmationSettings,
-    Experiment,
-    GoalSettings,
-    SearchSettings,
-    from_table,
-    read_space,
-    space_table,
-)
+from tuner.experiment.definition import Experiment, GoalSettings, from_table, read_space, space_table
 from tuner.experiment.files import check, load, load_any, parse, preset_text, presets
+from tuner.experiment.search_settings import ConfirmationSettings, SearchSettings
 
 __all__ = [
     "ConfirmationSettings",

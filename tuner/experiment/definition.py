@@ -14,11 +14,11 @@ from pydantic import AllowInfNan
 from tuner.errors import ConfigError, Problem
 from tuner.experiment.components import build
 from tuner.experiment.goals import ReachTarget
+from tuner.experiment.search_settings import FIRST_DEFAULT, ConfirmationSettings, Count, SearchSettings
 from tuner.experiment.settings import Reader, Table, fill, read, table_of
 from tuner.experiment.space import Choice, Fixed, Parameter, Range, SearchSpace
 from tuner.objective import MeasuringPlan, Objective, Target
 
-Count = Annotated[int, Ge(1)]
 ALWAYS = "always"
 
 
@@ -65,56 +65,6 @@ def _read_parameter(given: object) -> Parameter:
     if "value" in table:
         return fill(Fixed, table, owner="a fixed value")
     return fill(Range, table, owner="a range")
-
-
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    """How each study is searched.
-
-    Attributes:
-        sampler: The sampler's table.
-        points: Points to search at each batch size.
-        width: Points in flight at once.
-        ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
-        slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
-        optimism: A trial is cut early if it had to decline this many times more steeply than it does to reach the
-            target before its cap (`tuner.experiment.early_stopping`); infinite for never.
-        probes: Trials that are run beyond each side of the space that may hide the optimum; 0 for none.
-        max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
-            that side widened; 1 for never.
-        round_points: Points that each later round adds.
-        warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
-    """
-
-    sampler: Mapping[str, object]
-    points: Count = 50
-    width: Count = 8
-    ask_ahead: Annotated[int, Ge(0)] = 4
-    slack: Annotated[float, Ge(1.0)] = 2.0
-    optimism: Annotated[float, Ge(1.0)] = 8.0
-    probes: Annotated[int, Ge(0)] = 4
-    max_rounds: Count = 4
-    round_points: Count = 30
-    warm_start: bool = False
-
-    def points_by(self, round: int) -> int:
-        """Points that a study has when this round has been searched."""
-        return self.points + self.round_points * (round - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmationSettings:
-    """How the winner is confirmed over fresh seeds.
-
-    Attributes:
-        candidates: How many of the best points are run again.
-        choose_seeds: Seeds for each, which choose the winner by its median.
-        report_seeds: Other seeds for the winner, which give the reported number, uncapped.
-    """
-
-    candidates: Count = 3
-    choose_seeds: Count = 5
-    report_seeds: Count = 5
 
 
 Level = Annotated[float, Gt(0), AllowInfNan(False)]
@@ -190,7 +140,7 @@ class MeasuringSettings:
     Attributes:
         until_certain: Whether a measurement ends as soon as the next target is certainly not met. Then some values of a
             curve are estimates from a part of the validation set. Otherwise every measurement sees all of it.
-        test_steps: Test metrics are measured where a trial ends. Of trials that confirm a winner they are also measured
+        test_steps: Test metrics are measured where a trial ends. Of trials that report a winner they are also measured
             at up to this many steps, evenly spread over the logarithm of the steps. `"always"` measures them with every
             measurement of every trial.
     """
@@ -198,12 +148,12 @@ class MeasuringSettings:
     until_certain: bool = True
     test_steps: Annotated[int | str, Reader(_read_test_steps)] = 16
 
-    def plan(self, goal: GoalSettings, batch_size: int, *, confirms: bool) -> MeasuringPlan:
-        """What is asked of the measurements of a study, of trials that search or that confirm the winner."""
+    def plan(self, goal: GoalSettings, batch_size: int, *, reports: bool) -> MeasuringPlan:
+        """What is asked of the measurements of a study, of trials that report the winner or of others."""
         targets = goal.targets if self.until_certain else ()
         if isinstance(self.test_steps, str):
             return MeasuringPlan(goal.metric, targets)
-        steps = log_spaced(goal.at(batch_size).within_steps, self.test_steps) if confirms else ()
+        steps = log_spaced(goal.at(batch_size).within_steps, self.test_steps) if reports else ()
         return MeasuringPlan(goal.metric, targets, steps)
 
 
@@ -231,7 +181,7 @@ class Experiment:
     goal: GoalSettings
     space: Annotated[SearchSpace, Reader(read_space)]
     search: SearchSettings
-    confirmation: ConfirmationSettings = ConfirmationSettings()
+    confirmation: ConfirmationSettings = ConfirmationSettings()  # noqa: RUF009 - a frozen value
     measuring: MeasuringSettings = MeasuringSettings()
     seed: Annotated[int, Ge(0)] = 0
 
@@ -245,7 +195,7 @@ class Experiment:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies the settings, but for those at their defaults: it outlives versions that add settings."""
+        """Identifies the settings, but for those at their first defaults: it outlives versions that add settings."""
         given = _plain(self, with_defaults=False)
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
@@ -273,7 +223,9 @@ def _plain(value: object, *, with_defaults: bool = True) -> object:
     if is_dataclass(value):
         held = [(each, getattr(value, each.name)) for each in fields(value)]
         shown = {
-            each.name: one for each, one in held if one not in (None, ()) and (with_defaults or one != each.default)
+            each.name: one
+            for each, one in held
+            if one not in (None, ()) and (with_defaults or one != each.metadata.get(FIRST_DEFAULT, each.default))
         }
         return {name: _plain(one, with_defaults=with_defaults) for name, one in shown.items()}
     if isinstance(value, Mapping):

@@ -34,6 +34,18 @@ class StudyAdvanced:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyWaits:
+    """A study cannot go on before others have come as far; its worker has handed it back.
+
+    Attributes:
+        waits_for: The batch sizes of the others.
+    """
+
+    study: StudyRecord
+    waits_for: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFinished:
     """The search and confirmation of a study are done. A resumed run also emits this for a study that is complete."""
 
@@ -61,7 +73,7 @@ class Notice:
     text: str
 
 
-Event = StudyStarted | TrialFinished | StudyAdvanced | StudyFinished | StudyBroken | Notice
+Event = StudyStarted | TrialFinished | StudyAdvanced | StudyWaits | StudyFinished | StudyBroken | Notice
 
 
 class Recorder(Protocol):

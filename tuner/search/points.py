@@ -35,13 +35,14 @@ class SearchedPoints:
 
     The sampler is told the results of all rounds, since the spaces of earlier rounds lie within the last one's. A model
     of these results knows nothing of the part that a later round has added. Therefore quasi-random points cover that
-    part first: half of the round's points.
+    part first: half of the round's points. A round that looks again adds no part.
 
     Args:
         experiment: Says how to search.
         record: The study as it stands.
-        warm: Points that come first in the first round. Quasi-random points with their numbers are skipped: point `n`
-            of the sequence stays point `n`, and the points that are left are as even.
+        warm: Points of other batch sizes, which come first in the first round and in one that looks again. Quasi-random
+            points with their numbers are skipped: point `n` of the sequence stays point `n`, and the points that are
+            left are as even.
 
     Attributes:
         left: How many points there are at the start.
@@ -58,11 +59,13 @@ class SearchedPoints:
             self._suggestions.queue(point, begun[point].hyperparameters)
         for point in sorted(losses):
             self._suggestions.tell(point, losses[point])
-        given = _cover(record, experiment.search, seed=seed) if record.earlier else warm
+        widened = record.earlier and not record.is_second_look
+        given = _cover(record, experiment.search, seed=seed) if widened else warm
         self._given = {each.point: each for each in given}
         done = sum(point >= 0 for point in losses)  # the others were probes
-        self.left = experiment.search.points_by(record.round) - done
-        self._runs = self._unfinished(begun, losses.keys())
+        self.left = experiment.search.points_by(record.round, second_look=record.is_second_look) - done
+        first = 1 + record.first_look.last_point if record.is_second_look else 0
+        self._runs = self._unfinished(begun, losses.keys(), first=first)
 
     def ask(self) -> PointRun:
         return next(self._runs)
@@ -70,10 +73,10 @@ class SearchedPoints:
     def tell(self, point: int, loss: float) -> None:
         self._suggestions.tell(point, loss)
 
-    def _unfinished(self, begun: Mapping[int, PointRun], finished: Set[int]) -> Iterator[PointRun]:
+    def _unfinished(self, begun: Mapping[int, PointRun], finished: Set[int], *, first: int) -> Iterator[PointRun]:
         for point in sorted(begun.keys() - finished):
             yield begun[point]
-        for point in count(max(begun, default=-1) + 1):
+        for point in count(max(first, max(begun, default=-1) + 1)):
             if (run := self._given.get(point)) is not None:
                 self._suggestions.queue(point, run.hyperparameters)
                 yield run

@@ -1,34 +1,31 @@
-"""The protocol of a claimed study: search it and probe its sides, round by round, then confirm the best points."""
+"""The protocol of a claimed study, stage by stage.
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+Search it and probe its sides, round by round; choose and report the winner among its best points and those of its
+neighbours; and if the winner does not fit to those of the other batch sizes, look again.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from tuner.analysis.edges.probes import pending_probes
 from tuner.analysis.edges.widening import wider_space
-from tuner.analysis.optimum.confirmation import CHOICE_SLACK, pending
-from tuner.analysis.optimum.warm_start import warm_points
+from tuner.analysis.optimum.candidates import MOST_BORROWED, chosen_steps, own_candidates
+from tuner.analysis.optimum.confirmation import candidates, first_runs, pending
+from tuner.analysis.optimum.warm_start import second_look_points, warm_points
+from tuner.analysis.scaling.curve import scaling_curve
+from tuner.analysis.scaling.doubts import doubts
 from tuner.experiment import Experiment
-from tuner.objective import Objective, Trainer, make_trainer
-from tuner.recorders import Event, Notice, StudyAdvanced, StudyStarted, TrialFinished
-from tuner.records import PointRun, Role, StudyRecord, TrialPlan
-from tuner.search.checkpoints import Checkpoints, NoCheckpoints
+from tuner.recorders import StudyStarted
+from tuner.records import ExperimentRecord, PointRun, Role, Stage, StudyRecord, waits_for
 from tuner.search.cutoff import Cutoff
-from tuner.search.loop import Advanced, Ended, Resumed, Saved, Trial, search
-from tuner.search.loop import Event as Progress
-from tuner.search.points import GivenPoints, Points, SearchedPoints
-from tuner.search.prefetch import Prefetch
+from tuner.search.points import GivenPoints, SearchedPoints
+from tuner.search.training import StudyTraining
 from tuner.stores import Claim
-from tuner.trial import TrialResult, trial_seed
 
-ADVANCE_SECONDS = 0.5
-"""How often progress within trials is told."""
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: someone asked the worker to stop
-    """The worker was asked to stop. Everything finished is stored; the rest will be trained again."""
+CHOICE_SLACK = 4.0
+"""A choosing trial is cut at so many times the search's fewest steps: its candidate is not the one to choose, and it
+would be trained to the end of its budget, often for longer than the whole search. Reporting trials are never cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,159 +33,127 @@ class StudySearch:
     """The work on one claimed study. The record says what is done already, so the work can begin at any state.
 
     Attributes:
+        training: Trains and stores the trials of the study.
         worker: Who does it, for people.
-        device: Where to train, as torch names it, or `auto`.
-        emit: Told of every event; must be safe to call from any thread.
-        stopping: Whether to stop; asked after every chunk of training.
-        studies: All studies of the experiment as they stand: a warm start looks at them.
-        checkpoints: What interrupted trials go on from.
+        studies: All studies of the experiment as they stand: candidates, doubts and a warm start come from them.
     """
 
-    experiment: Experiment
-    objective: Objective
-    claim: Claim
+    training: StudyTraining
     worker: str
-    device: str
-    emit: Callable[[Event], None]
-    stopping: Callable[[], bool]
     studies: Callable[[], Sequence[StudyRecord]]
-    checkpoints: Checkpoints = NoCheckpoints()  # noqa: RUF009 - it has no state
 
-    def run(self, lanes: int) -> None:
-        """Search, in wider rounds as long as the optimum is at an edge; then confirm.
+    @property
+    def experiment(self) -> Experiment:
+        """What the study belongs to."""
+        return self.training.experiment
+
+    @property
+    def claim(self) -> Claim:
+        """The right to work on the study."""
+        return self.training.claim
+
+    def run(self, lanes: int) -> tuple[int, ...]:
+        """Go on with the study as far as the other studies of the experiment allow.
+
+        Returns:
+            The batch sizes that it has to wait for; running again goes on from here. Empty if the study is done.
 
         Raises:
             Interrupted: Asked to stop.
             OutOfMemory: The device cannot hold this many lanes; running again goes on from here.
         """
-        settings = self.experiment.search
-        record = self._search(lanes)
-        while (space := wider_space(record, max_rounds=settings.max_rounds)) is not None:
-            self.claim.open_round(space)
-            self.emit(StudyStarted(self.claim.record(), self.worker))
-            record = self._search(lanes)
-        while runs := pending(self.claim.record(), self.experiment.confirmation):
-            slack = CHOICE_SLACK if runs[0].role is Role.CHOOSE else math.inf
-            self._train(record, GivenPoints(runs), lanes, Cutoff(slack, incumbent=record.incumbent), confirms=True)
+        if not self.experiment.confirmation.neighbours:
+            self._search(lanes)
+            self._confirm((), lanes)
+            return ()
+        is_done = False
+        while not is_done:
+            studies = self.studies()
+            study = self.claim.record()
+            if waiting := waits_for(study.batch_size, [each.stage_reached for each in studies]):
+                return waiting
+            is_done = self._pass_stage(study, studies, lanes)
+        return ()
 
-    def _search(self, lanes: int) -> StudyRecord:
-        """Search what is left of the current round, and beyond its sides; the study after it."""
+    def _pass_stage(self, study: StudyRecord, studies: Sequence[StudyRecord], lanes: int) -> bool:
+        """Do the work of one stage. Returns whether the study is done."""
+        settings = self.experiment.confirmation
+        match study.stage:
+            case Stage.SEARCH:
+                self._search(lanes)
+                own = own_candidates(self.claim.record(), settings)
+                self._race(first_runs(self.claim.record(), settings), len(own) + MOST_BORROWED, lanes)
+                self.claim.reach(Stage.CHOOSE)
+            case Stage.CHOOSE:
+                self._confirm(studies, lanes)
+                self.claim.reach(Stage.CONFIRMED)
+            case Stage.CONFIRMED:
+                if not self._is_in_doubt(study, studies):
+                    return True
+                self.claim.open_round(study.space, second_look=True)
+                self.training.emit(StudyStarted(self.claim.record(), self.worker))
+            case Stage.SECOND_LOOK:
+                self._search_points(second_look_points(study, studies, settings), lanes)
+                self._confirm(studies, lanes)
+                return True
+        return False
+
+    def _search(self, lanes: int) -> None:
+        """Search the space and beyond its sides, in wider rounds as long as the optimum is at an edge."""
+        settings = self.experiment.search
+        self._search_round(lanes)
+        while (space := wider_space(self.claim.record(), max_rounds=settings.max_rounds)) is not None:
+            self.claim.open_round(space)
+            self.training.emit(StudyStarted(self.claim.record(), self.worker))
+            self._search_round(lanes)
+
+    def _search_round(self, lanes: int) -> None:
+        """Search what is left of the current round, and beyond its sides."""
         record, settings = self.claim.record(), self.experiment.search
         warm: Sequence[PointRun] = ()
         if settings.warm_start and not record.earlier:
             warm = warm_points(record, self.studies(), self.experiment.confirmation)
-        points = SearchedPoints(self.experiment, record, warm=warm)
-        self._train(record, points, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
+        self._search_points(warm, lanes)
         record = self.claim.record()
         probes = GivenPoints(pending_probes(record, per_side=settings.probes))
-        self._train(record, probes, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
-        return self.claim.record()
+        self.training.train(record, probes, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
 
-    def _train(
-        self, record: StudyRecord, points: Points, lanes: int, cutoff: Cutoff, *, confirms: bool = False
-    ) -> None:
-        """Train every point that is left. The store, the points and the recorders are told each result."""
-        if points.left == 0:
-            return
-        lanes = min(lanes, points.left)
-        plan = self.experiment.measuring.plan(self.experiment.goal, record.batch_size, confirms=confirms)
-        made = make_trainer(self.objective, record.batch_size, lanes=lanes, device=self.device, plan=plan)
-        with closing(made) as trainer:
-            source = TrialSource(self, record, points, trainer)
-            depth = lanes + self.experiment.search.ask_ahead
-            with Prefetch(
-                ask=source.make, tell=source.finish, drop=source.drop, count=points.left, depth=depth
-            ) as trials:
-                saving = Saving(self.stopping, self.checkpoints)
-                ready = map(self.checkpoints.attach, trials)
-                events = search(trainer, ready, source.goal, cutoff=cutoff, saving=saving)
-                self._follow(events, record.batch_size, trials, saving)
+    def _search_points(self, given: Sequence[PointRun], lanes: int) -> None:
+        """Search the points of the current round that are left; `given` ones come first."""
+        record, settings = self.claim.record(), self.experiment.search
+        points = SearchedPoints(self.experiment, record, warm=given)
+        self.training.train(record, points, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
 
-    def _follow(self, events: Iterator[Progress], batch_size: int, trials: Prefetch, saving: "Saving") -> None:
-        """Pass the events of a search on. Raises `Interrupted`."""
-        advanced = self._progress(batch_size)
-        for event in events:
-            match event:
-                case Ended(trial, result):
-                    trials.settle(trial, result)
-                case Saved(trial, checkpoint):
-                    self.checkpoints.write(trial, checkpoint)
-                case Resumed():
-                    self.emit(Notice(f"batch size {batch_size}: {event.sentence}"))
-                case Advanced(steps):
-                    advanced(steps)
-                    if saving.is_last:
-                        raise Interrupted
+    def _is_in_doubt(self, study: StudyRecord, studies: Sequence[StudyRecord]) -> bool:
+        """Whether a confirmed study is to be looked at again, since it does not fit to the others."""
+        if self.experiment.search.second_look_points == 0:
+            return False
+        first = ExperimentRecord(self.experiment, tuple(each.first_look for each in studies))
+        found = doubts(scaling_curve(first), self.experiment.goal)
+        return study.batch_size in [each.batch_size for each in found]
 
-    def _progress(self, batch_size: int) -> Callable[[int], None]:
-        """Tells of gradient steps, at most every half second: for the display only, nothing depends on it."""
-        told = time.monotonic()
-        untold = 0
+    def _confirm(self, studies: Sequence[StudyRecord], lanes: int) -> None:
+        """Choose the winner among the candidates, and report it."""
+        study, settings = self.claim.record(), self.experiment.confirmation
+        racers = candidates(study, studies, settings)
+        while runs := pending(study, racers, settings):
+            if runs[0].role is Role.CHOOSE:
+                self._race(runs, len(racers), lanes)
+            else:
+                self.training.train(study, GivenPoints(runs), lanes, Cutoff(incumbent=study.incumbent), reports=True)
+            study = self.claim.record()
 
-        def advanced(steps: int) -> None:
-            nonlocal told, untold
-            untold += steps
-            if time.monotonic() - told >= ADVANCE_SECONDS:
-                self.emit(StudyAdvanced(batch_size, untold))
-                told, untold = time.monotonic(), 0
+    def _race(self, runs: Sequence[PointRun], racers: int, lanes: int) -> None:
+        """Run seeds that choose the winner; a run that cannot help its candidate any more is cut.
 
-        return advanced
-
-
-@dataclass(slots=True)
-class Saving:
-    """Says after every chunk of training whether to save the running trials, and whether it was the last chunk."""
-
-    stopping: Callable[[], bool]
-    checkpoints: Checkpoints
-    is_last: bool = False
-
-    def __call__(self) -> bool:
-        self.is_last = self.stopping()
-        return self.checkpoints.are_due(is_last=self.is_last)
-
-
-class TrialSource:
-    """Makes the trials of a study from points, and tells the store, the points and the recorders how each ended.
-
-    Args:
-        study: The study that the trials belong to.
-        record: The record of the study before these trials.
-        points: The points to run.
-        trainer: The trainer that trains the trials.
-    """
-
-    def __init__(self, study: StudySearch, record: StudyRecord, points: Points, trainer: Trainer) -> None:
-        self._study, self._record, self._points, self._trainer = study, record, points, trainer
-        self.goal = study.experiment.goal.at(record.batch_size)
-
-    def make(self) -> Trial:
-        """The next trial, stored as running."""
-        plan = self._plan(self._points.ask())
-        return Trial(self._study.claim.start(plan), plan)
-
-    def finish(self, trial: Trial, result: TrialResult) -> None:
-        """Store the result of a trial, and tell it to the points and the recorders."""
-        loss = self.goal.loss(result)
-        stored = self._study.claim.finish(trial.number, result, loss=loss)
-        self._study.checkpoints.delete(trial.plan)
-        self._points.tell(trial.plan.point, loss)
-        self._study.emit(TrialFinished(self._record.batch_size, self._record.round, stored, result.curve))
-
-    def drop(self, trial: Trial, error: BaseException | None) -> None:
-        """Store that a trial will not be finished, because of an error if there is one."""
-        interrupted = error is None or isinstance(error, Interrupted)
-        reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
-        self._study.claim.fail(trial.number, reason=reason)
-
-    def _plan(self, run: PointRun) -> TrialPlan:
-        """A run of a point with its seed."""
-        seed = trial_seed(
-            experiment_seed=self._study.experiment.seed,
-            batch_size=self._record.batch_size,
-            round=self._record.round,
-            point=run.point,
-            repeat=run.repeat,
-        )
-        lanes, device = self._trainer.lanes, self._trainer.device
-        return TrialPlan(run.point, run.repeat, run.role, seed, run.hyperparameters, lanes, device, run.origin)
+        Args:
+            runs: The runs of one heat that have no result.
+            racers: How many candidates are in the race.
+            lanes: Most lanes.
+        """
+        study = self.claim.record()
+        cutoff = Cutoff(CHOICE_SLACK, incumbent=study.incumbent)
+        if all(each.repeat == 1 for each in runs):  # who is slower than a half stays behind, however slow
+            cutoff.keep = (racers + 1) // 2
+            cutoff.ended = sorted(int(each[1]) for each in chosen_steps(study).values() if each.get(1, inf) < inf)
+        self.training.train(study, GivenPoints(runs), lanes, cutoff)

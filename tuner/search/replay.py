@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tuner.errors import TunerError
 from tuner.objective import make_trainer
-from tuner.records import CONFIRMATION, ExperimentRecord, TrialRecord
+from tuner.records import ExperimentRecord, Role, TrialRecord
 from tuner.search.loop import Ended, Trial, search
 from tuner.trial import Outcome, TrialResult
 
@@ -52,7 +52,7 @@ def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int
     end, plan = recorded.end, recorded.plan
     limit = end.steps if end.outcome is Outcome.CENSORED else end.limit
     goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=limit)
-    measuring = record.experiment.measuring.plan(record.experiment.goal, batch_size, confirms=plan.role in CONFIRMATION)
+    measuring = record.experiment.measuring.plan(record.experiment.goal, batch_size, reports=plan.role is Role.REPORT)
     objective = record.experiment.build_objective()
     made = make_trainer(objective, batch_size, lanes=plan.lanes, device=plan.device, plan=measuring)
     with closing(made) as trainer:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tuner.analysis.summary import Results
+from tuner.analysis.summary import Results, results
 from tuner.errors import RecorderError, ReportError, TunerError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.mlflow.recorder import MlflowRecorder
-from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
+from tuner.recorders.mlflow.sync import SyncCounts, log_doubts, log_report, sync
 from tuner.recorders.progress.display import progress
 from tuner.records import ExperimentState
 from tuner.report.findings import Findings, findings
@@ -102,9 +102,10 @@ def run(
     with closing(open_store(store_url)) as store:
         store.submit(experiment)
         store.reopen(experiment.name)  # what kept failing may have been repaired
+        stored = store.record(experiment.name)
+        experiment, studies = stored.experiment, stored.studies  # it may have the defaults of an earlier version
         for recorder in recorders:
             recorder.open(experiment)
-        studies = store.record(experiment.name).studies
         for study in studies:
             if study.complete:  # no worker will claim it, so nobody else tells of it
                 telling(StudyFinished(study))
@@ -135,17 +136,20 @@ def sync_experiment(store: Records, name: str, *, tracking_uri: str, folder: Pat
         StoreError: There is no such experiment.
         RecorderError: MLflow cannot be reached or refuses.
     """
-    counts = sync(store.record(name), partial(store.curves, name), tracking_uri=tracking_uri)
+    record = store.record(name)
+    counts = sync(record, partial(store.curves, name), tracking_uri=tracking_uri)
+    log_doubts(results(record), tracking_uri=tracking_uri)
     if (folder / "report.html").exists():
         log_report(name, folder, tracking_uri=tracking_uri)
     return counts
 
 
 def _try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
-    """Log the report of a run to MLflow. Returns what went wrong, else an empty string."""
+    """Log the report of a run and its doubts to MLflow. Returns what went wrong, else an empty string."""
     if isinstance(outcome.report, ReportError):
         return ""
     try:
+        log_doubts(outcome.results, tracking_uri=tracking_uri)
         log_report(outcome.results.experiment.name, outcome.report.parent, tracking_uri=tracking_uri)
     except RecorderError as error:
         return str(error)

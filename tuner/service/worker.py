@@ -5,14 +5,16 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from tuner.errors import ClaimLost, OutOfMemory, StoreError, StoreUnreachable, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
-from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted
+from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, StudyWaits
 from tuner.records import Role, StudyRecord
 from tuner.search.checkpoints import CheckpointFolder, checkpoints_of
-from tuner.search.protocol import Interrupted, StudySearch
+from tuner.search.protocol import StudySearch
+from tuner.search.training import Interrupted, StudyTraining
 from tuner.service.cores import check_device
 from tuner.service.watch import Watch
 from tuner.stores import Claim, OpenStudy, Store
@@ -84,14 +86,17 @@ class Worker:
             raise
 
     def _wants(self, study: OpenStudy) -> bool:
-        """Whether this worker may search a study, now or after its owner has died."""
-        is_ours = self.only in ("", study.experiment)
-        return is_ours and (study.experiment, study.batch_size) not in self._given_up
+        """Whether this worker may go on with a study, now or after its owner has died.
+
+        A study that waits for one that this worker has given up is left to the workers that have not.
+        """
+        needed = {(study.experiment, each) for each in (study.batch_size, *study.waits_for)}
+        return self.only in ("", study.experiment) and needed.isdisjoint(self._given_up)
 
     def _work_on_one(self, studies: list[OpenStudy], watch: Watch) -> bool:
         """Claim the first study that is free and search it to its end. Returns whether there was a free study."""
         for each in studies:
-            if not each.is_free or self.stopping():
+            if not each.is_free or each.waits_for or self.stopping():
                 continue
             try:
                 with self.store.claim(each.experiment, each.batch_size, worker=self.name, device=self.device) as claim:
@@ -115,18 +120,20 @@ class Worker:
             if objective is None:
                 return
             with checkpoints_of(self.checkpoints, experiment, study.batch_size, tell=emit) as checkpoints:
-                session = StudySearch(
+                training = StudyTraining(
                     experiment,
                     objective,
                     claim,
-                    self.name,
                     self.device,
                     emit,
                     stopping=lambda: self.stopping() or watch.lets_go(experiment.name, study.batch_size),
-                    studies=lambda: retry(lambda: self.store.record(experiment.name), give_up=self.stopping).studies,
                     checkpoints=checkpoints,
                 )
-                self._attempt(session, study, emit)
+                self._attempt(StudySearch(training, self.name, partial(self._studies, experiment)), study, emit)
+
+    def _studies(self, experiment: Experiment) -> Sequence[StudyRecord]:
+        """All studies of an experiment as they stand."""
+        return retry(lambda: self.store.record(experiment.name), give_up=self.stopping).studies
 
     def _attempt(self, session: StudySearch, study: StudyRecord, emit: Emit) -> None:
         """Search a study, again if it fails; set it aside if it keeps failing. Raises `StoreError`."""
@@ -152,21 +159,28 @@ class Worker:
             return
 
     def _search(self, session: StudySearch, study: StudyRecord, emit: Emit) -> None:
-        """See a claimed study to its end, with fewer lanes if they do not fit. Raises `Interrupted`."""
+        """Go on with a claimed study, with fewer lanes if they do not fit, until it is done or has to wait for others.
+
+        Raises:
+            Interrupted: Asked to stop.
+        """
         emit(StudyStarted(study, self.name))
         lanes = session.experiment.search.width
         while True:
             try:
-                session.run(lanes)
+                waiting = session.run(lanes)
                 break
             except OutOfMemory as error:
                 if lanes == 1:
                     raise
                 lanes //= 2
                 emit(Notice(f"batch size {study.batch_size}: {error}; going on with {lanes} lanes"))
-        session.claim.complete()
-        session.checkpoints.clear()
-        emit(StudyFinished(session.claim.record()))
+        session.training.checkpoints.clear()
+        if waiting:
+            emit(StudyWaits(session.claim.record(), waiting))
+        else:
+            session.claim.complete()
+            emit(StudyFinished(session.claim.record()))
 
     def _objective(self, experiment: Experiment) -> Objective | None:
         """The experiment's workload; None if it cannot be trained here, where something may be missing."""

@@ -34,7 +34,7 @@ def test_a_valid_file_is_read_with_its_defaults() -> None:
 
     assert experiment.batch_sizes == (8, 16)
     assert experiment.space.parameters == {"learning_rate": Range(1e-3, 10.0, scale=Scale.LOG)}
-    assert (experiment.search.width, experiment.search.slack, experiment.confirmation.candidates) == (8, 2.0, 3)
+    assert (experiment.search.width, experiment.search.slack, experiment.confirmation.candidates) == (8, 2.0, 6)
 
 
 def test_an_experiment_survives_being_stored() -> None:

@@ -1,5 +1,7 @@
 """A goal's targets: below or above, with weaker ones beside it, and what they ask of measurements."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,9 +83,12 @@ def test_weaker_targets_are_ordered_and_survive_being_stored() -> None:
 
 
 def test_settings_that_are_left_out_do_not_change_what_an_experiment_is() -> None:
-    """The digest of the preset as version 0.1 computed it."""
+    """The digest of the preset as version 0.1 had and computed it: with the defaults of that version."""
     assert parse(TOY, source="toy.toml").digest == from_table(parse(TOY, source="toy.toml").to_table()).digest
-    assert load("digits").digest.startswith(DIGITS_DIGEST)
+    digits = load("digits")
+    confirmation = replace(digits.confirmation, candidates=3, choose_seeds=5)
+    assert replace(digits, confirmation=confirmation).digest.startswith(DIGITS_DIGEST)
+    assert not digits.digest.startswith(DIGITS_DIGEST)
 
 
 DIGITS_DIGEST = "fc992535d07c1af2"
@@ -91,7 +96,7 @@ DIGITS_DIGEST = "fc992535d07c1af2"
 
 def test_a_plan_asks_for_the_next_target_and_for_test_metrics_at_its_steps() -> None:
     goal = parse(changed(("below = 0.03", "below = 0.03\nalso_below = [0.1]")), source="toy.toml").goal
-    plan = MeasuringSettings(test_steps=3).plan(goal, 8, confirms=True)
+    plan = MeasuringSettings(test_steps=3).plan(goal, 8, reports=True)
 
     assert plan == MeasuringPlan("validation/error", (Target(0.1), Target(0.03)), (1, 20, 400))
     assert [plan.reached(value, already=already) for value, already in ((0.5, 0), (0.05, 0), (0.5, 1), (0.01, 0))] == [
@@ -105,11 +110,11 @@ def test_a_plan_asks_for_the_next_target_and_for_test_metrics_at_its_steps() -> 
 def test_a_search_measures_test_metrics_at_its_end_only_and_always_means_always() -> None:
     goal = parse(TOY, source="toy.toml").goal
 
-    assert MeasuringSettings().plan(goal, 8, confirms=False).test_steps == ()
-    assert MeasuringSettings(test_steps=0).plan(goal, 8, confirms=True).test_steps == ()
-    for confirms in (False, True):
-        assert MeasuringSettings(test_steps="always").plan(goal, 8, confirms=confirms).test_steps is None
-        assert MeasuringSettings(until_certain=False).plan(goal, 8, confirms=confirms).targets == ()
+    assert MeasuringSettings().plan(goal, 8, reports=False).test_steps == ()
+    assert MeasuringSettings(test_steps=0).plan(goal, 8, reports=True).test_steps == ()
+    for reports in (False, True):
+        assert MeasuringSettings(test_steps="always").plan(goal, 8, reports=reports).test_steps is None
+        assert MeasuringSettings(until_certain=False).plan(goal, 8, reports=reports).targets == ()
 
 
 @given(st.integers(1, 10**7), st.integers(0, 40))

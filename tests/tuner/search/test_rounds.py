@@ -12,6 +12,7 @@ from tests.tuner.narrow import EXCLUDED, limited, searched, work
 from tests.working import work_through
 from tuner.analysis.edges.verdicts import Verdict, check
 from tuner.analysis.edges.widening import history, wider_space
+from tuner.analysis.optimum.race import choosing_runs
 from tuner.analysis.summary import results
 from tuner.experiment import Experiment
 from tuner.experiment.space import Range
@@ -89,7 +90,7 @@ def test_confirmation_runs_once_at_the_end(store: Store) -> None:
     *earlier, last = searched(store).rounds
     confirming = (Role.CHOOSE, Role.REPORT)
     assert [len(each.all_trials(*confirming)) for each in earlier] == [0] * len(earlier)
-    assert len(last.finished(*confirming)) == 2 * 2 + 3
+    assert len(last.finished(*confirming)) == choosing_runs(2, 2) + 3
 
 
 def test_nothing_is_widened_once_confirmation_has_begun(store: Store) -> None:

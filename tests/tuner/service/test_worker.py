@@ -9,6 +9,7 @@ import pytest
 
 from tests.toy import TOY, Toy, ToyTrainer, steps_to
 from tests.working import work_through
+from tuner.analysis.optimum.race import choosing_runs
 from tuner.experiment import ConfirmationSettings, Experiment, parse
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
@@ -21,7 +22,7 @@ EXPERIMENT = dataclasses.replace(
     parse(TOY.replace('"random"', '"tpe"'), source="toy.toml"),
     confirmation=ConfirmationSettings(candidates=2, choose_seeds=2, report_seeds=3),
 )
-SEARCHED, CHOOSING, REPORTING = 12, 2 * 2, 3
+SEARCHED, CHOOSING, REPORTING = 12, choosing_runs(2, 2), 3
 
 
 def work(
@@ -209,4 +210,4 @@ def test_a_run_that_chooses_is_stopped_where_it_has_told_all_and_one_that_report
     limits = {
         role: {each.end.limit for each in study.finished(role) if each.end} for role in (Role.CHOOSE, Role.REPORT)
     }
-    assert limits == {Role.CHOOSE: {8 * study.incumbent}, Role.REPORT: {1000}}
+    assert limits == {Role.CHOOSE: {4 * study.incumbent}, Role.REPORT: {1000}}

@@ -1,40 +1,30 @@
-"""Confirmation: the best points of a search, run again on fresh seeds. One set chooses the winner, another reports it.
+"""Confirmation: candidates are run again on fresh seeds. One set of seeds chooses the winner, another reports it.
 
-The steps of the best search trial are biased: they are the least of many noisy numbers. The steps that choose the
-winner among the candidates are biased too. Only seeds that had no part in either choice report the winner without bias.
+The steps that choose the winner among the candidates are biased, as those of the search are. Only seeds that had no
+part in either choice report the winner without bias.
 """
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from statistics import geometric_mean, median
 
+from tuner.analysis.optimum.candidates import (
+    Candidate,
+    borrowed,
+    chosen_steps,
+    fastest,
+    neighbours_leaders,
+    own_candidates,
+    steps_of,
+)
+from tuner.analysis.optimum.intervals import MedianInterval, median_interval
+from tuner.analysis.optimum.race import heats, ranked
 from tuner.experiment import ConfirmationSettings
-from tuner.records import PointRun, Role, StudyRecord, TrialRecord
-from tuner.trial import Outcome, Value
+from tuner.records import Origin, PointRun, Role, StudyRecord, TrialRecord, neighbours
+from tuner.trial import Value
 
-CHOICE_SLACK = 8.0
-"""A choosing trial is cut at so many times the search's fewest steps: its candidate is not the one to choose, and it
-would be trained to the end of its budget, often for longer than the whole search. Reporting trials are never cut."""
-CONFIDENCE = 0.95
-"""What the coverage of a median's interval should come near."""
-
-
-@dataclass(frozen=True, slots=True)
-class MedianInterval:
-    """An interval between two order statistics, which leaves out as many values at either end.
-
-    Attributes:
-        low, high: Where it ends; infinite if so many seeds did not reach the target.
-        coverage: How probable it is that such an interval holds the median over all seeds, whatever their distribution;
-            more if seeds can take the same number of steps.
-    """
-
-    low: float
-    high: float
-    coverage: float
+TEST_ERROR = "test/error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +47,13 @@ class Confirmation:
     """A study's winner, as seeds report it that had no part in choosing it.
 
     Attributes:
-        round, trial: Round and number of the search trial that found the point.
+        round, trial: Round and number of the study's trial that ran the point first: the search trial that found it or,
+            for a point of another batch size, the first that ran it here.
         point: The point's number.
         hyperparameters: The point.
-        searched: The fewest steps to target of the search, by this point or another.
+        origin: The trial of another batch size that the point was taken from; None if the study's own search found it.
+        searched: The fewest steps to target of the search, by this point or another; None if no search trial reached
+            the target.
         steps: Median steps to target over the report seeds; infinite if half of them did not reach it.
         per_seed: Steps to target of each report seed, infinite if it did not reach it.
         metrics: Median of each metric at the target, over the report seeds that reached it; empty if none did.
@@ -70,7 +63,8 @@ class Confirmation:
     trial: int
     point: int
     hyperparameters: Mapping[str, Value]
-    searched: int
+    origin: Origin | None
+    searched: int | None
     steps: float
     per_seed: tuple[float, ...]
     metrics: Mapping[str, float]
@@ -97,81 +91,114 @@ class Confirmation:
 
     @property
     def interval(self) -> MedianInterval:
-        """An interval for the median over all seeds, from the report seeds."""
+        """An interval for the median over all training seeds at this point, from the report seeds."""
         return median_interval(self.per_seed)
 
     @property
-    def selection_bias(self) -> float:
+    def selection_bias(self) -> float | None:
         """Confirmed steps / searched steps: how much better than it is the best search trial looked."""
-        return self.steps / self.searched
+        return None if self.searched is None else self.steps / self.searched
 
-
-def median_interval(values: Sequence[float]) -> MedianInterval:
-    """The interval between order statistics whose coverage of the median is nearest 95 % (David and Nagaraja 2003).
-
-    The `k`-th least of `n` values is above the median if fewer than `k` are below it, so the interval that leaves out
-    `k - 1` at each end covers with probability `1 - 2 P(Binomial(n, 1/2) < k)`. With five values, from the least to the
-    greatest: 94 %; one value covers nothing.
-
-    Raises:
-        ValueError: There is no value.
-
-    >>> median_interval([40, 50, 44, 55, 47])
-    MedianInterval(low=40, high=55, coverage=0.9375)
-    """
-    if not values:
-        raise ValueError("an interval needs at least one value")
-    ordered = sorted(values)
-    below = accumulate(math.comb(len(ordered), left_out) for left_out in range((len(ordered) + 1) // 2))
-    coverages = [1 - 2 * each / 2 ** len(ordered) for each in below]
-    left_out = min(range(len(coverages)), key=lambda each: abs(coverages[each] - CONFIDENCE))
-    return MedianInterval(ordered[left_out], ordered[-1 - left_out], coverages[left_out])
+    def to_json(self) -> dict[str, object]:
+        """What `confirmed` holds; null stands for an infinite number."""
+        origin, interval = self.origin, self.interval
+        return {
+            "round": self.round,
+            "trial": self.trial,
+            "from": None if origin is None else origin.to_json(),
+            "steps": _number(self.steps),
+            "low": _number(self.low),
+            "high": _number(self.high),
+            "interval": {"low": _number(interval.low), "high": _number(interval.high), "coverage": interval.coverage},
+            "selection_bias": None if self.selection_bias is None else _number(self.selection_bias),
+            "seeds": self.seeds,
+            "reached": self.reached,
+            "params": dict(self.hyperparameters),
+            "test_error": self.metrics.get(TEST_ERROR),
+        }
 
 
 def selection_bias(found: Iterable[Confirmation]) -> SelectionBias | None:
     """The bias of several studies' searches; None if no median is finite."""
-    ratios = [each.selection_bias for each in found]
+    ratios = [each.selection_bias for each in found if each.selection_bias is not None]
     finite = [each for each in ratios if math.isfinite(each)]
     return SelectionBias(geometric_mean(finite), len(finite), len(ratios) - len(finite)) if finite else None
 
 
-def candidates(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
-    """The search trials with the fewest steps to target; ties go to the earlier trial."""
-    achieved = [each for each in study.finished(Role.SEARCH) if _steps(each) < math.inf]
-    return tuple(sorted(achieved, key=lambda each: (_steps(each), each.round, each.number))[:count])
+def candidates(
+    study: StudyRecord, studies: Sequence[StudyRecord], settings: ConfirmationSettings
+) -> tuple[Candidate, ...]:
+    """The points from which a searched study chooses its winner: its own best, and the leading ones of its neighbours.
 
+    When a study is looked at again, its last winner and the neighbours' winners are candidates.
 
-def pending(study: StudyRecord, settings: ConfirmationSettings) -> list[PointRun]:
-    """What is still to be run, given a finished search: run it and ask again, until nothing is pending.
-
-    First every candidate's choosing seeds, repeats 1 to `choose_seeds`; when all have a result, the winner's reporting
-    seeds, the `report_seeds` repeats after those. A trial that runs or failed has no result, so it is pending.
+    Args:
+        study: As it stands.
+        studies: Those of the experiment; only the neighbours among them are looked at.
+        settings: How many, and whether from neighbours.
     """
-    best = candidates(study, settings.candidates)
-    choosing = [run for each in best for run in _missing(study, each, Role.CHOOSE, settings)]
-    if choosing or not best:
-        return choosing
-    return _missing(study, _winner(study, best), Role.REPORT, settings)
+    own = own_candidates(study, settings)
+    if not settings.neighbours:
+        return own
+    if not study.is_second_look:
+        return own + borrowed(study, neighbours_leaders(study.batch_size, studies, settings), own)
+    last = confirm(study.first_look, settings)
+    if last is not None and last.point not in [each.point for each in own]:
+        own = (*own, Candidate(last.point, last.hyperparameters, last.origin))
+    return own + borrowed(study, neighbours_winners(study.batch_size, studies, settings), own)
+
+
+def neighbours_winners(
+    batch_size: int, studies: Sequence[StudyRecord], settings: ConfirmationSettings
+) -> dict[int, tuple[TrialRecord, ...]]:
+    """The trials that first ran the winners of the neighbouring batch sizes, before these were looked at again."""
+    by_size = {each.batch_size: each.first_look for each in studies}
+    found = {size: confirm(by_size[size], settings) for size in neighbours(batch_size, by_size)}
+    return {
+        size: (by_size[size].rounds[each.round - 1].trials[each.trial],)
+        for size, each in found.items()
+        if each is not None
+    }
+
+
+def first_runs(study: StudyRecord, settings: ConfirmationSettings) -> list[PointRun]:
+    """What is still to be run before neighbours may look: each of the study's own candidates on its first seed."""
+    return _missing(own_candidates(study, settings), range(1, 2), Role.CHOOSE, study)
+
+
+def pending(study: StudyRecord, racers: Sequence[Candidate], settings: ConfirmationSettings) -> list[PointRun]:
+    """What is still to be run, given the candidates: run it and ask again, until nothing is pending.
+
+    First the missing seeds of each heat of the race. Choosing seeds are repeats 1 to `choose_seeds` of a point. When
+    all of them have a result, the winner's reporting seeds, the `report_seeds` repeats after those. A trial that runs
+    or failed has no result, so it is pending. A point that no seed of its reached the target with is not reported,
+    unless the search had reached it.
+    """
+    steps, left = chosen_steps(study), list(racers)
+    for many, seeds in heats(len(racers), settings.choose_seeds):
+        left = left[:many]
+        if missing := _missing(left, range(1, seeds + 1), Role.CHOOSE, study):
+            return missing
+        order = ranked([[steps[each.point][repeat] for repeat in range(1, seeds + 1)] for each in left])
+        left = [left[each] for each in order]
+    has_reached = study.incumbent is not None or any(
+        math.isfinite(each) for one in left[:1] for each in steps.get(one.point, {}).values()
+    )
+    reporting = range(settings.choose_seeds + 1, settings.choose_seeds + 1 + settings.report_seeds)
+    return _missing(left[:1], reporting, Role.REPORT, study) if has_reached else []
 
 
 def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation | None:
-    """The winner and what its seeds report, or None if no search trial achieved or trials are still pending."""
-    best = candidates(study, settings.candidates)
-    if not best or pending(study, settings):
-        return None
-    winner = _winner(study, best)
-    reports = _repeats(study, winner, Role.REPORT)
-    per_seed = tuple(_steps(each) for each in reports)
-    return Confirmation(
-        round=winner.round,
-        trial=winner.number,
-        point=winner.plan.point,
-        hyperparameters=winner.plan.hyperparameters,
-        searched=int(_steps(best[0])),
-        steps=median(per_seed),
-        per_seed=per_seed,
-        metrics=_medians([each for each in reports if _steps(each) < math.inf]),
-    )
+    """The winner and what its seeds report, or None if there is none yet.
+
+    While a study is looked at again, its last winner stands.
+    """
+    for each in (study, study.first_look):
+        reported = chosen_steps(each, Role.REPORT)
+        winner = next((point for point, steps in reported.items() if len(steps) >= settings.report_seeds), None)
+        if winner is not None:
+            return _confirmation(each, winner)
+    return None
 
 
 def optimum(study: StudyRecord, settings: ConfirmationSettings) -> Mapping[str, Value] | None:
@@ -179,46 +206,44 @@ def optimum(study: StudyRecord, settings: ConfirmationSettings) -> Mapping[str, 
     confirmed = confirm(study, settings)
     if confirmed is not None:
         return confirmed.hyperparameters
-    return next((each.plan.hyperparameters for each in candidates(study, 1)), None)
+    return next((each.plan.hyperparameters for each in fastest(study, 1)), None)
 
 
-def _winner(study: StudyRecord, best: Sequence[TrialRecord]) -> TrialRecord:
-    """The candidate with the lowest median over its choosing seeds, then the lowest mean rank among all of theirs.
+def _confirmation(study: StudyRecord, winner: int) -> Confirmation:
+    """What the report seeds of a point say."""
+    of_point = [each for each in study.finished(*Role) if each.plan.point == winner]
+    reports = [each for each in study.trials if each in of_point and each.plan.role is Role.REPORT]
+    reports.sort(key=lambda each: each.plan.repeat)
+    first, per_seed = of_point[0], tuple(steps_of(each) for each in reports)
+    return Confirmation(
+        round=first.round,
+        trial=first.number,
+        point=winner,
+        hyperparameters=first.plan.hyperparameters,
+        origin=reports[0].plan.origin,
+        searched=study.incumbent,
+        steps=median(per_seed),
+        per_seed=per_seed,
+        metrics=_medians([each for each in reports if steps_of(each) < math.inf]),
+    )
 
-    The ranks decide between candidates whose medians are infinite: more seeds that reached the target rank better.
-    `best` is in order of search steps, and `min` keeps the first of equals.
-    """
-    steps = [[_steps(each) for each in _repeats(study, candidate, Role.CHOOSE)] for candidate in best]
-    ordered = sorted(each for row in steps for each in row)
-    ranks = {each: bisect_left(ordered, each) + bisect_right(ordered, each) for each in ordered}  # twice the mean rank
-    mean_ranks = [sum(ranks[each] for each in row) / len(row) for row in steps]
-    index = min(range(len(best)), key=lambda each: (median(steps[each]), mean_ranks[each]))
-    return best[index]
 
-
-def _missing(study: StudyRecord, candidate: TrialRecord, role: Role, settings: ConfirmationSettings) -> list[PointRun]:
-    """The repeats of a candidate that have no result yet. Repeat 0 is the search's own seed."""
-    last_choosing = settings.choose_seeds
-    choosing = range(1, last_choosing + 1)
-    reporting = range(last_choosing + 1, last_choosing + 1 + settings.report_seeds)
-    done = {each.plan.repeat for each in _repeats(study, candidate, role)}
+def _missing(racers: Sequence[Candidate], repeats: range, role: Role, study: StudyRecord) -> list[PointRun]:
+    """The repeats of candidates that have no result yet. Repeat 0 is the search's own seed."""
+    done = chosen_steps(study, role)
     return [
-        PointRun(candidate.plan.point, repeat, role, candidate.plan.hyperparameters)
-        for repeat in (choosing if role is Role.CHOOSE else reporting)
-        if repeat not in done
+        PointRun(each.point, repeat, role, each.hyperparameters, each.origin)
+        for each in racers
+        for repeat in repeats
+        if repeat not in done.get(each.point, {})
     ]
 
 
-def _repeats(study: StudyRecord, candidate: TrialRecord, role: Role) -> list[TrialRecord]:
-    """A point's results in a role, by repeat."""
-    found = [each for each in study.finished(role) if each.plan.point == candidate.plan.point]
-    return sorted(found, key=lambda each: each.plan.repeat)
-
-
-def _steps(trial: TrialRecord) -> float:
-    """Steps to target, infinite if the trial did not reach it."""
-    end = trial.end
-    return end.steps if end is not None and end.outcome is Outcome.ACHIEVED else math.inf
+def _number(value: float) -> float | None:
+    """A number as JSON has it: a whole one as such, none for an infinite one."""
+    if math.isinf(value):
+        return None
+    return int(value) if value == int(value) else value
 
 
 def _medians(trials: Sequence[TrialRecord]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Warm start: a study begins where the search of a neighbouring batch size ended.
+"""Warm start: a study begins, or is looked at again, where the search of a neighbouring batch size ended.
 
 Published rules say how the best learning rate changes with the batch size: linearly (Goyal et al. 2017, arXiv
 1706.02677), with its square root (Krizhevsky 2014, arXiv 1404.5997), or not at all. None holds everywhere, so all three
@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.analysis.hyperparameters import LEARNING_RATE
-from tuner.analysis.optimum.confirmation import candidates, confirm
+from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.confirmation import confirm, neighbours_winners
 from tuner.experiment import ConfirmationSettings
 from tuner.experiment.space import SearchSpace
 from tuner.records import CONFIRMATION, LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialRecord
@@ -50,7 +51,7 @@ class WarmStart:
 
 def warm_start(study: StudyRecord) -> WarmStart | None:
     """What a study took over, as its points say; None if it began by itself."""
-    found = [each.plan.origin for each in study.all_trials(Role.SEARCH) if each.plan.origin is not None]
+    found = [each.plan.origin for each in study.until(1).all_trials(Role.SEARCH) if each.plan.origin is not None]
     if not found:
         return None
     first = found[0]
@@ -74,15 +75,36 @@ def warm_points(
     source = _taken(begun[0].plan.origin, studies) if begun else _nearest(study, studies, settings)
     if source is None:
         return ()
-    neighbour, optimum = source
-    points: dict[LearningRateRule, Mapping[str, Value]] = {}
-    for rule in LearningRateRule:
-        point = _carried(optimum.plan.hyperparameters, rule.factor(study.batch_size / neighbour), study.space)
-        if point not in points.values():
-            points[rule] = point
+    return _carried_points(study, [source], first=0)
+
+
+def second_look_points(
+    study: StudyRecord, studies: Sequence[StudyRecord], settings: ConfirmationSettings
+) -> tuple[PointRun, ...]:
+    """The points with which a study is looked at again: the winners of its neighbours, by every rule.
+
+    Args:
+        study: As it stands, in the round that looks again.
+        studies: All those of the experiment.
+        settings: What confirms a neighbour's winner.
+    """
+    found = neighbours_winners(study.batch_size, studies, settings)
+    sources = [(size, trial) for size, trials in sorted(found.items()) for trial in trials]
+    return _carried_points(study, sources, first=1 + study.first_look.last_point)
+
+
+def _carried_points(
+    study: StudyRecord, sources: Sequence[tuple[int, TrialRecord]], *, first: int
+) -> tuple[PointRun, ...]:
+    """The optima of other batch sizes, their learning rates carried over by every rule; numbered from `first`."""
+    points: list[tuple[Mapping[str, Value], Origin]] = []
+    for size, optimum in sources:
+        for rule in LearningRateRule:
+            point = _carried(optimum.plan.hyperparameters, rule.factor(study.batch_size / size), study.space)
+            if point not in [each for each, _ in points]:
+                points.append((point, Origin(size, optimum.round, optimum.number, rule)))
     return tuple(
-        PointRun(number, 0, Role.SEARCH, point, Origin(neighbour, optimum.round, optimum.number, rule))
-        for number, (rule, point) in enumerate(points.items())
+        PointRun(number, 0, Role.SEARCH, point, origin) for number, (point, origin) in enumerate(points, start=first)
     )
 
 
@@ -108,7 +130,7 @@ def _optimum(study: StudyRecord, settings: ConfirmationSettings) -> Iterator[Tri
     if (winner := confirm(study, settings)) is not None:
         yield study.rounds[winner.round - 1].trials[winner.trial]
     elif study.all_trials(*CONFIRMATION):
-        yield from candidates(study, 1)
+        yield from fastest(study, 1)
 
 
 def _taken(origin: Origin | None, studies: Sequence[StudyRecord]) -> tuple[int, TrialRecord] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tuner.analysis.hyperparameters import MOMENTUM
 from tuner.analysis.nqm import Method, Never, Optimum, Rule
 from tuner.analysis.nqm.fitting import TARGET, Apply, fit_power_law
-from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.optimum.candidates import fastest
 from tuner.analysis.scaling.curve import LEAST_POINTS, NotFitted, ScalingCurve, ScalingPoint, scaling_curve
 from tuner.experiment.space import Choice, Fixed, Parameter, Range
 from tuner.records import ExperimentRecord, StudyRecord
@@ -106,7 +106,7 @@ def measured_curve(record: ExperimentRecord) -> ScalingCurve:
 
 def _searched(study: StudyRecord) -> ScalingPoint | None:
     """The best search trial."""
-    for best in candidates(study, 1):
+    for best in fastest(study, 1):
         if best.end is not None:
             return ScalingPoint(study.batch_size, best.end.steps, (best.end.steps,), best.plan.hyperparameters)
     return None

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.models import gaussian_process
 from tuner.analysis.models.columns import Columns
-from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.optimum.candidates import fastest
 from tuner.experiment.sequences import halton
 from tuner.experiment.space import Range
 from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord
@@ -97,7 +97,7 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     coordinates = np.array([columns.coordinates(each.plan.hyperparameters) for each in finished])
     losses = np.array([_loss(each) for each in finished])
     curves = _curves(columns, coordinates, losses) if ranges and len(finished) >= LEAST_TRIALS else None
-    reached = candidates(study, len(finished))
+    reached = fastest(study, len(finished))
     excess = np.array([_loss(each) for each in reached]) - _loss(reached[0])
     close = np.array([columns.coordinates(each.plan.hyperparameters) for each in reached])
     best = columns.coordinates(optimum)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.optimum.candidates import fastest
 from tuner.experiment.sequences import is_from_sequence
 from tuner.records import Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed
@@ -99,7 +99,7 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
         and each.plan.origin is None  # of few options one may be this number's by chance
         and is_from_sequence(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
     ]
-    best = [each.end.steps for each in candidates(study, 1) if each.end is not None]
+    best = [each.end.steps for each in fastest(study, 1) if each.end is not None]
     return Shares(
         reaching=_share(ends, Outcome.ACHIEVED, within=budget),
         near=_share(ends, Outcome.ACHIEVED, within=NEAR * best[0]) if best else None,

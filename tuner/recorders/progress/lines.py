@@ -8,9 +8,9 @@ from typing import IO
 
 from tuner.analysis.edges.widening import widenings
 from tuner.experiment import Experiment
-from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, TrialFinished
+from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, StudyWaits, TrialFinished
 from tuner.recorders.progress.status import RunProgress, StudyStatus, duration, headline, remaining
-from tuner.records import StudyRecord
+from tuner.records import Stage, StudyRecord
 
 PARTS = 5
 """A study tells of each of this many parts of its trials."""
@@ -59,11 +59,19 @@ class LineProgress:
 def _lines(run: RunProgress, event: Event, *, now: float) -> Iterator[str]:
     """Take an event into account, and yield the lines that tell of it."""
     match event:
+        case StudyStarted(study) if study.stage is Stage.CONFIRMED:  # most likely there is nothing to be done
+            run.apply(event, now=now)
         case StudyStarted(study):
             run.apply(event, now=now)
             status = run.studies[study.batch_size]
             so_far = f"{_begins(study)}, {_so_far(status)}" if status.done else "starts"
             yield f"batch size {study.batch_size}: {so_far}"
+        case StudyWaits(study, others):
+            run.apply(event, now=now)
+            has = "confirmed" if study.is_confirmed else "searched"
+            named = "batch size" if len(others) == 1 else "batch sizes"
+            so_far = _so_far(run.studies[study.batch_size])
+            yield f"batch size {study.batch_size}: {has}, {so_far}; waits for {named} {', '.join(map(str, others))}"
         case StudyFinished(study):
             run.apply(event, now=now)
             yield f"batch size {study.batch_size}: done, {_so_far(run.studies[study.batch_size])}"
@@ -87,6 +95,8 @@ def _begins(study: StudyRecord) -> str:
     """How a study goes on: where it was, or in a round just opened."""
     if not study.earlier or study.trials:
         return "goes on"
+    if study.is_second_look:
+        return f"round {study.round} begins: its optimum does not fit to those of other batch sizes"
     wider = ", ".join(each.phrase for each in widenings(study.earlier[-1].space, study.space))
     return f"round {study.round} begins ({wider})"
 

@@ -5,9 +5,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuner.analysis.optimum.candidates import LEADERS
+from tuner.analysis.optimum.race import choosing_runs
 from tuner.experiment import Experiment
-from tuner.recorders import Event, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, TrialFinished
-from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord
+from tuner.recorders import Event, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, StudyWaits, TrialFinished
+from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord, neighbours
 from tuner.trial import Outcome
 
 BASIS = 5
@@ -30,8 +32,8 @@ class StudyStatus:
     """The status of one study.
 
     Attributes:
-        planned: Trials it will have, if every one that confirmation may ask for is run, no further round is opened and
-            no side probed.
+        planned: Trials it will have, if every one that confirmation may ask for is run, no further round is opened, no
+            side probed and its optimum not doubted.
         points: Search trials among these.
         done: Trials with a result.
         searched: Search trials among them.
@@ -103,6 +105,11 @@ class RunProgress:
             case TrialFinished(batch_size, _, trial):
                 self._count(self.studies[batch_size], trial)
                 self._measure_pace(self.studies[batch_size], now=now)
+            case StudyWaits(study):
+                status = self._reset(study, now=now)
+                status.state = StudyState.WAITING
+                if study.is_confirmed:
+                    status.planned = status.done
             case StudyFinished(study):
                 status = self._reset(study, now=now)
                 status.state = StudyState.DONE
@@ -127,7 +134,7 @@ class RunProgress:
     def _reset(self, study: StudyRecord, *, now: float) -> StudyStatus:
         """Set a study to what its record holds."""
         before = study.finished(*Role)
-        status = begun(self._experiment, study.batch_size, round=study.round)
+        status = begun(self._experiment, study.batch_size, round=study.round, second_look=study.is_second_look)
         status.started, status.before = now, len(before)
         self.studies[study.batch_size] = status
         status.state = StudyState.SEARCHING
@@ -155,11 +162,13 @@ class RunProgress:
             self._pace[status.batch_size] = measured
 
 
-def begun(experiment: Experiment, batch_size: int, *, round: int = 1) -> StudyStatus:
+def begun(experiment: Experiment, batch_size: int, *, round: int = 1, second_look: bool = False) -> StudyStatus:
     """A study in which nothing is done."""
-    points, confirmation = experiment.search.points_by(round), experiment.confirmation
-    confirmed = confirmation.candidates * confirmation.choose_seeds + confirmation.report_seeds
-    return StudyStatus(batch_size, points + confirmed, points, round)
+    points, confirmation = experiment.search.points_by(round, second_look=second_look), experiment.confirmation
+    borrowed = LEADERS * len(neighbours(batch_size, experiment.batch_sizes)) if confirmation.neighbours else 0
+    choosing = choosing_runs(confirmation.candidates + borrowed, confirmation.choose_seeds)
+    looks = 2 if second_look else 1
+    return StudyStatus(batch_size, points + looks * (choosing + confirmation.report_seeds), points, round)
 
 
 def pace(trials: int, seconds: float) -> float | None:

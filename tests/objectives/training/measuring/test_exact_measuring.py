@@ -50,7 +50,7 @@ def workload(data: Dataset) -> Classification:
 def results(settings: MeasuringSettings, goal: GoalSettings, *, data: Dataset, points: int = 10) -> list[TrialResult]:
     """How the trials of a search end, in the order of their points; its points do not depend on results."""
     space = load("digits").space
-    plan = settings.plan(goal, 32, confirms=True)
+    plan = settings.plan(goal, 32, reports=True)
     plans = [TrialPlan(at, 0, Role.SEARCH, at, halton_point(space, at, seed=0), 4, "cpu") for at in range(points)]
     trainer = make_trainer(workload(data), 32, lanes=4, device="cpu", plan=plan)
     ended = search(trainer, map(Trial, range(points), plans), goal.at(32), cutoff=Cutoff(2.0))
@@ -147,7 +147,7 @@ def test_test_metrics_are_measured_where_they_are_asked_for() -> None:
 
 
 def test_the_end_of_a_trial_is_measured_on_everything() -> None:
-    plan, everything = MeasuringSettings().plan(GOAL, 32, confirms=False), MeasuringPlan()
+    plan, everything = MeasuringSettings().plan(GOAL, 32, reports=False), MeasuringPlan()
     partly, wholly = trainer(plan, chunk=16), trainer(everything, chunk=16)
     for made in (partly, wholly):
         made.load(1, TrialSpec(0, EASY))
@@ -161,7 +161,7 @@ def test_the_end_of_a_trial_is_measured_on_everything() -> None:
 
 
 def test_lanes_that_all_diverge_are_measured_on_one_block() -> None:
-    made = trainer(MeasuringSettings().plan(GOAL, 32, confirms=False))
+    made = trainer(MeasuringSettings().plan(GOAL, 32, reports=False))
     for lane in range(2):
         made.load(lane, TrialSpec(lane, {**EASY, "learning_rate": 1e30}))
     made.advance()

@@ -78,7 +78,7 @@ def curves(device: str, settings: MeasuringSettings, *, model: Model | Architect
     """What some trials measure in their first 64 steps."""
     goal = GoalSettings("validation/error", within_steps=64, below=0.05)
     workload = Classification(Blobs(), model, HeavyBall(), LinearDecay())
-    trainer = workload.planned_trainer(32, lanes=3, device=device, plan=settings.plan(goal, 32, confirms=True))
+    trainer = workload.planned_trainer(32, lanes=3, device=device, plan=settings.plan(goal, 32, reports=True))
     for lane in range(3):
         trainer.load(lane, TrialSpec(lane, {**EASY, "learning_rate": 0.1 * (lane + 1)}))
     found: list[list[Measurement]] = [[], [], []]

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.tuner.synthetic import ended, grown, study
-from tuner.analysis.optimum.confirmation import pending
+from tests.tuner.synthetic import ended, grown, pending, study
 from tuner.analysis.optimum.warm_start import WarmStart, warm_points, warm_start
 from tuner.experiment import ConfirmationSettings
 from tuner.experiment.space import Choice, Fixed, Parameter, Range, Scale, SearchSpace

@@ -1,0 +1,83 @@
+"""How studies are searched and confirmed: the tables `[search]` and `[confirmation]` of an experiment's file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated
+
+from annotated_types import Ge
+
+Count = Annotated[int, Ge(1)]
+
+FIRST_DEFAULT = "first default"
+"""The key of a field's metadata that holds the default of the first version that had the field, if it was another."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """How each study is searched.
+
+    Attributes:
+        sampler: The sampler's table.
+        points: Points to search at each batch size.
+        width: Points in flight at once.
+        ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
+        slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
+        optimism: A trial is cut early if it had to decline this many times more steeply than it does to reach the
+            target before its cap (`tuner.experiment.early_stopping`); infinite for never.
+        probes: Trials that are run beyond each side of the space that may hide the optimum; 0 for none.
+        max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
+            that side widened; 1 for never.
+        round_points: Points that each later round adds.
+        second_look_points: Points of one more round for a study whose confirmed optimum is in doubt, since it does not
+            fit to those of the other batch sizes (`tuner.analysis.scaling.doubts`); 0 for no such round.
+        warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
+    """
+
+    sampler: Mapping[str, object]
+    points: Count = 50
+    width: Count = 8
+    ask_ahead: Annotated[int, Ge(0)] = 4
+    slack: Annotated[float, Ge(1.0)] = 2.0
+    optimism: Annotated[float, Ge(1.0)] = 8.0
+    probes: Annotated[int, Ge(0)] = 4
+    max_rounds: Count = 4
+    round_points: Count = 30
+    second_look_points: Annotated[int, Ge(0)] = 20
+    warm_start: bool = False
+
+    def points_by(self, round: int, *, second_look: bool = False) -> int:
+        """Points that a study has when this round has been searched, which may be the second look."""
+        wider = round - 1 - second_look
+        return self.points + self.round_points * wider + self.second_look_points * second_look
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationSettings:
+    """How the winner of a study is chosen and confirmed over fresh seeds.
+
+    Attributes:
+        candidates: How many of the study's best points are run again.
+        choose_seeds: Most seeds for each. They choose the winner in a race: after every seed but the first, as many
+            seeds more as before for the better half of the candidates (`tuner.analysis.optimum.race`).
+        report_seeds: Other seeds for the winner, which give the reported number, uncapped.
+        neighbours: Whether the best points of the next smaller and the next larger batch size are candidates too. Then
+            a study waits for these two before it chooses.
+    """
+
+    candidates: Count = field(default=6, metadata={FIRST_DEFAULT: 3})
+    choose_seeds: Count = field(default=4, metadata={FIRST_DEFAULT: 5})
+    report_seeds: Count = 5
+    neighbours: bool = True
+
+
+def changed_defaults() -> dict[str, tuple[object, object]]:
+    """The settings whose default has changed, by their path: the first default and the one of this version.
+
+    >>> changed_defaults()["confirmation.candidates"]
+    (3, 6)
+    """
+    return {
+        f"confirmation.{each.name}": (each.metadata[FIRST_DEFAULT], each.default)
+        for each in fields(ConfirmationSettings)
+        if FIRST_DEFAULT in each.metadata
+    }
