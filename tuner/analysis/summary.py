@@ -1,6 +1,5 @@
 """The results of an experiment as one tree of values, and as the JSON that the command line prints."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,15 +7,17 @@ from dataclasses import dataclass
 from tuner.analysis.edges import verdicts as edge_analysis
 from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
 from tuner.analysis.edges.widening import RoundStory, Unreached, history, unreached
-from tuner.analysis.optimum.confirmation import Confirmation, SelectionBias, candidates, confirm, selection_bias
+from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.confirmation import Confirmation, SelectionBias, confirm, selection_bias
 from tuner.analysis.optimum.warm_start import WarmStart, warm_start
+from tuner.analysis.scaling.curve import scaling_curve
+from tuner.analysis.scaling.doubts import Doubt, doubts
+from tuner.analysis.scaling.repeats import RepeatedInterval, repeated_intervals
 from tuner.experiment import Experiment
 from tuner.records import CONFIRMATION, ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
 from tuner.trial import Outcome
 
 Json = dict[str, object]
-
-TEST_ERROR = "test/error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class StudyResults:
         unreached: What was tried in vain, if the study ended so.
         best: The search trial with the fewest steps; None if none reached the target.
         confirmed: The winner, once its report seeds have run.
+        repeated: Where its steps would lie in repeated experiments; None if that cannot be estimated.
+        doubt: Why its optimum does not fit to those of other batch sizes; None if it does.
         edges: A verdict for each range.
     """
 
@@ -65,6 +68,8 @@ class StudyResults:
     unreached: Unreached | None
     best: TrialRecord | None
     confirmed: Confirmation | None
+    repeated: RepeatedInterval | None
+    doubt: Doubt | None
     edges: tuple[EdgeVerdict, ...]
 
     @property
@@ -102,8 +107,9 @@ class StudyResults:
             "confirmation_steps_spent": self.confirmation_steps_spent,
             "trials": self.trials.to_json(),
             "best": _best_json(self),
-            "confirmed": _confirmed_json(self.confirmed),
-            "edges": [_edge_json(each) for each in self.edges],
+            "confirmed": _confirmed_json(self),
+            "doubt": self.doubt.to_json() if self.doubt is not None else None,
+            "edges": [each.to_json() for each in self.edges],
         }
 
 
@@ -118,6 +124,11 @@ class Results:
     def at_box_edge(self) -> bool:
         """Whether an optimum lies at an edge of its space."""
         return any(each.verdict is Verdict.BOX_EDGE for study in self.studies for each in study.edges)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """The optima that do not fit to those of other batch sizes."""
+        return tuple(each.doubt for each in self.studies if each.doubt is not None)
 
     @property
     def selection_bias(self) -> SelectionBias | None:
@@ -139,36 +150,58 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Where each study's optimum lies in its space: pairs of batch size and verdict."""
+    """Where each study's optimum lies in its space, and which optima are in doubt.
+
+    Attributes:
+        verdicts: Pairs of batch size and verdict.
+        doubts: The optima that do not fit to those of other batch sizes.
+    """
 
     experiment: str
     verdicts: tuple[tuple[int, EdgeVerdict], ...]
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def at_box_edge(self) -> bool:
         """Whether an optimum lies at an edge of its space."""
         return any(each.verdict is Verdict.BOX_EDGE for _, each in self.verdicts)
 
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether an optimum lies at an edge of its space, or is in doubt."""
+        return self.at_box_edge or bool(self.doubts)
+
     def to_json(self) -> Json:
         """What `tuner edges --json` prints."""
         return {
             "experiment": self.experiment,
-            "edges": [{"batch_size": size, **_edge_json(each)} for size, each in self.verdicts],
+            "edges": [{"batch_size": size, **each.to_json()} for size, each in self.verdicts],
+            "doubts": [{"batch_size": each.batch_size, **each.to_json()} for each in self.doubts],
         }
 
 
 def results(record: ExperimentRecord) -> Results:
     """The results of an experiment, complete or not."""
-    return Results(record.experiment, tuple(_study_results(each, record.experiment) for each in record.studies))
+    curve = scaling_curve(record)
+    repeated = repeated_intervals(curve)
+    in_doubt = {each.batch_size: each for each in doubts(curve, record.experiment.goal)}
+    studies = (
+        _study_results(each, record.experiment, repeated.get(each.batch_size), in_doubt.get(each.batch_size))
+        for each in record.studies
+    )
+    return Results(record.experiment, tuple(studies))
 
 
 def edges(record: ExperimentRecord) -> Edges:
-    """Where each study's optimum lies in its space."""
-    found = ((study.batch_size, each) for study in results(record).studies for each in study.edges)
-    return Edges(record.experiment.name, tuple(found))
+    """Where each study's optimum lies in its space, and which optima are in doubt."""
+    whole = results(record)
+    found = ((study.batch_size, each) for study in whole.studies for each in study.edges)
+    return Edges(record.experiment.name, tuple(found), whole.doubts)
 
 
-def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
+def _study_results(
+    study: StudyRecord, experiment: Experiment, repeated: RepeatedInterval | None, doubt: Doubt | None
+) -> StudyResults:
     """The results of one study."""
     confirmed = confirm(study, experiment.confirmation)
     return StudyResults(
@@ -180,8 +213,10 @@ def _study_results(study: StudyRecord, experiment: Experiment) -> StudyResults:
         warm_start=warm_start(study),
         history=history(study),
         unreached=unreached(study, experiment.goal.at(study.batch_size)),
-        best=next(iter(candidates(study, 1)), None),
+        best=next(iter(fastest(study, 1)), None),
         confirmed=confirmed,
+        repeated=repeated,
+        doubt=doubt,
         edges=edge_analysis.check(study, confirmed),
     )
 
@@ -216,41 +251,10 @@ def _best_json(study: StudyResults) -> Json | None:
     }
 
 
-def _confirmed_json(confirmed: Confirmation | None) -> Json | None:
+def _confirmed_json(study: StudyResults) -> Json | None:
     """The winner; None, as promised, also when no report seed reached the target."""
-    if confirmed is None or confirmed.reached == 0:
+    if study.confirmed is None or study.confirmed.reached == 0:
         return None
-    return {
-        "round": confirmed.round,
-        "trial": confirmed.trial,
-        "steps": _number(confirmed.steps),
-        "low": _number(confirmed.low),
-        "high": _number(confirmed.high),
-        "interval": {
-            "low": _number(confirmed.interval.low),
-            "high": _number(confirmed.interval.high),
-            "coverage": confirmed.interval.coverage,
-        },
-        "selection_bias": None if math.isinf(confirmed.steps) else confirmed.selection_bias,
-        "seeds": confirmed.seeds,
-        "reached": confirmed.reached,
-        "params": dict(confirmed.hyperparameters),
-        "test_error": confirmed.metrics.get(TEST_ERROR),
-    }
-
-
-def _edge_json(edge: EdgeVerdict) -> Json:
-    return {
-        "parameter": edge.parameter,
-        "side": str(edge.side),
-        "verdict": str(edge.verdict),
-        "position": edge.position,
-        "confidence": edge.confidence,
-    }
-
-
-def _number(steps: float) -> float | None:
-    """Steps as JSON has numbers: whole ones as such, none for infinite."""
-    if math.isinf(steps):
-        return None
-    return int(steps) if steps == int(steps) else steps
+    repeated = study.repeated
+    interval = None if repeated is None else {"low": repeated.low, "high": repeated.high}
+    return study.confirmed.to_json() | {"repeated_interval": interval}

@@ -41,7 +41,10 @@ def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption =
 
 @commands.command(epilog=example("tuner edges digits"))
 def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Print where each optimum lies in its search space. Exit code 3: one is at an edge of the box."""
+    """Print where each optimum lies in its search space, and which do not fit to those of other batch sizes.
+
+    Exit code 3: one is at an edge of the box, or in doubt.
+    """
     from tuner.analysis import summary
     from tuner.cli import printing, tables
     from tuner.service import locations
@@ -49,7 +52,7 @@ def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = F
     with locations.records_in(store) as opened:
         found = summary.edges(opened.record(name))
     printing.show_either(tables.edges_table(found), found.to_json(), as_json=as_json)
-    raise typer.Exit(3 if found.at_box_edge else 0)
+    raise typer.Exit(3 if found.is_suspicious else 0)
 
 
 @commands.command(epilog=example("tuner sensitivity digits"))

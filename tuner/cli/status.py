@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tuner.cli.printing import new_table, steps_phrase
 from tuner.recorders.progress.status import StudyState, StudyStatus, begun, pace, remaining, time_left
-from tuner.records import ExperimentState, Holder
+from tuner.records import ExperimentState, Holder, Stage
 from tuner.records.progress import ExperimentProgress, StudyProgress
 
 COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed")
@@ -123,7 +123,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
 
 def study_status(found: ExperimentProgress, study: StudyProgress) -> StudyStatus:
     """The status of a study, as a display would have it that had watched the study from its beginning."""
-    status = begun(found.experiment, study.batch_size, round=study.round)
+    second_look = study.stage is Stage.SECOND_LOOK
+    status = begun(found.experiment, study.batch_size, round=study.round, second_look=second_look)
     status.done, status.searched, status.best = study.done, study.searched, study.best
     status.planned += study.probed
     if study.complete:
@@ -143,7 +144,8 @@ def study_state(found: ExperimentProgress, study: StudyProgress, status: StudySt
         return "set aside"
     if found.state is not ExperimentState.OPEN:
         return str(found.state)
-    return "stopped" if study.done or study.failed or study.running else "waiting"
+    begun_and_left = study.stage is Stage.SEARCH and (study.done or study.failed or study.running)
+    return "stopped" if begun_and_left else "waiting"
 
 
 def seconds_left(found: ExperimentProgress) -> float | None:

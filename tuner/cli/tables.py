@@ -9,8 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
-from tuner.analysis.optimum.confirmation import Confirmation
+from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.scaling.curve import ScalingCurve
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
@@ -32,8 +31,9 @@ ADVICE = {
     ExperimentState.CANCELLED: "{name} was cancelled",
 }
 """What to do about an experiment that is not complete."""
-CONFIRMED = ("confirmed", "interval", "bias", "reached")
-"""The winner's median over fresh seeds, its interval, how much the search was biased, and how many seeds got there."""
+CONFIRMED = ("confirmed", "over seeds", "repeated", "bias", "reached")
+"""The winner's median over fresh seeds, its interval over seeds and over repeated searches, how much the search was
+biased, and how many seeds got there."""
 STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
 
 
@@ -60,26 +60,27 @@ def _steps_table(studies: Sequence[StudyResults]) -> Table:
         (
             str(study.batch_size),
             "-" if study.best_steps is None else f"{study.best_steps:,}",
-            *(_confirmed_cells(study.confirmed) if confirmed else ()),
-            _flags(study.edges),
+            *(_confirmed_cells(study) if confirmed else ()),
+            _flags(study),
         )
         for study in studies
     ]
-    return new_table(("batch size", "searched", *(CONFIRMED if confirmed else ()), "at an edge"), rows)
+    return new_table(("batch size", "searched", *(CONFIRMED if confirmed else ()), "suspicious"), rows)
 
 
 def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Table:
-    """The hyperparameters of winners, or of the best search trials before there is one."""
+    """The hyperparameters of winners, or of the best search trials before there is one, and who found them."""
     rows = []
     for study in studies:
         if study.confirmed is not None:
-            point = study.confirmed.hyperparameters
+            point, origin = study.confirmed.hyperparameters, study.confirmed.origin
         elif study.best is not None:
-            point = study.best.plan.hyperparameters
+            point, origin = study.best.plan.hyperparameters, None
         else:
             continue
-        rows.append((str(study.batch_size), *(_value(point[name]) for name in names)))
-    return new_table(("batch size", *names), rows)
+        found_at = study.batch_size if origin is None else origin.batch_size
+        rows.append((str(study.batch_size), *(_value(point[name]) for name in names), str(found_at)))
+    return new_table(("batch size", *names, "found at"), rows)
 
 
 def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterator[str]:
@@ -89,7 +90,10 @@ def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterato
     confirmed = next((each.confirmed for each in searched if each.confirmed is not None), None)
     if confirmed is not None:
         yield "confirmed: the winner's median over fresh seeds; fewer steps are better"
-        yield f"interval: covers the median over all seeds with {confirmed.interval.coverage:.0%} probability"
+        yield "over seeds: an interval for the median over all training seeds at this very"
+        yield f"            point, which it covers with {confirmed.interval.coverage:.0%} probability; narrow is good"
+        yield "repeated: a 95 % interval for what repeated experiments would come to on"
+        yield "          average, since another search finds another point; narrow is good"
     if (bias := found.selection_bias) is not None:
         unreached = f", and without limit in {bias.unreached} more" if bias.unreached else ""
         count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
@@ -98,7 +102,7 @@ def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterato
     if confirmed is not None:
         yield "reached: fresh seeds that reached the target; all is good"
     if any(each.edges for each in searched):
-        yield f"at an edge: inside is good; else see `tuner edges {found.experiment.name}`"
+        yield f"suspicious: nothing is good; else see `tuner edges {found.experiment.name}`"
 
 
 def _told(study: StudyResults) -> Iterator[str]:
@@ -106,6 +110,8 @@ def _told(study: StudyResults) -> Iterator[str]:
     yield from study.story
     if study.unreached is not None:
         yield study.unreached.sentence
+    if study.doubt is not None:
+        yield study.doubt.sentence
 
 
 def run_summary(outcome: "RunOutcome") -> RenderableType:
@@ -159,6 +165,7 @@ def edges_table(found: Edges) -> RenderableType:
             "confidence: probability that a wider range saves over 10 % of the steps",
         ),
         *(Text(f"batch size {size}: {sentence}") for size, sentence in outside),
+        *(Text(each.sentence, "bold red") for each in found.doubts),
     )
 
 
@@ -275,22 +282,29 @@ def _tolerance(tolerance: Tolerance) -> str:
     return f"{low} to {high}"
 
 
-def _confirmed_cells(confirmed: Confirmation | None) -> tuple[str, ...]:
+def _confirmed_cells(study: StudyResults) -> tuple[str, ...]:
     """The columns of `CONFIRMED`."""
+    confirmed, repeated = study.confirmed, study.repeated
     if confirmed is None:
         return ("-",) * len(CONFIRMED)
     interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
-    bias = f"{confirmed.selection_bias:.2f}x" if math.isfinite(confirmed.steps) else "-"
-    return steps_phrase(confirmed.steps), interval, bias, f"{confirmed.reached}/{confirmed.seeds}"
+    searches = "-" if repeated is None else f"{steps_phrase(round(repeated.low))}-{steps_phrase(round(repeated.high))}"
+    bias = confirmed.selection_bias
+    shown = "-" if bias is None or math.isinf(bias) else f"{bias:.2f}x"
+    return steps_phrase(confirmed.steps), interval, searches, shown, f"{confirmed.reached}/{confirmed.seeds}"
 
 
 def _value(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _flags(verdicts: Sequence[EdgeVerdict]) -> Text:
-    """The verdicts that are not `inside`."""
-    flagged = [each for each in verdicts if each.verdict in STYLES]
-    words = (Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
-             for each in flagged)  # fmt: skip
-    return Text("\n").join(words) if flagged else Text("inside" if verdicts else "-")
+def _flags(study: StudyResults) -> Text:
+    """The verdicts that are not `inside`, and whether the optimum is in doubt."""
+    flags = [
+        Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
+        for each in study.edges
+        if each.verdict in STYLES
+    ]
+    if study.doubt is not None:
+        flags.append(Text("in doubt", STYLES[Verdict.BOX_EDGE]))
+    return Text("\n").join(flags) if flags else Text("nothing" if study.edges else "-")

@@ -112,12 +112,22 @@ def content(found: Findings, *, store: str = "") -> Content:
 def _question(experiment: Experiment) -> str:
     goal, search = experiment.goal, experiment.search
     sizes = experiment.batch_sizes
-    many = f"{len(sizes)} batch sizes from {min(sizes):,} to {max(sizes):,}" if len(sizes) > 1 else f"{sizes[0]:,}"
+    several = len(sizes) > 1
+    where = f"{len(sizes)} batch sizes from {min(sizes):,} to {max(sizes):,}" if several else f"batch size {sizes[0]:,}"
     return (
-        f"How few gradient steps bring {goal.phrase}, within {goal.budget}, "
-        f"at {many if len(sizes) > 1 else 'batch size ' + many}? Each search has {search.points} points. Its best "
-        f"{experiment.confirmation.candidates} run again on {experiment.confirmation.choose_seeds} fresh seeds, which "
-        f"choose the winner. The winner's {experiment.confirmation.report_seeds} other seeds are reported."
+        f"How few gradient steps bring {goal.phrase}, within {goal.budget}, at {where}? "
+        f"Each search has {search.points} points. {_choice(experiment)}"
+    )
+
+
+def _choice(experiment: Experiment) -> str:
+    """How the winner of a study is chosen and reported."""
+    settings = experiment.confirmation
+    borrowed = " and the leading points of the neighbouring batch sizes" if settings.neighbours else ""
+    seeds = "one fresh seed" if settings.choose_seeds == 1 else f"1 to {settings.choose_seeds} fresh seeds"
+    return (
+        f"Its best {settings.candidates} points{borrowed} run again on {seeds} each, which choose the winner. "
+        f"The winner's {settings.report_seeds} other seeds are reported."
     )
 
 
@@ -175,7 +185,13 @@ def _interval(studies: Sequence[StudyResults]) -> str:
     confirmed = next((each.confirmed for each in studies if each.confirmed is not None), None)
     if confirmed is None:
         return ""
-    return f"The interval covers the median over all seeds with {confirmed.interval.coverage:.0%} probability."
+    return (
+        '"Over seeds" is an interval for the median over all training seeds at this very point, which it covers with '
+        f'{confirmed.interval.coverage:.0%} probability. "Repeated" is a {CONFIDENCE:.0%} interval for what repeated '
+        "experiments would come to on average, since another search finds another point; it is estimated from how far "
+        'batch sizes lie off the line between their neighbours. "Found at" is the batch size whose search found the '
+        "point."
+    )
 
 
 def _costs(studies: Sequence[StudyResults]) -> str:
@@ -224,6 +240,7 @@ def _cautions(found: Findings) -> Iterator[str]:
             f"At batch size {_sizes(partly)} not every reporting seed reached the target. "
             "Seeds that did not count as infinite in medians and spreads."
         )
+    yield from (each.sentence for each in found.results.doubts)
     if isinstance(found.fit, ScalingFit):
         yield (
             "The interval of the critical batch size covers the spread over training seeds, and not how well each "

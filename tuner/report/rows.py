@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, value_of
+from tuner.analysis.optimum.confirmation import TEST_ERROR
 from tuner.analysis.sensitivity.summary import Sensitivity
-from tuner.analysis.summary import TEST_ERROR, Results, StudyResults
+from tuner.analysis.summary import Results, StudyResults
 from tuner.trial import Value
 
 NOTHING = "-"
@@ -26,11 +27,11 @@ def optima_table(found: Results) -> Table:
     """The confirmed optimum of each batch size: what to use."""
     names = list(found.experiment.space.parameters)
     has_effective = any(_effective(each) is not None for each in found.studies)
-    heads = ("batch size", "steps", "interval", "seeds", *(_in_words(name) for name in names))
+    heads = ("batch size", "steps", "over seeds", "repeated", "seeds", *(_in_words(name) for name in names))
     if has_effective:
         heads += ("effective learning rate",)
     rows = [_optimum_row(each, names, has_effective=has_effective) for each in found.studies]
-    return Table((*heads, "test error"), tuple(rows))
+    return Table((*heads, "found at", "test error"), tuple(rows))
 
 
 def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bool) -> tuple[str, ...]:
@@ -38,15 +39,17 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
     confirmed = study.confirmed
     if confirmed is None:
         why = UNREACHED if study.complete else "not confirmed yet"
-        return (size, why, *[NOTHING] * (2 + len(names) + has_effective + 1))
-    error = confirmed.metrics.get(TEST_ERROR)
+        return (size, why, *[NOTHING] * (3 + len(names) + has_effective + 2))
+    error, repeated = confirmed.metrics.get(TEST_ERROR), study.repeated
     return (
         size,
         _steps(confirmed.steps),
         f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}" if confirmed.reached else NOTHING,
+        NOTHING if repeated is None else f"{_steps(round(repeated.low))} to {_steps(round(repeated.high))}",
         f"{confirmed.reached} of {confirmed.seeds}",
         *(in_digits(confirmed.hyperparameters[name]) for name in names),
         *([in_digits(_effective(study))] if has_effective else []),
+        f"{study.batch_size if confirmed.origin is None else confirmed.origin.batch_size:,}",
         NOTHING if error is None else f"{error:.2%}",
     )
 
@@ -94,9 +97,8 @@ def sensitivity_table(found: Sensitivity) -> Table:
 
 def _bias(study: StudyResults) -> str:
     """How many times more steps the winner took when confirmed."""
-    if study.confirmed is None or not math.isfinite(study.confirmed.steps):
-        return NOTHING
-    return f"{study.confirmed.selection_bias:.2f}"
+    bias = None if study.confirmed is None else study.confirmed.selection_bias
+    return NOTHING if bias is None or math.isinf(bias) else f"{bias:.2f}"
 
 
 def _effective(study: StudyResults) -> float | None:

@@ -3,9 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tuner.synthetic import Workload, digits, ended, experiment_record, grown, study, trial
+from tests.tuner.synthetic import Workload, digits, ended, experiment_record, grown, pending, study, trial
 from tuner.analysis.edges.verdicts import SUSPICIOUS
-from tuner.analysis.optimum.confirmation import pending
 from tuner.analysis.optimum.slices import search_views
 from tuner.analysis.summary import edges, results
 from tuner.experiment import ConfirmationSettings
@@ -14,7 +13,7 @@ from tuner.records import ExperimentRecord, PointRun, Role, StudyRecord, TrialSt
 from tuner.trial import Outcome
 
 SPACE = SearchSpace({"learning_rate": Range(0.001, 10.0, scale=Scale.LOG)})
-SETTINGS = ConfirmationSettings(candidates=1, choose_seeds=1, report_seeds=4)
+SETTINGS = ConfirmationSettings(candidates=2, choose_seeds=1, report_seeds=4)
 
 
 def searched() -> StudyRecord:
@@ -32,7 +31,7 @@ def searched() -> StudyRecord:
 
 
 def confirmed(*steps: int | None) -> StudyRecord:
-    """The same, with the winner's choosing seed and these reporting seeds."""
+    """The same, with a choosing seed of both candidates and these reporting seeds of the winner."""
     record = grown(searched(), pending(searched(), SETTINGS), lambda run: ended(50))
     ends = [ended(4000, outcome=Outcome.CENSORED) if each is None else ended(each) for each in steps]
     return replace(grown(record, pending(record, SETTINGS), lambda run: ends[run.repeat - 2]), complete=True)
@@ -54,27 +53,40 @@ def test_results_print_the_promised_shape() -> None:
         "batch_size": 64,
         "rounds": 1,
         "warm_start": None,
-        "history": [{"round": 1, "points": 4, "best_steps": 40, "probes": 0, "best_probe": None, "widened": []}],
+        "history": [
+            {
+                "round": 1,
+                "points": 4,
+                "best_steps": 40,
+                "probes": 0,
+                "best_probe": None,
+                "widened": [],
+                "second_look": False,
+            }
+        ],
         "unreached": None,
         "complete": True,
         "steps_spent": 60 + 40 + 120 + 24,
         "examples_spent": (60 + 40 + 120 + 24) * 64,
-        "confirmation_steps_spent": 50 + 44 + 39 + 52 + 47,
+        "confirmation_steps_spent": 50 + 50 + 44 + 39 + 52 + 47,
         "trials": {"achieved": 2, "censored": 1, "infeasible": 1, "failed": 1, "running": 1},
         "best": {"round": 1, "trial": 1, "steps": 40, "params": {"learning_rate": 0.1}},
         "confirmed": {
             "round": 1,
             "trial": 1,
+            "from": None,
             "steps": 45.5,
             "low": 39,
             "high": 52,
             "interval": {"low": 39, "high": 52, "coverage": 0.875},
+            "repeated_interval": None,
             "selection_bias": 45.5 / 40,
             "seeds": 4,
             "reached": 4,
             "params": {"learning_rate": 0.1},
             "test_error": 0.04,
         },
+        "doubt": None,
         "edges": [
             {
                 "parameter": "learning_rate",

@@ -70,19 +70,41 @@ class EdgeVerdict:
             Verdict.INSIDE: f"The optimum of {self.parameter} is inside its range.",
         }[self.verdict]
 
+    def to_json(self) -> dict[str, object]:
+        """One entry of `edges`."""
+        return {
+            "parameter": self.parameter,
+            "side": str(self.side),
+            "verdict": str(self.verdict),
+            "position": self.position,
+            "confidence": self.confidence,
+        }
+
 
 def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[EdgeVerdict, ...]:
     """A verdict for each range of a study's space, in the space's order; none if every trial diverged.
 
     Trials that did not reach the target count by the loss the sampler was told, so a study that nothing reached says
     where its space should grow. A confirmed winner says where the best point is; the chances rest on the search.
+    A winner of another batch size may lie outside the space, which then should have been wider.
     """
     evidence = Evidence.of(study)
     best = confirmed.hyperparameters if confirmed else evidence.best
     found: dict[str, EdgeVerdict] = {}
     for each in sides(evidence, study.space, best):
         found[each.parameter] = min(found.get(each.parameter, each), each, key=_suspicion)
+    found |= {name: edge for name, edge in _outside(study.space, best) if name in found}
     return tuple(found[name] for name, _ in study.space.ranges() if found)
+
+
+def _outside(space: SearchSpace, best: Mapping[str, Value]) -> Iterator[tuple[str, EdgeVerdict]]:
+    """A verdict for each range that the best point lies outside of, as the point of another batch size may."""
+    for name, limits in space.ranges():
+        if name in best and best[name] not in limits:
+            value = float(best[name])
+            side = Side.LOW if value < limits.low else Side.HIGH
+            position = 0.0 if side is Side.LOW else 1.0
+            yield name, EdgeVerdict(name, side, Verdict.BOX_EDGE, position, value, confidence=1.0)
 
 
 def sides(evidence: Evidence, space: SearchSpace, best: Mapping[str, Value]) -> Iterator[EdgeVerdict]:

@@ -43,7 +43,8 @@ class RoundStory:
         best_steps: Fewest steps to target of one of them, None if none reached it.
         probes: Probes beyond its sides with a result.
         best_probe: Fewest steps to target of one of those, None if none reached it.
-        widened: What the next round did about it; empty for the last.
+        widened: What the next round did about it; empty for the last, and for one before a second look.
+        second_look: Whether the round looked again at an optimum that was in doubt.
     """
 
     round: int
@@ -52,13 +53,15 @@ class RoundStory:
     probes: int
     best_probe: int | None
     widened: tuple[Widening, ...]
+    second_look: bool = False
 
     @property
     def sentence(self) -> str:
         """The round, for a person."""
         probed = f"; {self.probes} probes beyond its sides, {_best(self.best_probe)}" if self.probes else ""
         widened = f"; then {', '.join(each.phrase for each in self.widened)}" if self.widened else ""
-        return f"Round {self.round}: {self.points} points, {_best(self.best_steps)}{probed}{widened}."
+        again = ", a second look, as the optimum did not fit to other batch sizes" if self.second_look else ""
+        return f"Round {self.round}{again}: {self.points} points, {_best(self.best_steps)}{probed}{widened}."
 
     def to_json(self) -> Json:
         """One entry of `history`."""
@@ -69,6 +72,7 @@ class RoundStory:
             "probes": self.probes,
             "best_probe": self.best_probe,
             "widened": [each.to_json() for each in self.widened],
+            "second_look": self.second_look,
         }
 
 
@@ -132,6 +136,7 @@ def history(study: StudyRecord) -> tuple[RoundStory, ...]:
             probes=len(each.finished(Role.PROBE)),
             best_probe=each.fewest_steps(Role.PROBE),
             widened=tuple(widenings(each.space, after.space)),
+            second_look=each.is_second_look,
         )
         for each, after in zip(rounds, following, strict=True)
     )

@@ -119,7 +119,7 @@ def scaling_curve(record: ExperimentRecord) -> ScalingCurve:
     unreached = [
         study.batch_size
         for study, found in confirmations
-        if (found is None and study.complete) or (found is not None and not math.isfinite(found.steps))
+        if (found is None and study.is_confirmed) or (found is not None and not math.isfinite(found.steps))
     ]
     return ScalingCurve(tuple(sorted(points, key=lambda each: each.batch_size)), tuple(sorted(unreached)))
 
@@ -172,7 +172,7 @@ def _interval(
     """Percentiles of `Bcrit` over curves whose seeds are drawn again, with replacement, at every batch size."""
     if not all(each.per_seed for each in points):
         return None, None
-    steps = _redrawn(points, np.random.default_rng(seed))
+    steps = redrawn_medians(points, np.random.default_rng(seed))
     enough = steps[np.isfinite(steps).sum(axis=1) >= LEAST_POINTS]
     if not len(enough):
         return None, None
@@ -181,7 +181,7 @@ def _interval(
     return float(low), float(high)
 
 
-def _redrawn(points: Sequence[ScalingPoint], generator: np.random.Generator) -> Array:
+def redrawn_medians(points: Sequence[ScalingPoint], generator: np.random.Generator) -> Array:
     """Medians over seeds that were drawn again, [resample, point]; infinite where most of them missed the target."""
     counts = [len(each.per_seed) for each in points]
     drawn = generator.integers(0, np.repeat(counts, counts), size=(RESAMPLES, sum(counts)))

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tuner.analysis.summary import Results
 from tuner.errors import RecorderError
 from tuner.recorders.mlflow.run_content import (
     DIGEST_TAG,
+    DOUBT_TAG,
     REPORT_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -23,7 +25,7 @@ from tuner.recorders.mlflow.run_content import (
     utc_milliseconds,
 )
 from tuner.recorders.mlflow.runs import PARENT_TAG, StoredRun, Tracking
-from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord, study_name
 
 Fate = Literal["created", "completed", "removed", "present"]
 
@@ -94,6 +96,24 @@ def log_report(experiment_name: str, folder: Path, *, tracking_uri: str) -> bool
     tracking.store_files(run_id, files)
     tracking.tag(run_id, REPORT_TAG, digest)
     return True
+
+
+def log_doubts(found: Results, *, tracking_uri: str) -> None:
+    """Tag the run of each study whose optimum is in doubt, and untag those that no longer are.
+
+    Raises:
+        RecorderError: MLflow cannot be reached or refuses.
+    """
+    experiment = found.experiment
+    wanted = {
+        study_name(experiment.name, each.batch_size, each.rounds): each.doubt.sentence if each.doubt is not None else ""
+        for each in found.studies
+    }
+    tracking = Tracking(tracking_uri, experiment.name)
+    for each in tracking.runs(STUDY_TAG):
+        doubt = wanted.get(each.tags[STUDY_TAG], "")
+        if each.tags.get(DIGEST_TAG) == experiment.digest and each.tags.get(DOUBT_TAG, "") != doubt:
+            tracking.tag(each.run_id, DOUBT_TAG, doubt)
 
 
 class _Sync:

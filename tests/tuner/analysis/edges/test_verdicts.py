@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,6 +155,18 @@ def test_the_position_is_the_confirmed_points_once_there_is_one() -> None:
     found = {each.parameter: each for each in check(record, confirmed)}
 
     assert found["learning_rate"].value == confirmed.hyperparameters["learning_rate"]
+
+
+def test_a_winner_of_another_batch_size_outside_the_space_says_that_the_space_should_have_been_wider() -> None:
+    workload, experiment = Workload(), digits()
+    record = workload.confirm(experiment, workload.search(experiment, 64))
+    confirmed = confirm(record, experiment.confirmation)
+    assert confirmed is not None
+    outside = replace(confirmed, hyperparameters={**confirmed.hyperparameters, "learning_rate": 30.0})
+
+    found = {each.parameter: each for each in check(record, outside)}["learning_rate"]
+
+    assert (found.verdict, found.side, found.value, found.confidence) == (Verdict.BOX_EDGE, Side.HIGH, 30.0, 1.0)
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

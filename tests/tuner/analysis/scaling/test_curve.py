@@ -14,10 +14,10 @@ from tuner.analysis.scaling.curve import (
     ScalingCurve,
     ScalingFit,
     ScalingPoint,
-    _redrawn,
     fit,
     perfect_scaling,
     perfect_until,
+    redrawn_medians,
     scaling_curve,
 )
 from tuner.analysis.scaling.optima import optima
@@ -236,7 +236,7 @@ def test_every_seed_may_be_drawn_and_three_batch_sizes_have_an_interval() -> Non
 
 def test_the_interval_is_the_middle_95_percent_of_the_resampled_fits() -> None:
     curve = measured(20.0, 64.0, noise=0.25, seed=3)
-    resampled = _redrawn(curve.points, np.random.default_rng(0))
+    resampled = redrawn_medians(curve.points, np.random.default_rng(0))
     sizes = np.array([each.batch_size for each in curve.points], dtype=float)
     critical = np.sort(hyperbolas.fit(sizes, resampled).critical_batch_size)
 
