@@ -19,7 +19,7 @@ import torch
 from objectives.nqm import QuadraticWorkload
 from tests.benchmarks.memory import searched
 from tuner.analysis.nqm.training import steps_to_target
-from tuner.analysis.optimum.confirmation import candidates
+from tuner.analysis.optimum.candidates import fastest
 from tuner.analysis.scaling.prediction import predicted_curve
 from tuner.experiment import Experiment, load
 from tuner.records import Role, TrialPlan
@@ -102,12 +102,15 @@ def problem(name: str) -> Problem:
 
 
 def medians(
-    experiment: Experiment, batch_size: int, points: Sequence[Point], *, seeds: int, within: int
+    experiment: Experiment, batch_size: int, points: Sequence[Point], *, seeds: int, within: int, first: int = 0
 ) -> list[float]:
-    """Median steps to target of each point over seeds that no search has used; infinite beyond `within` steps."""
+    """Median steps to target of each point over seeds that no search has used; infinite beyond `within` steps.
+
+    The seeds are those from `first` on of an endless sequence.
+    """
     goal = replace(experiment.goal.at(batch_size), within_steps=within)
     plans = [
-        TrialPlan(index, repeat, Role.REPORT, hash_seed("fresh", repeat), point, LANES, "cpu")
+        TrialPlan(index, repeat, Role.REPORT, hash_seed("fresh", first + repeat), point, LANES, "cpu")
         for index, point in enumerate(points)
         for repeat in range(seeds)
     ]
@@ -129,7 +132,7 @@ def reference(batch_size: int) -> dict[str, object]:
         replace(digits, seed=2000 + seed, search=replace(plain, sampler={"kind": "tpe"}, points=100))
         for seed in range(5)
     ]
-    trials = [each for run in (even, *guided) for each in candidates(searched(run, batch_size), 60)]
+    trials = [each for run in (even, *guided) for each in fastest(searched(run, batch_size), 60)]
     fastest = sorted(trials, key=lambda each: each.end.steps if each.end else math.inf)[:60]
     points = [each.plan.hyperparameters for each in fastest]
     within = 8 * (fastest[0].end.steps if fastest[0].end else 0)
