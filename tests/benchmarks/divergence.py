@@ -1,11 +1,13 @@
 """Trials that a rule of divergence ends: how many of them would have reached the target, and what the rule saves.
 
 Run as `python -m tests.benchmarks.divergence [--workload NAME/B ...] [--points N] [--seed N] [--curves FOLDER]
-[--json]`. A workload is a preset, or `mnist`, the perceptron of `tests.benchmarks.end_to_end`; MNIST is
+[--searches] [--json]`. A workload is a preset, or `mnist`, the perceptron of `tests.benchmarks.end_to_end`; MNIST is
 read from the folder that `TUNER_DATA` names. `--curves` keeps the curves in a folder, where the next run finds them.
 
 Points are quasi-random. Every trial is trained without any rule until it reaches the target, has spent its budget, or
 has a loss that is not finite, which ends it under all rules. Then each rule reads its curve.
+
+`--searches` runs the searches of `digits` instead, and counts how their trials end at each batch size.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -27,7 +29,9 @@ from objectives.models import Model
 from objectives.training.measuring.terms import terms
 from objectives.training.minibatches import Order
 from tests.benchmarks.end_to_end import experiment_of
+from tests.benchmarks.runs import record_of
 from tuner.experiment import Experiment, goals, load
+from tuner.experiment.definition import ConfirmationSettings
 from tuner.experiment.divergence import TRAIN_LOSS, has_diverged
 from tuner.objective import Objective, make_trainer
 from tuner.records import Role, TrialPlan
@@ -218,6 +222,36 @@ def trials_of(workload: str, *, points: int, seed: int, folder: Path | None) -> 
     return trials
 
 
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """How the trials of a search ended, by the name of the outcome, and what they took."""
+
+    batch_size: int
+    outcomes: Mapping[str, int]
+    steps: int
+
+
+def searches() -> list[Searched]:
+    """The first round of every study of `digits`."""
+    digits = load("digits")
+    search = replace(digits.search, probes=0, max_rounds=1)
+    record = record_of(replace(digits, search=search, confirmation=ConfirmationSettings(1, 1, 1)))
+    found = []
+    for study in record.studies:
+        ends = [each.end for each in study.finished(Role.SEARCH) if each.end is not None]
+        outcomes = {str(outcome): sum(each.outcome is outcome for each in ends) for outcome in Outcome}
+        found.append(Searched(study.batch_size, outcomes, sum(each.spent for each in ends)))
+    return found
+
+
+def table_of_searches(found: Sequence[Searched]) -> Table:
+    """A row for each batch size."""
+    table = Table("batch size", *map(str, Outcome), "steps")
+    for each in found:
+        table.add_row(str(each.batch_size), *map(str, each.outcomes.values()), str(each.steps))
+    return table
+
+
 def table_of(found: Sequence[Ending]) -> Table:
     """A row for each rule of each workload."""
     table = Table("workload", "rule", "trials", "reach the target", "not finite", "ended", "wrongly", "steps saved")
@@ -235,16 +269,18 @@ def main() -> None:
     parser.add_argument("--points", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--curves", type=Path)
+    parser.add_argument("--searches", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    searched = searches() if given.searches else []
     found: list[Ending] = []
-    for workload in given.workload:
+    for workload in () if given.searches else given.workload:
         points = given.points or POINTS[workload.split("/")[0]]
         found += endings(workload, trials_of(workload, points=points, seed=given.seed, folder=given.curves))
     if given.json:
-        print(json.dumps([asdict(each) for each in found]))
+        print(json.dumps([*map(asdict, searched), *map(asdict, found)]))
     else:
-        Console(width=120).print(table_of(found))
+        Console(width=120).print(table_of_searches(searched) if searched else table_of(found))
 
 
 if __name__ == "__main__":

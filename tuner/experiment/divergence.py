@@ -1,8 +1,8 @@
 """Divergence: a training loss that is not finite, or that stays above what it was before training.
 
-A loss is a mean over enough examples to say the same at every batch size. A trial may rise above its initial loss and
-come back, with a large momentum late and after many steps. So every mean over the last quarter of its steps must be too
-high. Then 1 in 100 of the trials that are ended would have reached the target, at most (`tests.benchmarks.divergence`).
+A loss is a mean over enough examples to mean the same at every batch size. A trial may rise above its initial loss and
+come back, late if its momentum is large. So every mean over the last quarter of its steps must be too high. Of the
+trials that this ends, at most one in a hundred would have reached the target (`tests.benchmarks.divergence`).
 """
 
 import math
@@ -16,10 +16,8 @@ EXAMPLES = 256
 """A mean covers so many examples, or all between two measurements if these are more."""
 MARGIN = 0.05
 """A mean is too high if it exceeds the initial loss by more than this share of it."""
-PATIENCE = 3
-"""So many means in a row must be too high, at least."""
 SHARE = 0.25
-"""They must cover this share of the steps, at least."""
+"""All means over this last share of the steps must be too high."""
 GRACE = 20
 """The losses of so many first steps are no part of a mean."""
 
@@ -35,12 +33,12 @@ def has_diverged(curve: Sequence[Measurement], *, batch_size: int) -> bool:
         return True
     initial = curve[0].metrics[TRAIN_LOSS]
     highest = initial + MARGIN * abs(initial)
-    last, end, means = curve[-1].step, len(curve) - 1, 0
-    while means < PATIENCE or last - curve[end].step < SHARE * last:
+    last, end = curve[-1].step, len(curve) - 1
+    while last - curve[end].step < SHARE * last:
         start = _start(curve, end, EXAMPLES / batch_size)
         if start is None or _mean(curve[start : end + 1]) <= highest:
             return False
-        end, means = start, means + 1
+        end = start
     return True
 
 

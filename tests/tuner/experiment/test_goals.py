@@ -61,10 +61,10 @@ def test_a_loss_that_is_not_finite_is_infeasible_even_below_the_target() -> None
 
 
 def test_a_loss_that_stays_above_the_initial_loss_is_infeasible_at_the_batch_size_of_the_study() -> None:
-    diverging = curve(*[0.9] * 40, losses=[1.0] + [2.0] * 39)
+    diverging = curve(*[0.9] * 27, losses=[1.0] + [2.0] * 26)
 
     assert replace(GOAL, batch_size=256).judge(diverging) == TrialResult(
-        Outcome.INFEASIBLE, 40, GOAL.within_steps, tuple(diverging)
+        Outcome.INFEASIBLE, 27, GOAL.within_steps, tuple(diverging)
     )
     assert replace(GOAL, batch_size=2).judge(diverging) is None
 
