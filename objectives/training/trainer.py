@@ -76,7 +76,9 @@ class LaneTrainer:
             self._lanes = Lanes(
                 self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=on, dtype=dtype
             )
-            self._snapshots = Snapshots(Evaluation(splits, plan, lanes=lanes, device=on, dtype=dtype))
+            self._evaluation = Evaluation(splits, plan, lanes=lanes, device=on, dtype=dtype)
+            self._snapshots = Snapshots(self._evaluation)
+            self._initial_losses = torch.zeros(lanes, device=on, dtype=torch.float64)
         affordable = max(1, KEPT // (lanes * network.parameters))
         self._chunk = min(ACCELERATOR_CHUNK, affordable) if chunk is None and on.type != "cpu" else chunk
 
@@ -96,7 +98,7 @@ class LaneTrainer:
         """
         if lane in self._progress:
             raise ValueError(f"lane {lane} holds a trial; unload it first")
-        with self._watched(), self._mode():
+        with self._computing():
             if checkpoint is None:
                 generator = torch.Generator().manual_seed(trial.seed)
                 row = self._lanes.first_row(self._networks.now.initialise(generator))
@@ -104,6 +106,8 @@ class LaneTrainer:
             else:
                 row, order, progress = checkpoints.read(checkpoint, examples=self._examples)
             hyperparameters = {name: float(value) for name, value in trial.hyperparameters.items()}
+            if not progress.step:
+                self._initial_losses[lane] = self._evaluation.initial_loss(self._networks.now, row.parameters)
             self._lanes.write(lane, row, seed=trial.seed, step=progress.step, hyperparameters=hyperparameters)
             self._minibatches.open(lane, order)
             self._progress[lane] = progress
@@ -122,8 +126,6 @@ class LaneTrainer:
         Raises:
             OutOfMemory: The device is full.
         """
-        if not self._progress:
-            return {}
         if not self._progress:
             return {}
         with self._computing():
@@ -160,7 +162,7 @@ class LaneTrainer:
     def close(self) -> None:
         """Release the device; the trainer cannot be used any more."""
         self._progress.clear()
-        del self._networks, self._lanes, self._minibatches, self._snapshots
+        del self._networks, self._lanes, self._minibatches, self._snapshots, self._evaluation
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -175,6 +177,9 @@ class LaneTrainer:
         rows = sent(torch.tensor(lanes), self._device)
         counts = sent(torch.tensor([progress.step - progress.measured for progress in due]), self._device)
         train_losses = self._lanes.collect_losses(rows) / counts
+        if 0 in before:
+            is_first = sent(torch.tensor(before) == 0, self._device)
+            train_losses = torch.where(is_first, self._initial_losses[rows], train_losses)
         for progress in due:
             progress.measured = progress.step
         steps = [progress.step for progress in due]

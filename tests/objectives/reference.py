@@ -17,6 +17,7 @@ from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.devices.recording import Recorder
 from objectives.training.lanes import Lanes
+from objectives.training.measuring.evaluation import BLOCK, ORDER
 from objectives.training.measuring.grid import next_measurement
 from objectives.training.networks.network import Computation, Networks
 from objectives.training.trainer import LaneTrainer
@@ -131,7 +132,7 @@ def curve_alone(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     curve: list[Measurement] = []
     losses: list[float] = []
-    due = 1
+    initial, due = initial_loss(model, splits.train, dtype=dtype), 1
     for step, rows in zip(range(1, steps + 1), shuffled(len(splits.train), batch_size, generator), strict=False):
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(splits.train.inputs[rows].to(dtype)), splits.train.labels[rows])
@@ -140,7 +141,7 @@ def curve_alone(
         schedule.step()
         losses.append(loss.item())
         if step == due:
-            curve.append(measure(model, splits, step, losses, dtype=dtype))
+            curve.append(measure(model, splits, step, [initial] if step == 1 else losses, dtype=dtype))
             losses, due = [], next_measurement(step)
     return curve
 
@@ -156,6 +157,13 @@ def sequential(model: Mlp, generator: torch.Generator, *, dtype: torch.dtype) ->
             linear.bias.copy_(biases[0, 0])
         modules += [linear, nn.ReLU()]
     return nn.Sequential(*modules[:-1])
+
+
+def initial_loss(model: nn.Module, split: Split, *, dtype: torch.dtype) -> float:
+    """The loss on the block of training examples that lanes are measured on before they are trained."""
+    rows = torch.randperm(len(split), generator=torch.Generator().manual_seed(ORDER))[:BLOCK]
+    with torch.no_grad():
+        return functional.cross_entropy(model(split.inputs[rows].to(dtype)), split.labels[rows]).item()
 
 
 def shuffled(examples: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -119,7 +119,8 @@ class GoalSettings:
     def at(self, batch_size: int) -> ReachTarget:
         """The goal of a study. Raises `KeyError` if no budget is given for its batch size."""
         each = self.within_steps
-        return ReachTarget(self.metric, self.target, each[batch_size] if isinstance(each, Mapping) else each)
+        steps = each[batch_size] if isinstance(each, Mapping) else each
+        return ReachTarget(self.metric, self.target, steps, batch_size)
 
     @property
     def budget(self) -> str:

@@ -5,15 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tuner.experiment.divergence import has_diverged
 from tuner.experiment.early_stopping import is_hopeless
 from tuner.objective import Target
 from tuner.trial import Measurement, Outcome, TrialResult
-
-TRAIN_LOSS = "train/loss"
-DIVERGENCE_GRACE = 20
-"""Steps before a training loss above its initial value counts as divergence."""
-DIVERGENCE_PATIENCE = 3
-"""Successive measurements above the initial training loss that make a trial infeasible."""
 
 
 class Goal(Protocol):
@@ -45,6 +40,9 @@ class ReachTarget:
     needs more than `within_steps` steps is censored; one whose training loss stops being finite, or stays above its
     initial value, is infeasible.
 
+    Attributes:
+        batch_size: The examples of a step, over which its training loss is a mean (`tuner.experiment.divergence`).
+
     Raises:
         ValueError: The budget is not positive.
     """
@@ -52,6 +50,7 @@ class ReachTarget:
     metric: str
     target: Target
     within_steps: int
+    batch_size: int = 1
 
     def __post_init__(self) -> None:
         if self.within_steps < 1:
@@ -64,7 +63,7 @@ class ReachTarget:
         limit = self.within_steps if cap is None else min(cap, self.within_steps)
         if len(curve) > 1 and curve[-2].step >= limit:  # the cap has fallen below where it was already
             return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
-        if diverged(curve):
+        if has_diverged(curve, batch_size=self.batch_size):
             return TrialResult(Outcome.INFEASIBLE, last.step, limit, tuple(curve))
         if self._is_met(last) and last.step <= limit:
             return TrialResult(Outcome.ACHIEVED, last.step, limit, tuple(curve))
@@ -93,16 +92,3 @@ class ReachTarget:
         """Whether a measurement passes the target. An estimate does not: where it was made, that was certain."""
         value = measured.whole(self.metric)
         return value is not None and self.target.is_met(value)
-
-
-def diverged(curve: Sequence[Measurement]) -> bool:
-    """Whether training has failed: a loss that is not finite, or three in a row above the first after step 20."""
-    if not math.isfinite(curve[-1].metrics[TRAIN_LOSS]):
-        return True
-    recent = curve[-DIVERGENCE_PATIENCE:]
-    initial = curve[0].metrics[TRAIN_LOSS]
-    return (
-        len(recent) == DIVERGENCE_PATIENCE
-        and recent[0].step > DIVERGENCE_GRACE
-        and all(each.metrics[TRAIN_LOSS] > initial for each in recent)
-    )

@@ -1,4 +1,4 @@
-"""Measuring lanes on data they are not trained on."""
+"""Measuring lanes on validation and test examples, and on training examples before they are trained."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -26,13 +26,13 @@ TEST_BLOCK = 4096
 AGAIN = 64
 """Lanes that are measured side by side are given equally many examples. At most so many of a group's are repeats."""
 ORDER = 0
-"""The seed of the order of the validation examples."""
+"""The seed of the order of the validation examples, and of which training examples give the initial loss."""
 
 
 class Evaluation:
-    """The validation and test examples, kept on the device.
+    """The validation and test examples, and a block of training examples, kept on the device.
 
-    The validation examples are shuffled once, in the same way for every trial.
+    The validation examples are shuffled once, in the same way for every trial. So is what gives the initial loss.
 
     Attributes:
         plan: What measurements are asked for.
@@ -52,9 +52,11 @@ class Evaluation:
         dtype: torch.dtype,
         recorder: Callable[[], Recorder] | None = None,
     ) -> None:
-        order = torch.randperm(len(splits.validation), generator=torch.Generator().manual_seed(ORDER))
+        order, initial = (_shuffled(len(each)) for each in (splits.validation, splits.train))
         self._inputs = splits.validation.inputs[order].to(device, dtype)
         self._labels = splits.validation.labels[order].to(device)
+        self._initial_inputs = splits.train.inputs[initial[:BLOCK]].to(device, dtype)
+        self._initial_labels = splits.train.labels[initial[:BLOCK]].to(device)
         self._test_inputs = splits.test.inputs.to(device, dtype)
         self._test_labels = splits.test.labels.to(device)
         self.plan, self._lanes, self._device = plan, lanes, device
@@ -62,6 +64,15 @@ class Evaluation:
         self._recorded: RecordedTerms | None = None
         self._metric = plan.metric if plan.metric in DECISIVE else ERROR
         self._targets = plan.targets if plan.metric in DECISIVE else ()
+
+    def initial_loss(self, network: Network, parameters: Tensor) -> Tensor:
+        """The loss of parameters `[parameter]` on a block of training examples, without waiting for the device.
+
+        It is that of a measurement: without dropout, and with the running averages of a batch norm.
+        """
+        row = parameters.to(self._initial_inputs).unsqueeze(0)
+        _, losses = terms(network, row, self._initial_inputs, self._initial_labels)
+        return losses.mean(dtype=torch.float64)
 
     def recall(self) -> Losses:
         """The recall of a lane that has not been measured (`Tally.recall`)."""
@@ -163,3 +174,8 @@ class Evaluation:
         if list(rows) == list(range(len(parameters))):
             return parameters
         return parameters[sent(torch.tensor(rows), self._device)]
+
+
+def _shuffled(examples: int) -> Tensor:
+    """The numbers of all examples, in the same random order each time."""
+    return torch.randperm(examples, generator=torch.Generator().manual_seed(ORDER))

@@ -24,7 +24,7 @@ class Snapshot:
         steps: The step of each lane.
         before: The step of the measurement before it.
         parameters: A copy, `[lane, parameter]`.
-        train_losses: The mean since the measurement before, `[lane]`, on the device.
+        train_losses: The mean since the measurement before, or the initial loss at the first, `[lane]`, on the device.
     """
 
     lanes: Sequence[int]

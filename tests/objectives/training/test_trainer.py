@@ -118,14 +118,26 @@ def test_measurements_follow_the_same_grid_at_every_batch_size(batch_size: int) 
     assert steps[1:] == [next_measurement(step) for step in steps[:-1]]
 
 
-def test_the_first_measurement_holds_the_loss_of_the_initial_parameters() -> None:
-    trainer = lane_trainer(512, lanes=1)
+def test_the_first_training_loss_is_that_of_the_initial_parameters_on_the_same_examples_at_every_batch_size() -> None:
+    firsts = []
+    for batch_size in (2, 1024):
+        trainer = lane_trainer(batch_size, lanes=1)
+        trainer.load(0, TRIAL)
+        firsts.append(trainer.advance()[0][0].metrics)
+
+    assert firsts[0]["train/loss"] == firsts[1]["train/loss"] == pytest.approx(math.log(10), abs=0.1)
+    assert firsts[0].keys() == {"train/loss", "validation/loss", "validation/error", "test/error"}
+
+
+def test_the_initial_loss_is_that_of_the_lane_beside_neighbours_that_were_measured_before() -> None:
+    trainer = lane_trainer(48, lanes=2)
     trainer.load(0, TRIAL)
+    before = trainer.advance()[0][0]
+    trainer.load(1, TRIAL)
 
-    (first,) = trainer.advance()[0]
+    measured = trainer.advance()
 
-    assert first.metrics["train/loss"] == pytest.approx(math.log(10), abs=0.1)
-    assert first.metrics.keys() == {"train/loss", "validation/loss", "validation/error", "test/error"}
+    assert measured[1][0].metrics["train/loss"] == before.metrics["train/loss"] != measured[0][0].metrics["train/loss"]
 
 
 def test_the_training_loss_is_the_mean_over_the_steps_since_the_last_measurement() -> None:

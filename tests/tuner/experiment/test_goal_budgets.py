@@ -9,6 +9,7 @@ def test_one_budget_holds_at_every_batch_size() -> None:
     goal = parse(TOY, source="toy.toml").goal
 
     assert (goal.at(8).within_steps, goal.at(16).within_steps) == (400, 400)
+    assert (goal.at(8).batch_size, goal.at(16).batch_size) == (8, 16)
     assert goal.budget == "400 steps"
 
 

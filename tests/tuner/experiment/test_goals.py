@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -59,18 +60,13 @@ def test_a_loss_that_is_not_finite_is_infeasible_even_below_the_target() -> None
     assert ended(curve(0.01, losses=[math.nan])).outcome is Outcome.INFEASIBLE
 
 
-def test_three_losses_above_the_first_after_step_twenty_are_infeasible() -> None:
-    losses = [1.0] + [2.0] * 25
+def test_a_loss_that_stays_above_the_initial_loss_is_infeasible_at_the_batch_size_of_the_study() -> None:
+    diverging = curve(*[0.9] * 27, losses=[1.0] + [2.0] * 26)
 
-    ends = [step for step in range(1, 27) if GOAL.judge(curve(*[0.9] * step, losses=losses[:step])) is not None]
-
-    assert ends[0] == 23  # 21, 22 and 23 are the first three beyond step 20
-
-
-def test_two_losses_above_the_first_are_not_enough() -> None:
-    losses = [1.0] * 21 + [2.0, 2.0, 0.5, 2.0, 2.0]
-
-    assert GOAL.judge(curve(*[0.9] * len(losses), losses=losses)) is None
+    assert replace(GOAL, batch_size=256).judge(diverging) == TrialResult(
+        Outcome.INFEASIBLE, 27, GOAL.within_steps, tuple(diverging)
+    )
+    assert replace(GOAL, batch_size=2).judge(diverging) is None
 
 
 def test_achieved_trials_are_told_as_the_logarithm_of_their_steps() -> None:

@@ -8,18 +8,23 @@ from torch import Tensor
 
 from objectives.data import Split, Splits
 from objectives.models.mlp import MlpNetwork
-from objectives.training.measuring.evaluation import Evaluation
+from objectives.training.measuring.evaluation import BLOCK, Evaluation
 from tuner.objective import MeasuringPlan
 
 CPU = torch.device("cpu")
 
 
-def measured(outputs: list[list[float]], *, label: int = 0) -> tuple[float, float, float]:
-    """Validation loss, validation error and test error, of a network whose outputs are these for both."""
+def identical(outputs: list[list[float]], *, label: int = 0) -> tuple[MlpNetwork, Evaluation]:
+    """A network, and examples of each split on which its outputs may be these."""
     split = Split(torch.tensor(outputs), torch.full((len(outputs),), label))
     splits = Splits(train=split, validation=split, test=split, classes=2, shape=(2,))
     network = MlpNetwork((2, 2), lanes=1, batch_size=1, device=CPU, dtype=torch.float32)
-    evaluation = Evaluation(splits, MeasuringPlan(), lanes=1, device=CPU, dtype=torch.float32)
+    return network, Evaluation(splits, MeasuringPlan(), lanes=1, device=CPU, dtype=torch.float32)
+
+
+def measured(outputs: list[list[float]], *, label: int = 0) -> tuple[float, float, float]:
+    """Validation loss, validation error and test error, of a network whose outputs are these for both."""
+    network, evaluation = identical(outputs, label=label)
     tally = evaluation.tally(evaluation.recall(), reached=0)
     evaluation.measure(network, identity(network), [tally])
     (test,) = evaluation.test(network, identity(network))
@@ -59,3 +64,21 @@ def test_an_output_that_is_not_finite_is_an_error(output: float) -> None:
         _, validation, _ = measured([outputs, [1.0, 0.0]])
 
         assert validation == 0.5
+
+
+def test_the_initial_loss_is_the_mean_over_the_training_set_if_it_is_small() -> None:
+    network, evaluation = identical([[0.0, math.log(3)], [math.log(3), 0.0]])
+
+    loss = evaluation.initial_loss(network, identity(network)[0])
+
+    assert loss.item() == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
+
+
+def test_the_initial_loss_of_a_large_training_set_is_that_of_a_random_block_of_it() -> None:
+    """A training set may be in the order of its classes."""
+    halves = [[0.0, 0.0]] * 5 * BLOCK + [[9.0, 0.0]] * 5 * BLOCK
+    network, evaluation = identical(halves, label=1)
+
+    loss = evaluation.initial_loss(network, identity(network)[0])
+
+    assert loss.item() == pytest.approx((math.log(2) + 9) / 2, rel=0.1)
