@@ -22,6 +22,7 @@ from tuner.analysis.nqm.training import steps_to_target
 from tuner.analysis.optimum.candidates import fastest
 from tuner.analysis.scaling.prediction import predicted_curve
 from tuner.experiment import Experiment, load
+from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import Role, TrialPlan
 from tuner.search.loop import Ended, Trial, search
 from tuner.trial import Outcome, Value, hash_seed
@@ -33,6 +34,14 @@ SEEDS = 64
 LANES = 32
 FAR = 4
 """A point that takes more than this many times the optimum's steps counts as never reaching the target."""
+
+SMALL = SearchSpace(
+    {
+        "learning_rate": Range(1e-5, 10.0, scale=Scale.LOG),
+        "momentum": Range(0.0, 0.9999, scale=Scale.REVERSE_LOG),
+    }
+)
+"""The box of `nqm-small`: it holds the optima of batch sizes from 64 on, and is as large as those of most searches."""
 
 Point = Mapping[str, Value]
 
@@ -94,11 +103,20 @@ class Digits:
 Problem = Quadratic | Digits
 
 
+def experiment(name: str) -> Experiment:
+    """A preset, or `nqm-small`: `nqm-momentum` in the box `SMALL`, searched like the other presets of the model."""
+    if name != "nqm-small":
+        return load(name)
+    preset = load("nqm-momentum")
+    search = replace(preset.search, sampler={"kind": "gp", "noise": 0.05}, points=50)
+    return replace(preset, name=name, space=SMALL, search=search)
+
+
 def problem(name: str) -> Problem:
-    """The problem of a name such as `digits/64` or `nqm-momentum/1024`."""
-    preset, batch_size = name.split("/")
-    make = Digits if preset == "digits" else Quadratic
-    return make(int(batch_size), load(preset))
+    """The problem of a name such as `digits/64` or `nqm-small/1024`."""
+    workload, batch_size = name.split("/")
+    make = Digits if workload == "digits" else Quadratic
+    return make(int(batch_size), experiment(workload))
 
 
 def medians(

@@ -36,7 +36,7 @@ from tuner.experiment import Experiment
 from tuner.records import Role, StudyRecord
 from tuner.trial import Outcome
 
-PROBLEMS = ("nqm-momentum/64", "nqm-momentum/1024", "nqm-momentum/65536", "digits/8", "digits/32", "digits/128")
+PROBLEMS = ("nqm-small/64", "nqm-small/1024", "nqm-small/65536", "digits/8", "digits/32", "digits/128")
 METHODS = ("published", "optuna", "tpe", "gp", "cma_es", "quasi_random")
 BASELINES = {"published": {"kind": "quasi_random"}, "optuna": {"kind": "tests.benchmarks.plain:OptunaDefault"}}
 CLOSE, NEAR = 1.05, 1.10

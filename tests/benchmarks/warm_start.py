@@ -1,6 +1,6 @@
 """Does it help to begin a study with the optimum of a neighbouring batch size?
 
-Run as `python -m tests.benchmarks.warm_start [--preset nqm-momentum] [--seeds 5] [--json]`. The experiment is run as
+Run as `python -m tests.benchmarks.warm_start [--preset nqm-small] [--seeds 5] [--json]`. The experiment is run as
 `tuner run` does it with one worker, in one round, over experiment seeds: with a warm start and without. For each batch
 size it prints the winner's confirmed steps, and the gradient steps that the search spent: medians over seeds. The
 largest batch size is searched first, has no neighbour yet, and is the same in both.
@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import problems
 from tests.benchmarks.runs import record_of
 from tuner.analysis.summary import StudyResults, results
-from tuner.experiment import Experiment, load
+from tuner.experiment import Experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,11 @@ def measure(experiment: Experiment, seeds: int) -> Iterator[Row]:
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", default="nqm-momentum")
+    parser.add_argument("--preset", default="nqm-small")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    rows = list(measure(load(given.preset), given.seeds))
+    rows = list(measure(problems.experiment(given.preset), given.seeds))
     if given.json:
         print(json.dumps({"preset": given.preset, "seeds": given.seeds, "results": [asdict(each) for each in rows]}))
         return

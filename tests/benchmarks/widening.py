@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import memory
+from tests.benchmarks import memory, problems
 from tuner.analysis.optimum.confirmation import Confirmation, confirm
 from tuner.analysis.scaling.prediction import predicted_curve
-from tuner.experiment import ConfirmationSettings, Experiment, load
+from tuner.experiment import ConfirmationSettings, Experiment
 from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import StudyRecord
 
-PROBLEMS = {"digits/256": ("digits", 256), "nqm/4096": ("nqm-momentum", 4096), "nqm/16384": ("nqm-momentum", 16384)}
-"""Presets and batch sizes, by name."""
+PROBLEMS = {"digits/256": ("digits", 256), "nqm/4096": ("nqm-small", 4096), "nqm/16384": ("nqm-small", 16384)}
+"""Experiments and batch sizes, by name."""
 NARROW = Range(1e-3, 1e-2, scale=Scale.LOG)
 """Learning rates that are too low for all of them."""
 FRESH_SEEDS = 64
@@ -57,7 +57,7 @@ class Row:
 def problem(name: str, *, seed: int) -> Experiment:
     """A problem in its wide box."""
     preset, batch_size = PROBLEMS[name]
-    whole = load(preset)
+    whole = problems.experiment(preset)
     goal = replace(whole.goal, within_steps=whole.goal.at(batch_size).within_steps)
     if name == "digits/256":
         fresh = replace(whole.confirmation, report_seeds=FRESH_SEEDS)

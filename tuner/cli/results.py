@@ -121,18 +121,21 @@ def replay(
 
 @commands.command(epilog=example("tuner predict nqm-sgd"))
 def predict(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Compute the optimum at each batch size without training. Only the noisy quadratic model can be computed."""
+    """Compute the optimum at each batch size without training, for the noisy quadratic model.
+
+    Exit code 3: an optimum is at an edge of the box.
+    """
     from tuner import experiment
-    from tuner.analysis.scaling import prediction
-    from tuner.cli import printing, tables
+    from tuner.analysis.scaling.predicted_edges import predictions
+    from tuner.cli import printing
+    from tuner.cli.predictions import predictions_table
     from tuner.service import cores
 
     settings = experiment.load(file)
     with cores.all_cores() as pool:
-        curve = prediction.predicted_curve(settings, apply=pool.map)
-    printing.show_either(
-        tables.predictions_table(settings, curve), {"predictions": prediction.predictions_json(curve)}, as_json=as_json
-    )
+        found = predictions(settings, apply=pool.map)
+    printing.show_either(predictions_table(found), found.to_json(), as_json=as_json)
+    raise typer.Exit(3 if found.at_box_edge else 0)
 
 
 @commands.command(epilog=example("tuner fit digits"))

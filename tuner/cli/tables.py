@@ -10,13 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.analysis.edges.verdicts import Verdict
-from tuner.analysis.scaling.curve import ScalingCurve
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.analysis.summary import Edges, Results, StudyResults
 from tuner.cli.printing import legend, new_table, steps_phrase
 from tuner.errors import ReportError
-from tuner.experiment import Experiment
 from tuner.recorders import StudyBroken
 from tuner.records import ExperimentState
 from tuner.trial import Value
@@ -231,22 +229,6 @@ def _shares_table(studies: Sequence[StudySensitivity]) -> Table:
         rows.append((str(study.batch_size), str(each.points), str(each.cut), *decided))
     columns = ("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
     return new_table(columns, rows)
-
-
-def predictions_table(experiment: Experiment, curve: ScalingCurve) -> RenderableType:
-    """The optimum at each batch size as computed, without a run."""
-    names = list(experiment.space.parameters)
-    never = bool(curve.unreached)
-    rows = []
-    for point in curve.points:
-        values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
-        rows.append((str(point.batch_size), steps_phrase(point.steps), *values, *([point.reason] if never else [])))
-    goal = experiment.goal
-    return Group(
-        Text.assemble((experiment.name, "bold"), f": fewest steps to {goal.phrase}, computed"),
-        new_table(("batch size", "steps", *names, *(["why"] if never else [])), rows),
-        legend("computed from the model, not measured; each row has its best hyperparameters"),
-    )
 
 
 def explanation_table(experiment: str, found: "Explanation", report: Path) -> RenderableType:

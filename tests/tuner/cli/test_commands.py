@@ -244,6 +244,20 @@ def test_predictions_are_a_table_for_people_and_json_for_programs(quadratic: Pat
     assert predictions[0]["steps"] <= 1_367
     assert predictions[0]["params"] == {"learning_rate": pytest.approx(0.1668, rel=0.1)}
     assert f"{predictions[0]['steps']:,}" in table.stdout
+    assert "inside" in table.stdout
+    assert (table.returncode, found.returncode) == (0, 0)
+
+
+def test_a_prediction_at_an_edge_of_its_box_is_flagged(quadratic: Path) -> None:
+    text = (quadratic / "small.toml").read_text().replace("high = 10", "high = 0.1")
+    (quadratic / "narrow.toml").write_text(text)
+
+    table, found = tuner(quadratic, "predict", "narrow.toml"), tuner(quadratic, "predict", "narrow.toml", "--json")
+
+    first, *_ = json.loads(found.stdout)["predictions"]
+    assert (table.returncode, found.returncode) == (3, 3)
+    assert "learning_rate high: box edge" in table.stdout
+    assert f"batch size 1024: {first['edges'][0]['sentence']}" in table.stdout
 
 
 def test_a_fit_draws_the_model_in_the_report(quadratic: Path) -> None:

@@ -10,7 +10,6 @@ from tuner.experiment import Experiment
 from tuner.experiment.space import Choice, Parameter, Range
 from tuner.objective import Predictor
 
-Json = dict[str, object]
 Apply = Callable[[Callable[[int], ScalingPoint], Iterable[int]], Iterable[ScalingPoint]]
 """`map`, or one like it that spreads the calls over processes."""
 
@@ -32,19 +31,6 @@ def predicted_curve(experiment: Experiment, *, apply: Apply = map) -> ScalingCur
     bounds = {name: _bounds(name, each) for name, each in experiment.space.parameters.items()}
     points = list(apply(partial(_point, experiment, objective, bounds), sorted(experiment.batch_sizes)))
     return ScalingCurve(tuple(points), tuple(each.batch_size for each in points if math.isinf(each.steps)))
-
-
-def predictions_json(curve: ScalingCurve) -> list[Json]:
-    """One entry a batch size; null stands for an infinite number of steps."""
-    return [
-        {
-            "batch_size": each.batch_size,
-            "steps": None if math.isinf(each.steps) else int(each.steps),
-            "params": dict(each.hyperparameters),
-            **({"reason": each.reason} if each.reason else {}),
-        }
-        for each in curve.points
-    ]
 
 
 def _point(

@@ -8,7 +8,7 @@ import pytest
 from tests.toy import TOY
 from tuner.analysis.nqm import lower_bound, optimal, power_law
 from tuner.analysis.scaling.curve import ScalingCurve
-from tuner.analysis.scaling.prediction import predicted_curve, predictions_json
+from tuner.analysis.scaling.prediction import predicted_curve
 from tuner.errors import TunerError
 from tuner.experiment import Experiment, from_table, preset_text
 from tuner.objective import Predictor
@@ -37,12 +37,6 @@ def test_a_prediction_is_the_exact_optimum_whatever_the_budget() -> None:
     assert steps(curve) == [95_633, optimal(power_law(), batch_size=1024, target=0.01).steps]
     assert curve.points[0].hyperparameters == pytest.approx({"learning_rate": 0.2154}, rel=0.05)
     assert not any(each.per_seed for each in curve.points)
-
-
-def test_a_prediction_is_told_as_json() -> None:
-    (first, _) = predictions_json(predicted_curve(experiment()))
-
-    assert first == {"batch_size": 64, "steps": 95_633, "params": first["params"]}
 
 
 def test_the_training_loss_falls_a_step_later() -> None:
@@ -76,12 +70,8 @@ def test_a_target_out_of_reach_says_why() -> None:
     curve = predicted_curve(experiment(space={"learning_rate": {"low": 1.0, "high": 1.5}}, batch_sizes=[4, 64]))
 
     assert curve.unreached == (4, 64)
-    assert predictions_json(curve)[0] == {
-        "batch_size": 4,
-        "steps": None,
-        "params": {},
-        "reason": "never reaches the target: gradient noise holds the loss above it",
-    }
+    assert curve.points[0].reason == "never reaches the target: gradient noise holds the loss above it"
+    assert not curve.points[0].hyperparameters
 
 
 @pytest.mark.parametrize(
