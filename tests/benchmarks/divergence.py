@@ -30,8 +30,7 @@ from objectives.training.measuring.terms import terms
 from objectives.training.minibatches import Order
 from tests.benchmarks.end_to_end import experiment_of
 from tests.benchmarks.runs import record_of
-from tuner.experiment import Experiment, goals, load
-from tuner.experiment.definition import ConfirmationSettings
+from tuner.experiment import ConfirmationSettings, Experiment, goals, load
 from tuner.experiment.divergence import TRAIN_LOSS, has_diverged
 from tuner.objective import Objective, make_trainer
 from tuner.records import Role, TrialPlan
@@ -147,7 +146,7 @@ def train(workload: str, *, points: int, seed: int) -> list[Trained]:
         for point, each in enumerate(seeds)
     ]
     results: dict[int, TrialResult] = {}
-    plan = of.measuring.plan(of.goal, size, confirms=False)
+    plan = of.measuring.plan(of.goal, size, reports=False)
     with (
         patch.object(goals, "has_diverged", is_not_finite),
         closing(make_trainer(objective, size, lanes=LANES[name], device="cpu", plan=plan)) as trainer,

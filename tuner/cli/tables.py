@@ -29,9 +29,9 @@ ADVICE = {
     ExperimentState.CANCELLED: "{name} was cancelled",
 }
 """What to do about an experiment that is not complete."""
-CONFIRMED = ("confirmed", "over seeds", "repeated", "bias", "reached")
-"""The winner's median over fresh seeds, its interval over seeds and over repeated searches, how much the search was
-biased, and how many seeds got there."""
+CONFIRMED = ("confirmed", "over seeds", "repeated", "reached")
+"""The winner's median over fresh seeds, its interval over seeds and over repeated searches, and how many seeds got
+there."""
 STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
 
 
@@ -271,9 +271,7 @@ def _confirmed_cells(study: StudyResults) -> tuple[str, ...]:
         return ("-",) * len(CONFIRMED)
     interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
     searches = "-" if repeated is None else f"{steps_phrase(round(repeated.low))}-{steps_phrase(round(repeated.high))}"
-    bias = confirmed.selection_bias
-    shown = "-" if bias is None or math.isinf(bias) else f"{bias:.2f}x"
-    return steps_phrase(confirmed.steps), interval, searches, shown, f"{confirmed.reached}/{confirmed.seeds}"
+    return steps_phrase(confirmed.steps), interval, searches, f"{confirmed.reached}/{confirmed.seeds}"
 
 
 def _value(value: Value) -> str:

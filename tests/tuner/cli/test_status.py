@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.tuner.synthetic import digits
 from tuner.cli.status import seconds_left, status_table, study_state, study_status
-from tuner.records import ExperimentState, Holder
+from tuner.records import ExperimentState, Holder, Stage
 from tuner.records.progress import ExperimentProgress, StudyProgress
 
 SINCE = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -41,8 +41,8 @@ def test_every_study_of_an_experiment_has_a_row() -> None:
     done, searched, waiting = shown(progress(DONE, SEARCHED, WAITING)).splitlines()[1:4]
 
     assert done.split() == ["digits", "8", "done", "70/70", "264", "567"]
-    assert searched.split() == ["16", "searching", "12/70", "91"]
-    assert waiting.split() == ["32", "waiting", "0/70"]
+    assert searched.split() == ["16", "searching", "12/76", "91"]
+    assert waiting.split() == ["32", "waiting", "0/71"]
 
 
 def test_workers_are_listed_below_with_host_device_and_since_when() -> None:
@@ -75,7 +75,7 @@ def test_a_terminal_of_80_columns_has_room_for_long_names() -> None:
     for text in (shown(both[0], width=80), shown(*both, width=80)):
         table = text.partition("left, at")[0].splitlines()
         assert all(len(each) <= 80 for each in table)
-        assert "searching, round 2  12/100" in " ".join(table).replace("   ", "  ")
+        assert "searching, round 2  12/106" in " ".join(table).replace("   ", "  ")
         assert worker in text
 
 
@@ -83,8 +83,8 @@ def test_probes_count_as_in_the_display_of_a_run() -> None:
     study = replace(SEARCHED, probed=4)
     status = study_status(progress(study), study)
 
-    assert (status.done, status.planned, status.left) == (16, 74, 58)
-    assert "16/74" in shown(progress(study))
+    assert (status.done, status.planned, status.left) == (16, 72, 56)
+    assert "16/72" in shown(progress(study))
     assert "74/74" in shown(progress(replace(DONE, probed=4)))
 
 
@@ -135,6 +135,7 @@ def test_workers_leave_room_for_studies() -> None:
         (StudyProgress(8, 1, complete=False, searched=3), ExperimentState.OPEN, "stopped"),
         (StudyProgress(8, 1, complete=False, searched=3), ExperimentState.PAUSED, "paused"),
         (WAITING, ExperimentState.CANCELLED, "cancelled"),
+        (StudyProgress(8, 1, complete=False, searched=50, stage=Stage.CHOOSE), ExperimentState.OPEN, "waiting"),
         (WAITING, ExperimentState.OPEN, "waiting"),
     ],
 )
@@ -145,7 +146,7 @@ def test_a_word_says_what_happens_to_a_study(study: StudyProgress, state: Experi
 
 
 def test_time_left_is_what_is_left_at_the_pace_since_the_claim() -> None:
-    left_of_both = (58 + 70) * 4.0
+    left_of_both = (64 + 71) * 4.0
 
     assert seconds_left(progress(DONE, SEARCHED, WAITING)) == pytest.approx(left_of_both)
     assert seconds_left(progress(DONE, WAITING)) is None

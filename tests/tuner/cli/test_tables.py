@@ -43,7 +43,7 @@ def rows(text: str, batch_size: int) -> list[str]:
 def test_a_whole_run_shows_searched_confirmed_and_optima(capsys: pytest.CaptureFixture[str]) -> None:
     said = printed(capsys, *WHOLE.studies)
 
-    for each in ("\nconfirmed: the winner's median", "interval: covers", "bias: confirmed over searched"):
+    for each in ("\nconfirmed: the winner's median", "over seeds: an interval", "repeated: a 95 % interval", "bias: confirmed over searched"):
         assert each in said
     assert [len(rows(said, size)) for size in (4, 32)] == [2, 2]
     assert "no results yet" not in said
@@ -53,7 +53,7 @@ def test_before_confirmation_nothing_is_said_of_it(capsys: pytest.CaptureFixture
     said = printed(capsys, SEARCHED, UNTOUCHED)
 
     assert "searched: steps of the best search trial; " in said
-    for each in ("confirmed", "interval", "bias", "reached"):
+    for each in ("confirmed", "over seeds", "repeated", "bias", "reached"):
         assert each not in said
     assert [len(rows(said, size)) for size in (4, 32)] == [2, 0]
     assert said.endswith("no results yet: batch size 32\n")

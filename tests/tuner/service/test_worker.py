@@ -20,7 +20,7 @@ from tuner.trial import Measurement
 
 EXPERIMENT = dataclasses.replace(
     parse(TOY.replace('"random"', '"tpe"'), source="toy.toml"),
-    confirmation=ConfirmationSettings(candidates=2, choose_seeds=2, report_seeds=3),
+    confirmation=ConfirmationSettings(candidates=2, choose_seeds=2, report_seeds=3, neighbours=False),
 )
 SEARCHED, CHOOSING, REPORTING = 12, choosing_runs(2, 2), 3
 

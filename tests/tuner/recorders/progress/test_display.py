@@ -49,7 +49,7 @@ class TestLineProgress:
             "batch size 64: best 52 steps, found by trial 0",
             "batch size 64: best 46 steps, found by trial 1",
             "batch size 64: best 40 steps, found by trial 2",
-            "batch size 64: searching, 14 of 70 trials, best 40 steps, 14,000 steps spent; about 1:00 left",
+            "batch size 64: searching, 14 of 68 trials, best 40 steps, 14,000 steps spent; about 1:00 left",
             "MLflow is not there.",
             "batch size 64: broken: ZeroDivisionError: division by zero",
             "15 of 71 trials in 0:14",
@@ -77,7 +77,7 @@ class TestLineProgress:
         lines.record(started(64, at_second(0, ended(40))))
 
         assert (
-            stream.getvalue().splitlines()[1] == "batch size 64: goes on, 1 of 70 trials, best 40 steps, 40 steps spent"
+            stream.getvalue().splitlines()[1] == "batch size 64: goes on, 1 of 68 trials, best 40 steps, 40 steps spent"
         )
 
     def test_falls_silent_when_nobody_reads(self) -> None:
@@ -125,9 +125,9 @@ class TestTerminalProgress:
         picture = last_picture(console, headline(digits(batch_sizes=[64, 128, 256])))
 
         assert picture[2].split() == ["batch", "size", "trials", "best", "steps", "steps", "spent"]
-        assert picture[3].split() == ["64", "0/70", "-", "-", "waiting"]
+        assert picture[3].split() == ["64", "0/71", "-", "-", "waiting"]
         assert [part for part in picture[4].split() if not part.startswith(("━", "╸", "╺"))] == [
-            "128", "1/70", "44", "12,345", "stopped",
+            "128", "1/71", "44", "12,345", "stopped",
         ]  # fmt: skip
         assert picture[5].split()[2:] == ["1/1", "35", "35", "done"]
         assert picture[7] == "2 of 141 trials  ·  1:01 elapsed"

@@ -11,7 +11,8 @@ from tuner.recorders.progress.status import RunProgress, StudyState, duration, h
 from tuner.records import PointRun, Role, TrialRecord
 from tuner.trial import Outcome
 
-PLANNED = 50 + 3 * 5 + 5
+ALONE, BESIDE, BETWEEN = 50 + 6 + 3 + 2 * 2 + 5, 50 + 8 + 4 + 2 * 2 + 5, 50 + 10 + 5 + 3 * 2 + 5
+"""What is planned for a study without a neighbour, with one, and with two: points, a race in heats, and reports."""
 
 
 def chosen(number: int) -> TrialRecord:
@@ -24,10 +25,10 @@ class TestRunProgress:
         run = RunProgress(digits(batch_sizes=[128, 64]), now=0.0)
 
         assert [(each.batch_size, each.planned) for each in run.studies.values()] == [
-            (64, PLANNED),
-            (128, PLANNED),
+            (64, BESIDE),
+            (128, BESIDE),
         ]
-        assert run.planned == 2 * PLANNED
+        assert run.planned == 2 * BESIDE
         assert {each.state for each in run.studies.values()} == {StudyState.WAITING}
 
     def test_counts_trials_steps_and_the_fewest_steps_of_a_search_trial(self) -> None:
@@ -55,8 +56,8 @@ class TestRunProgress:
         run.apply(StudyStarted(later, "worker-0"), now=0.0)
 
         status = run.studies[64]
-        assert (status.planned, status.points, status.done) == (PLANNED + 30, 80, 4)
-        assert (status.activity, run.studies[64].left) == ("searching, round 2", PLANNED + 26)
+        assert (status.planned, status.points, status.done) == (ALONE + 30, 80, 4)
+        assert (status.activity, run.studies[64].left) == ("searching, round 2", ALONE + 26)
 
     def test_a_study_that_goes_on_starts_from_what_is_there(self) -> None:
         run = RunProgress(digits(batch_sizes=[64]), now=0.0)
@@ -94,7 +95,7 @@ class TestRunProgress:
         for number in range(10):
             run.apply(finished(64, number), now=10.0 + 2 * (number + 1))
 
-        assert run.time_left() == pytest.approx(2 * (PLANNED - 10))
+        assert run.time_left() == pytest.approx(2 * (ALONE - 10))
 
     def test_waiting_studies_take_the_pace_of_the_nearest_and_are_shared_by_the_workers(self) -> None:
         run = RunProgress(digits(batch_sizes=[16, 32, 512]), now=0.0)
@@ -104,7 +105,7 @@ class TestRunProgress:
             run.apply(finished(512, number), now=5.0)
             run.apply(finished(32, number), now=20.0)
 
-        assert run.time_left() == pytest.approx((2.0 * 60 + 0.5 * 60 + 2.0 * PLANNED) / 2)
+        assert run.time_left() == pytest.approx((2.0 * (BETWEEN - 10) + 0.5 * (BESIDE - 10) + 2.0 * BESIDE) / 2)
 
     def test_one_study_alone_takes_as_long_as_it_takes(self) -> None:
         run = RunProgress(digits(batch_sizes=[32, 512]), now=0.0)
@@ -114,7 +115,7 @@ class TestRunProgress:
             run.apply(finished(512, number), now=1.0)
             run.apply(finished(32, number), now=100.0)
 
-        assert run.time_left() == pytest.approx(10.0 * 60)
+        assert run.time_left() == pytest.approx(10.0 * (BESIDE - 10))
 
 
 class TestWords:
