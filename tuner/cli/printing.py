@@ -19,6 +19,7 @@ WORDS = {
     "state",
     "parameter",
     "verdict",
+    "flags",
     "at an edge",
     "worker",
     "device",

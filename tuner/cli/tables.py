@@ -29,9 +29,8 @@ ADVICE = {
     ExperimentState.CANCELLED: "{name} was cancelled",
 }
 """What to do about an experiment that is not complete."""
-CONFIRMED = ("confirmed", "over seeds", "repeated", "reached")
-"""The winner's median over fresh seeds, its interval over seeds and over repeated searches, and how many seeds got
-there."""
+CONFIRMED = ("confirmed", "over seeds", "repeated")
+"""The winner's median over fresh seeds, its interval over seeds, and that over repeated searches."""
 STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
 
 
@@ -63,7 +62,7 @@ def _steps_table(studies: Sequence[StudyResults]) -> Table:
         )
         for study in studies
     ]
-    return new_table(("batch size", "searched", *(CONFIRMED if confirmed else ()), "suspicious"), rows)
+    return new_table(("batch size", "searched", *(CONFIRMED if confirmed else ()), "flags"), rows)
 
 
 def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Table:
@@ -84,7 +83,7 @@ def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Tabl
 def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterator[str]:
     """What the columns of the results mean and what is good, and how much too good the searches looked."""
     if any(each.best is not None for each in searched):
-        yield "searched: steps of the best search trial; the best of many looks better than it is"
+        yield "searched: steps of the best search trial, which was lucky among many"
     confirmed = next((each.confirmed for each in searched if each.confirmed is not None), None)
     if confirmed is not None:
         yield "confirmed: the winner's median over fresh seeds; fewer steps are better"
@@ -97,10 +96,8 @@ def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterato
         count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
         yield "bias: confirmed over searched; above 1x the search looked too good"
         yield f"      {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
-    if confirmed is not None:
-        yield "reached: fresh seeds that reached the target; all is good"
     if any(each.edges for each in searched):
-        yield f"suspicious: nothing is good; else see `tuner edges {found.experiment.name}`"
+        yield f"flags: none is good; else see `tuner edges {found.experiment.name}`"
 
 
 def _told(study: StudyResults) -> Iterator[str]:
@@ -108,6 +105,9 @@ def _told(study: StudyResults) -> Iterator[str]:
     yield from study.story
     if study.unreached is not None:
         yield study.unreached.sentence
+    confirmed = study.confirmed
+    if confirmed is not None and confirmed.reached < confirmed.seeds:
+        yield f"{confirmed.reached} of the winner's {confirmed.seeds} fresh seeds reached the target."
     if study.doubt is not None:
         yield study.doubt.sentence
 
@@ -271,7 +271,7 @@ def _confirmed_cells(study: StudyResults) -> tuple[str, ...]:
         return ("-",) * len(CONFIRMED)
     interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
     searches = "-" if repeated is None else f"{steps_phrase(round(repeated.low))}-{steps_phrase(round(repeated.high))}"
-    return steps_phrase(confirmed.steps), interval, searches, f"{confirmed.reached}/{confirmed.seeds}"
+    return steps_phrase(confirmed.steps), interval, searches
 
 
 def _value(value: Value) -> str:
@@ -281,10 +281,10 @@ def _value(value: Value) -> str:
 def _flags(study: StudyResults) -> Text:
     """The verdicts that are not `inside`, and whether the optimum is in doubt."""
     flags = [
-        Text(f"{each.parameter} {each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
+        Text(f"{each.parameter}\n{each.side}: {each.verdict.replace('_', ' ')}", STYLES[each.verdict])
         for each in study.edges
         if each.verdict in STYLES
     ]
     if study.doubt is not None:
         flags.append(Text("in doubt", STYLES[Verdict.BOX_EDGE]))
-    return Text("\n").join(flags) if flags else Text("nothing" if study.edges else "-")
+    return Text("\n").join(flags) if flags else Text("none" if study.edges else "-")

@@ -34,7 +34,7 @@ class TestLineProgress:
         lines.open(digits(batch_sizes=[64, 128]))
         lines.record(StudyFinished(finished_study(128, [at_second(0, ended(35))])))
         lines.record(started(64))
-        for number in range(14):
+        for number in range(15):
             clock.now += 1
             lines.record(StudyAdvanced(64, 1000))
             lines.record(finished(64, number, steps=max(40, 52 - number * 6)))
@@ -49,10 +49,10 @@ class TestLineProgress:
             "batch size 64: best 52 steps, found by trial 0",
             "batch size 64: best 46 steps, found by trial 1",
             "batch size 64: best 40 steps, found by trial 2",
-            "batch size 64: searching, 14 of 68 trials, best 40 steps, 14,000 steps spent; about 1:00 left",
+            "batch size 64: searching, 15 of 71 trials, best 40 steps, 15,000 steps spent; about 1:00 left",
             "MLflow is not there.",
             "batch size 64: broken: ZeroDivisionError: division by zero",
-            "15 of 71 trials in 0:14",
+            "16 of 72 trials in 0:15",
         ]
 
     def test_tells_of_a_round_that_begins(self) -> None:
@@ -63,10 +63,10 @@ class TestLineProgress:
             lines.record(event)
 
         assert stream.getvalue().splitlines()[3:] == [
-            "batch size 64: round 2 begins (learning_rate low 0.001 -> 0.0001), 4 of 28 trials, best 30 steps, "
+            "batch size 64: round 2 begins (learning_rate low 0.001 -> 0.0001), 4 of 26 trials, best 30 steps, "
             "117 steps spent",
             "batch size 64: best 15 steps, found by trial 0 of round 2",
-            "batch size 64: searching, round 2, 6 of 28 trials, best 15 steps, 148 steps spent; estimating time left",
+            "batch size 64: searching, round 2, 6 of 26 trials, best 15 steps, 148 steps spent; estimating time left",
             "batch size 64: done, 8 of 8 trials, best 15 steps, 183 steps spent",
         ]
 
@@ -127,10 +127,10 @@ class TestTerminalProgress:
         assert picture[2].split() == ["batch", "size", "trials", "best", "steps", "steps", "spent"]
         assert picture[3].split() == ["64", "0/71", "-", "-", "waiting"]
         assert [part for part in picture[4].split() if not part.startswith(("━", "╸", "╺"))] == [
-            "128", "1/71", "44", "12,345", "stopped",
+            "128", "1/76", "44", "12,345", "stopped",
         ]  # fmt: skip
         assert picture[5].split()[2:] == ["1/1", "35", "35", "done"]
-        assert picture[7] == "2 of 141 trials  ·  1:01 elapsed"
+        assert picture[7] == "2 of 148 trials  ·  1:01 elapsed"
         assert max(map(len, picture)) <= min(width, 100)
 
     def test_prints_notices_and_broken_studies_above(self) -> None:
