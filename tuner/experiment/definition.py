@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Annotated
 
@@ -223,17 +223,21 @@ def _plain(value: object, *, with_defaults: bool = True) -> object:
         return _plain(value.parameters, with_defaults=with_defaults)
     if is_dataclass(value):
         held = [(each, getattr(value, each.name)) for each in fields(value)]
-        shown = {
-            each.name: one
-            for each, one in held
-            if one not in (None, ()) and (with_defaults or one != each.metadata.get(FIRST_DEFAULT, each.default))
-        }
-        return {name: _plain(one, with_defaults=with_defaults) for name, one in shown.items()}
+        shown = {each.name: one for each, one in held if one not in (None, ())}
+        if not with_defaults:
+            shown = {each.name: one for each, one in held if each.name in shown and _is_given(each, one)}
+        plain = {name: _plain(one, with_defaults=with_defaults) for name, one in shown.items()}
+        return {name: one for name, one in plain.items() if with_defaults or one != {}}
     if isinstance(value, Mapping):
         return {str(key): _plain(each, with_defaults=with_defaults) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each, with_defaults=with_defaults) for each in value]
     return value
+
+
+def _is_given(field: Field[object], value: object) -> bool:
+    """Whether a setting is not at its first default. A table of settings is judged by what it holds."""
+    return is_dataclass(value) or value != field.metadata.get(FIRST_DEFAULT, field.default)
 
 
 def from_table(table: Table) -> Experiment:

@@ -14,6 +14,7 @@ from sqlalchemy.pool import Pool
 
 from tests.toy import SMALL
 from tests.working import work_through
+from tuner.analysis.optimum.race import choosing_runs
 from tuner.errors import StoreUnreachable
 from tuner.experiment import parse
 from tuner.recorders import Event, Notice, StudyBroken, TrialFinished
@@ -22,7 +23,7 @@ from tuner.stores import Store
 from tuner.stores.database import store_errors
 
 ROOMY = 2**30
-TRIALS = 12 + 4 + 3
+TRIALS = 12 + choosing_runs(2, 2) + 3
 
 
 @dataclass
