@@ -17,6 +17,7 @@ from tuner.samplers.cma_es import CmaEs
 from tuner.samplers.gp import Gp
 from tuner.samplers.quasi_random import QuasiRandom
 from tuner.samplers.random import Random
+from tuner.samplers.suggestions.expected_improvement import ExpectedImprovement, best_and_latest
 from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
 from tuner.samplers.tpe import Tpe
 
@@ -170,3 +171,20 @@ def test_as_many_points_of_the_gaussian_process_are_quasi_random_as_asked_for() 
         suggestions.tell(number, float(point["x"]))
 
     assert quasi_random == [True] * 4 + [False] * 2
+
+
+def test_the_best_and_the_latest_points_are_kept_in_order() -> None:
+    assert best_and_latest([1, 2, 9, 3, 7, 5], 4) == [1, 2, 9, 7]
+    assert best_and_latest([5, 3], 4) == [5, 3]
+
+
+def test_expected_improvement_of_many_results_knows_where_a_bowl_is_lowest() -> None:
+    """More results than its process goes through, and far more than it is fitted to."""
+    suggestions = ExpectedImprovement(SQUARE, seed=1, startup=4, noise=0.2)
+    for number, (x, y) in enumerate(qmc.Halton(2, rng=1).random(600).tolist()):
+        suggestions.queue(number, {"x": x, "y": y})
+        suggestions.tell(number, 8 * math.hypot(x - 0.3, y - 0.8))
+
+    point = suggestions.ask(600)
+
+    assert math.hypot(float(point["x"]) - 0.3, float(point["y"]) - 0.8) < 0.05

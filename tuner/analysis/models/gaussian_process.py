@@ -72,21 +72,27 @@ class GaussianProcess:
         return np.asarray(self.amplitude**2 * np.exp(-0.5 * _squares(left / self.lengths, right / self.lengths)))
 
 
-def fit(positions: Array, losses: Array, *, noise: float = NOISE) -> GaussianProcess:
+def fit(
+    positions: Array, losses: Array, *, noise: float = NOISE, chosen: NDArray[np.intp] | None = None
+) -> GaussianProcess:
     """The process through some trials.
 
     Args:
         positions: Where the trials lie, 0 to 1, [trial, column].
         losses: Their log2 steps, [trial].
         noise: Where the prior of the noise has its median, in log2 steps.
+        chosen: Which trials lengths, amplitude and noise are fitted to, because their search takes most of the time;
+            by default all. The process goes through all trials.
     """
+    some = np.arange(len(losses)) if chosen is None else chosen
     mean, columns = float(losses.mean()), positions.shape[1]
     centre = np.log([LENGTH] * columns + [AMPLITUDE, noise])
     spread = np.array([SPREADS[0]] * columns + [*SPREADS[1:]])
     apart = (positions[:, None, :] - positions[None, :, :]) ** 2  # [trial, trial, column]
+    apart_chosen = apart[np.ix_(some, some)]
 
     def surprise(logs: Array) -> tuple[float, Array]:
-        value, slope = _negative_evidence(logs, apart, losses - mean)
+        value, slope = _negative_evidence(logs, apart_chosen, (losses - mean)[some])
         z = (logs - centre) / spread
         return value + 0.5 * float(z @ z), slope + z / spread
 

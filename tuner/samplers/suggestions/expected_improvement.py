@@ -6,7 +6,7 @@ as a narrow valley of the loss needs.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ Array = NDArray[np.float64]
 
 WORST = 4.0
 """Losses more than this above the best loss are cut to this: how bad a point beyond a cliff is says nothing."""
+KEPT = 500
+"""How many trials the process goes through at most, because its time grows with the cube of their number."""
+FITTED = 80
+"""How many of them its lengths, amplitude and noise are fitted to at most."""
 ANYWHERE = 512
 """How many candidates lie anywhere in the space."""
 BEST = 5
@@ -68,13 +72,16 @@ class ExpectedImprovement:
 
     def _improve(self, number: int) -> Mapping[str, Value]:
         """The candidate with the greatest expected improvement."""
-        told = sorted(self._losses, key=lambda each: (self._losses[each], each))
+        told = best_and_latest(sorted(self._losses, key=lambda each: (self._losses[each], each)), KEPT)
         coordinates = np.array([self._coordinates[each] for each in told])  # [trial, coordinate], best first
         losses = np.array([self._losses[each] for each in told])
         flying = [coordinates for each, coordinates in sorted(self._coordinates.items()) if each not in self._losses]
         pending = np.array(flying).reshape(len(flying), coordinates.shape[1])
         rows = self._columns.rows
-        process = gaussian_process.fit(rows(coordinates), np.minimum(losses, losses[0] + WORST), noise=self._noise)
+        fitted = set(best_and_latest(told, FITTED))
+        chosen = np.array([index for index, each in enumerate(told) if each in fitted])
+        cut = np.minimum(losses, losses[0] + WORST)
+        process = gaussian_process.fit(rows(coordinates), cut, noise=self._noise, chosen=chosen)
         candidates = self._candidates(coordinates[:BEST], np.random.default_rng(hash_seed("gp", self._seed, number)))
         best = process.at(rows(coordinates)).min()
         gains = best - process.at(rows(candidates))
@@ -101,3 +108,18 @@ class ExpectedImprovement:
         positions = generator.random((count, len(self._columns.ranges)))
         options = [len(each.options) for each in self._columns.choices.values()]
         return np.hstack([positions, *(np.eye(each)[generator.integers(each, size=count)] for each in options)])
+
+
+def best_and_latest(ordered: Sequence[int], count: int) -> list[int]:
+    """So many numbers of points at most: the first half of them, and the greatest of the others, in the same order.
+
+    Args:
+        ordered: Numbers of points, best first.
+        count: How many to keep.
+
+    >>> best_and_latest([1, 2, 9, 3, 7, 5], 4)
+    [1, 2, 9, 7]
+    """
+    best = count // 2
+    latest = set(sorted(ordered[best:])[best - count :])
+    return [*ordered[:best], *(each for each in ordered[best:] if each in latest)]

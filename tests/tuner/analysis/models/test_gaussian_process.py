@@ -89,3 +89,14 @@ def test_a_pending_trial_takes_doubt_away_where_it_is() -> None:
     after = process.deviations(there, pending=there)
 
     assert after[0] < 0.5 * before[0]
+
+
+def test_a_process_whose_lengths_are_fitted_to_some_trials_goes_through_all() -> None:
+    positions, chosen = scattered(200, 2), np.arange(0, 200, 5)
+
+    process = gaussian_process.fit(positions, wave(positions), chosen=chosen)
+    alone = gaussian_process.fit(positions[chosen], wave(positions[chosen]))
+
+    assert process.lengths == pytest.approx(alone.lengths, rel=0.05)
+    assert process.at(positions) == pytest.approx(wave(positions), abs=0.05)
+    assert len(process.positions) == 200
