@@ -42,7 +42,7 @@ class SearchSettings:
     probes: Annotated[int, Ge(0)] = 4
     max_rounds: Count = 4
     round_points: Count = 30
-    second_look_points: Annotated[int, Ge(0)] = 20
+    second_look_points: Annotated[int, Ge(0)] = 12
     warm_start: bool = False
 
     def points_by(self, round: int, *, second_look: bool = False) -> int:

@@ -23,7 +23,7 @@ from tuner.search.points import GivenPoints, SearchedPoints
 from tuner.search.training import StudyTraining
 from tuner.stores import Claim
 
-CHOICE_SLACK = 4.0
+CHOICE_SLACK = 3.0
 """A choosing trial is cut at so many times the search's fewest steps: its candidate is not the one to choose, and it
 would be trained to the end of its budget, often for longer than the whole search. Reporting trials are never cut."""
 

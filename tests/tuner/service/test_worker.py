@@ -210,4 +210,4 @@ def test_a_run_that_chooses_is_stopped_where_it_has_told_all_and_one_that_report
     limits = {
         role: {each.end.limit for each in study.finished(role) if each.end} for role in (Role.CHOOSE, Role.REPORT)
     }
-    assert limits == {Role.CHOOSE: {4 * study.incumbent}, Role.REPORT: {1000}}
+    assert limits == {Role.CHOOSE: {3 * study.incumbent}, Role.REPORT: {1000}}
