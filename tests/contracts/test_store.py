@@ -53,6 +53,17 @@ def test_submitting_the_same_again_changes_nothing(store: Store) -> None:
     assert store.record("small") == before
 
 
+def test_an_experiment_keeps_the_defaults_of_the_version_that_stored_it(store: Store) -> None:
+    earlier = small(name="earlier", confirmation={"candidates": 3, "choose_seeds": 5})
+    store.submit(earlier)
+
+    store.submit(small(name="earlier"))
+
+    assert store.record("earlier").experiment == earlier
+    with pytest.raises(StoreError, match=r"confirmation\.candidates = 3, now 4"):
+        store.submit(small(name="earlier", confirmation={"candidates": 4}))
+
+
 def test_another_experiment_of_the_same_name_is_refused(store: Store) -> None:
     changed = small(seed=1, search={"sampler": {"kind": "tpe"}, "points": 6})
 

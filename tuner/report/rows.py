@@ -27,7 +27,7 @@ def optima_table(found: Results) -> Table:
     """The confirmed optimum of each batch size: what to use."""
     names = list(found.experiment.space.parameters)
     has_effective = any(_effective(each) is not None for each in found.studies)
-    heads = ("batch size", "steps", "over seeds", "repeated", "seeds", *(_in_words(name) for name in names))
+    heads = ("batch size", "steps", "over seeds", "repeated", *(_in_words(name) for name in names))
     if has_effective:
         heads += ("effective learning rate",)
     rows = [_optimum_row(each, names, has_effective=has_effective) for each in found.studies]
@@ -39,14 +39,13 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
     confirmed = study.confirmed
     if confirmed is None:
         why = UNREACHED if study.complete else "not confirmed yet"
-        return (size, why, *[NOTHING] * (3 + len(names) + has_effective + 2))
+        return (size, why, *[NOTHING] * (2 + len(names) + has_effective + 2))
     error, repeated = confirmed.metrics.get(TEST_ERROR), study.repeated
     return (
         size,
         _steps(confirmed.steps),
         f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}" if confirmed.reached else NOTHING,
         NOTHING if repeated is None else f"{_steps(round(repeated.low))} to {_steps(round(repeated.high))}",
-        f"{confirmed.reached} of {confirmed.seeds}",
         *(in_digits(confirmed.hyperparameters[name]) for name in names),
         *([in_digits(_effective(study))] if has_effective else []),
         f"{study.batch_size if confirmed.origin is None else confirmed.origin.batch_size:,}",

@@ -13,9 +13,11 @@ from tuner.analysis.summary import edges, results
 from tuner.experiment import Experiment, parse
 from tuner.recorders import Event, StudyFinished, StudyWaits
 from tuner.records import ExperimentState, Role, Stage, StudyRecord
+from tuner.search.protocol import CHOICE_SLACK
 from tuner.stores import OpenStudy, Store
 from tuner.stores.opening import open_store
 from tuner.stores.relational.store import RelationalStore
+from tuner.trial import Outcome
 
 SEARCH = "points = 3\nsecond_look_points = 8\nmax_rounds = 1"
 FEW = parse(TOY.replace("[8, 16]", "[8, 16, 32, 64]").replace("points = 12", SEARCH), source="toy.toml")
@@ -75,6 +77,20 @@ def test_every_study_chooses_among_its_own_points_and_its_neighbours(tmp_path: P
         origins = {each.plan.origin.batch_size for each in study.first_look.finished(Role.CHOOSE) if each.plan.origin}
         assert origins <= {study.batch_size // 2, study.batch_size * 2}
     assert any(each.plan.origin for study in studies for each in study.first_look.finished(Role.CHOOSE))
+
+
+def test_a_run_of_the_first_heat_is_cut_when_half_of_the_others_have_been_faster(tmp_path: Path) -> None:
+    many = replace(FEW, search=replace(FEW.search, points=12), confirmation=replace(FEW.confirmation, candidates=12))
+    (study, *_) = finished(tmp_path, many)
+
+    heat = [each.end for each in study.finished(Role.CHOOSE) if each.plan.repeat == 1 and each.end is not None]
+    steps = sorted(each.steps for each in heat if each.outcome is Outcome.ACHIEVED)
+    cut = [each for each in heat if each.outcome is Outcome.CENSORED]
+    kept = (len(heat) + 1) // 2
+    assert cut
+    assert len(steps) >= kept
+    assert steps[0] < min(each.limit for each in cut) < CHOICE_SLACK * steps[0]
+    assert min(each.limit for each in cut) in steps[kept - 1 :]
 
 
 def test_without_neighbours_every_study_is_by_itself(tmp_path: Path) -> None:
