@@ -24,7 +24,7 @@ PATIENCE_MILLISECONDS = 30_000
 """How long a page may take to show something on a busy machine."""
 
 
-TRIALS = 12 + 4 + 3
+TRIALS = 12 + 2 + 3
 """Of each study: searched, run again to choose the winner, and to report it."""
 
 

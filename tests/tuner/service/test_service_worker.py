@@ -22,7 +22,7 @@ from tuner.stores.opening import open_store
 
 ONE = parse(SMALL, source="toy.toml")
 OTHER = dataclasses.replace(ONE, name="other", batch_sizes=(32,))
-TRIALS = 12 + 4 + 3
+TRIALS = 12 + 2 + 3
 
 
 def work(store: Store, hear: Callable[[Event], None] = lambda event: None, **build: Objective) -> list[Event]:

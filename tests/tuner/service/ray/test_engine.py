@@ -25,7 +25,7 @@ from tuner.trial import TrialSpec
 
 TOY = parse(SMALL, source="toy.toml")
 SLOW = dataclasses.replace(TOY, objective={**TOY.objective, "pause": 0.01})
-TRIALS = 12 + 4 + 3
+TRIALS = 12 + 2 + 3
 
 
 def mortal(folder: Path) -> Experiment:
