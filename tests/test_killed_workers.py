@@ -174,4 +174,4 @@ def test_a_search_by_tpe_whose_workers_are_killed_keeps_its_budget_and_can_be_re
     for study in record.studies:
         assert_whole(study, experiment, record.studies)
         for trial in study.finished(*Role):
-            assert replay(record, batch_size=study.batch_size, number=trial.number).same
+            assert replay(record, batch_size=study.batch_size, number=trial.number, round=trial.round).same

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.slow
 
 FEW = {
     "batch_sizes = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]": "batch_sizes = [64, 256]",
-    "points = 50": "points = 10",
-    "candidates = 3": "candidates = 2",
-    "choose_seeds = 5": "choose_seeds = 2",
+    "points = 50": "points = 10\nsecond_look_points = 0",
+    "candidates = 6": "candidates = 2",
+    "choose_seeds = 4": "choose_seeds = 2",
     "report_seeds = 5": "report_seeds = 2",
 }
 """What makes of the preset `digits` an experiment of seconds."""
@@ -154,14 +154,14 @@ def test_the_workers_of_a_run_that_was_killed_end_without_a_word(postgres_url: s
 def test_a_run_that_was_killed_goes_on_and_repeats_and_loses_nothing(postgres_url: str, tmp_path: Path) -> None:
     (tmp_path / "toy.toml").write_text(SLOW)
     with started(tmp_path, "run", "toy.toml", "--workers", "1", TUNER_STORE=postgres_url) as run:
-        read_until(run, "searching, 8 of 17")
+        read_until(run, "searching, 7 of 17")
         kill(run)
     before = finished_of(exported(postgres_url, "toy"))
     done = tuner(tmp_path, "run", "toy.toml", "--workers", "1", TUNER_STORE=postgres_url)
     trials = exported(postgres_url, "toy")
 
     assert done.returncode == 0, done.stderr
-    assert 8 <= len(before) < 2 * 17
+    assert 7 <= len(before) < 2 * 17
     assert all(each in trials for each in before)
     assert set(repeats(trials).values()) == {1}
     assert searched(trials) == {(size, point): 1 for size in (8, 16) for point in range(12)}
