@@ -223,10 +223,12 @@ def _plain(value: object, *, with_defaults: bool = True) -> object:
         return _plain(value.parameters, with_defaults=with_defaults)
     if is_dataclass(value):
         held = [(each, getattr(value, each.name)) for each in fields(value)]
-        shown = {each.name: one for each, one in held if one not in (None, ())}
-        if not with_defaults:
-            shown = {each.name: one for each, one in held if each.name in shown and _is_given(each, one)}
-        plain = {name: _plain(one, with_defaults=with_defaults) for name, one in shown.items()}
+        shown = [(each, one) for each, one in held if one not in (None, ())]
+        plain = {
+            each.name: _plain(one, with_defaults=with_defaults)
+            for each, one in shown
+            if with_defaults or _is_given(each, one)
+        }
         return {name: one for name, one in plain.items() if with_defaults or one != {}}
     if isinstance(value, Mapping):
         return {str(key): _plain(each, with_defaults=with_defaults) for key, each in value.items()}

@@ -64,8 +64,7 @@ class SearchedPoints:
         self._given = {each.point: each for each in given}
         done = sum(point >= 0 for point in losses)  # the others were probes
         self.left = experiment.search.points_by(record.round, second_look=record.is_second_look) - done
-        first = 1 + record.first_look.last_point if record.is_second_look else 0
-        self._runs = self._unfinished(begun, losses.keys(), first=first)
+        self._runs = self._unfinished(begun, losses.keys(), last=record.last_point)
 
     def ask(self) -> PointRun:
         return next(self._runs)
@@ -73,10 +72,10 @@ class SearchedPoints:
     def tell(self, point: int, loss: float) -> None:
         self._suggestions.tell(point, loss)
 
-    def _unfinished(self, begun: Mapping[int, PointRun], finished: Set[int], *, first: int) -> Iterator[PointRun]:
+    def _unfinished(self, begun: Mapping[int, PointRun], finished: Set[int], *, last: int) -> Iterator[PointRun]:
         for point in sorted(begun.keys() - finished):
             yield begun[point]
-        for point in count(max(first, max(begun, default=-1) + 1)):
+        for point in count(last + 1):
             if (run := self._given.get(point)) is not None:
                 self._suggestions.queue(point, run.hyperparameters)
                 yield run

@@ -81,8 +81,9 @@ class StudySearch:
         match study.stage:
             case Stage.SEARCH:
                 self._search(lanes)
-                own = own_candidates(self.claim.record(), settings)
-                self._race(first_runs(self.claim.record(), settings), len(own) + MOST_BORROWED, lanes)
+                study = self.claim.record()
+                most = len(own_candidates(study, settings)) + MOST_BORROWED
+                self._race(study, first_runs(study, settings), racers=most, lanes=lanes)
                 self.claim.reach(Stage.CHOOSE)
             case Stage.CHOOSE:
                 self._confirm(studies, lanes)
@@ -138,20 +139,20 @@ class StudySearch:
         racers = candidates(study, studies, settings)
         while runs := pending(study, racers, settings):
             if runs[0].role is Role.CHOOSE:
-                self._race(runs, len(racers), lanes)
+                self._race(study, runs, racers=len(racers), lanes=lanes)
             else:
-                self.training.train(study, GivenPoints(runs), lanes, Cutoff(incumbent=study.incumbent), reports=True)
+                self.training.train(study, GivenPoints(runs), lanes, Cutoff(), reports=True)
             study = self.claim.record()
 
-    def _race(self, runs: Sequence[PointRun], racers: int, lanes: int) -> None:
+    def _race(self, study: StudyRecord, runs: Sequence[PointRun], *, racers: int, lanes: int) -> None:
         """Run seeds that choose the winner; a run that cannot help its candidate any more is cut.
 
         Args:
+            study: As it stands.
             runs: The runs of one heat that have no result.
             racers: How many candidates are in the race.
             lanes: Most lanes.
         """
-        study = self.claim.record()
         cutoff = Cutoff(CHOICE_SLACK, incumbent=study.incumbent)
         if all(each.repeat == 1 for each in runs):  # who is slower than a half stays behind, however slow
             cutoff.keep = (racers + 1) // 2

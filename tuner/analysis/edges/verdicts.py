@@ -93,18 +93,18 @@ def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[Ed
     found: dict[str, EdgeVerdict] = {}
     for each in sides(evidence, study.space, best):
         found[each.parameter] = min(found.get(each.parameter, each), each, key=_suspicion)
-    found |= {name: edge for name, edge in _outside(study.space, best) if name in found}
+    found |= {each.parameter: each for each in _outside(study.space, best) if each.parameter in found}
     return tuple(found[name] for name, _ in study.space.ranges() if found)
 
 
-def _outside(space: SearchSpace, best: Mapping[str, Value]) -> Iterator[tuple[str, EdgeVerdict]]:
+def _outside(space: SearchSpace, best: Mapping[str, Value]) -> Iterator[EdgeVerdict]:
     """A verdict for each range that the best point lies outside of, as the point of another batch size may."""
     for name, limits in space.ranges():
         if name in best and best[name] not in limits:
             value = float(best[name])
             side = Side.LOW if value < limits.low else Side.HIGH
             position = 0.0 if side is Side.LOW else 1.0
-            yield name, EdgeVerdict(name, side, Verdict.BOX_EDGE, position, value, confidence=1.0)
+            yield EdgeVerdict(name, side, Verdict.BOX_EDGE, position, value, confidence=1.0)
 
 
 def sides(evidence: Evidence, space: SearchSpace, best: Mapping[str, Value]) -> Iterator[EdgeVerdict]:
