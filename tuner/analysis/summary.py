@@ -54,7 +54,7 @@ class StudyResults:
         best: The search trial with the fewest steps; None if none reached the target.
         confirmed: The winner, once its report seeds have run.
         repeated: Where its steps would lie in repeated experiments; None if that cannot be estimated.
-        doubt: Why its optimum does not fit to those of other batch sizes; None if it does.
+        doubt: Why its optimum does not fit those of other batch sizes; None if it does.
         edges: A verdict for each range.
     """
 
@@ -127,7 +127,7 @@ class Results:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """The optima that do not fit to those of other batch sizes."""
+        """The optima that do not fit those of other batch sizes."""
         return tuple(each.doubt for each in self.studies if each.doubt is not None)
 
     @property
@@ -154,7 +154,7 @@ class Edges:
 
     Attributes:
         verdicts: Pairs of batch size and verdict.
-        doubts: The optima that do not fit to those of other batch sizes.
+        doubts: The optima that do not fit those of other batch sizes.
     """
 
     experiment: str

@@ -41,7 +41,7 @@ def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption =
 
 @commands.command(epilog=example("tuner edges digits"))
 def edges(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Print where each optimum lies in its search space, and which do not fit to those of other batch sizes.
+    """Print where each optimum lies in its search space, and which do not fit those of other batch sizes.
 
     Exit code 3: one is at an edge of the box, or in doubt.
     """

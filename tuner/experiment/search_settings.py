@@ -29,7 +29,7 @@ class SearchSettings:
             that side widened; 1 for never.
         round_points: Points that each later round adds.
         second_look_points: Points of one more round for a study whose confirmed optimum is in doubt, since it does not
-            fit to those of the other batch sizes (`tuner.analysis.scaling.doubts`); 0 for no such round.
+            fit those of the other batch sizes (`tuner.analysis.scaling.doubts`); 0 for no such round.
         warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
     """
 

@@ -1,7 +1,7 @@
 """The protocol of a claimed study, stage by stage.
 
 Search it and probe its sides, round by round; choose and report the winner among its best points and those of its
-neighbours; and if the winner does not fit to those of the other batch sizes, look again.
+neighbours; and if the winner does not fit those of the other batch sizes, look again.
 """
 
 from collections.abc import Callable, Sequence
@@ -126,7 +126,7 @@ class StudySearch:
         self.training.train(record, points, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
 
     def _is_in_doubt(self, study: StudyRecord, studies: Sequence[StudyRecord]) -> bool:
-        """Whether a confirmed study is to be looked at again, since it does not fit to the others."""
+        """Whether a confirmed study is to be looked at again, since it does not fit the others."""
         if self.experiment.search.second_look_points == 0:
             return False
         first = ExperimentRecord(self.experiment, tuple(each.first_look for each in studies))

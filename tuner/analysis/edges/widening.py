@@ -60,7 +60,7 @@ class RoundStory:
         """The round, for a person."""
         probed = f"; {self.probes} probes beyond its sides, {_best(self.best_probe)}" if self.probes else ""
         widened = f"; then {', '.join(each.phrase for each in self.widened)}" if self.widened else ""
-        again = ", a second look, as the optimum did not fit to other batch sizes" if self.second_look else ""
+        again = ", a second look, as the optimum did not fit other batch sizes" if self.second_look else ""
         return f"Round {self.round}{again}: {self.points} points, {_best(self.best_steps)}{probed}{widened}."
 
     def to_json(self) -> Json:

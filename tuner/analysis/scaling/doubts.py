@@ -1,4 +1,4 @@
-"""Doubts: confirmed optima that do not fit to those of the other batch sizes, so that a better point must exist.
+"""Doubts: confirmed optima that do not fit those of the other batch sizes, so that a better point must exist.
 
 Steps to target never grow with the batch size if the hyperparameters are tuned, never fall faster than perfect scaling
 allows, and their curve bends one way only: on logarithmic axes it lies below a straight line between two of its points

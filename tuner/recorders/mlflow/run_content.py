@@ -20,7 +20,7 @@ STUDY_TAG = "tuner.study"
 DIGEST_TAG = "tuner.experiment"
 """The tag that tells apart experiments of one name in different stores: their settings' digest."""
 DOUBT_TAG = "tuner.doubt"
-"""The tag of a study's run that says why its optimum does not fit to those of other batch sizes; empty if it does."""
+"""The tag of a study's run that says why its optimum does not fit those of other batch sizes; empty if it does."""
 REPORT_TAG = "tuner.report"
 """The tag of the run that holds an experiment's report: the digest of what it holds."""
 

@@ -96,7 +96,7 @@ def _begins(study: StudyRecord) -> str:
     if not study.earlier or study.trials:
         return "goes on"
     if study.is_second_look:
-        return f"round {study.round} begins: its optimum does not fit to those of other batch sizes"
+        return f"round {study.round} begins: its optimum does not fit those of other batch sizes"
     wider = ", ".join(each.phrase for each in widenings(study.earlier[-1].space, study.space))
     return f"round {study.round} begins ({wider})"
 
