@@ -56,7 +56,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_a_report_is_made_without_what_only_searches_need() -> None:
-    loaded = loaded_by("tuner.cli.tables", "tuner.service.locations", "tuner.report.page")
+    loaded = loaded_by("tuner.cli.tables", "tuner.service.locations", "tuner.reports.page")
 
     assert not {"torch", "mlflow", "optuna", "alembic", "sklearn", "pandas", "scipy.stats"} & set(loaded)
     assert "tuner.analysis.nqm" not in loaded

@@ -20,7 +20,7 @@ from tests.commands import arguments, free_port, kill, processes_below, read_unt
 from tests.locked import PASSWORD, ROLE, TELLTALES, with_password
 from tests.toy import SMALL
 from tuner.experiment import preset_text
-from tuner.report.export import write_json
+from tuner.reports.export import write_json
 from tuner.stores.opening import open_store
 
 pytestmark = pytest.mark.slow

@@ -32,6 +32,10 @@ class ReportError(TunerError):
     """The report cannot be written where it should be."""
 
 
+class ContractError(TunerError):
+    """Training code returned what its contract does not allow. Every trial would end so: the study is set aside."""
+
+
 class OutOfMemory(TunerError):  # noqa: N818 - the contract's name
     """The device cannot hold this many lanes; the study goes on with half of them."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from tuner.trial import Measurement, TrialSpec
+from tuner.trial import Failure, Measurement, TrialSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +127,15 @@ class Trainer(Protocol):
         """
         ...
 
-    def advance(self) -> Mapping[int, Sequence[Measurement]]:
+    def advance(self) -> Mapping[int, Sequence[Measurement | Failure]]:
         """Train every loaded lane for a chunk of steps; what each measured on the way, oldest first.
 
         Lanes come in an order that depends on nothing but what was loaded and unloaded: a search is the same again.
+        A trial whose own code raised ends with a `Failure`; its lane is unloaded then, like any other.
 
         Raises:
             OutOfMemory: The device is full. The trainer is then unusable; its trials start again in a smaller one.
+            Exception: Any other says that some trial failed. The trainer is then unusable too.
         """
         ...
 

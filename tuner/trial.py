@@ -65,6 +65,19 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """The training code of a trial raised an error, and the trial measures nothing more.
+
+    Attributes:
+        reason: The error in one line.
+        details: The frames of the user's own code, for a person; may be empty.
+    """
+
+    reason: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialResult:
     """How a trial ended.
 

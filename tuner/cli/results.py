@@ -77,7 +77,7 @@ def report(
 ) -> None:
     """Write the report: one self-contained HTML page, and its figures as PNG and SVG."""
     gc.disable()  # the process ends with the page, and a tenth of its time would go to looking for garbage
-    from tuner.report.page import write_report
+    from tuner.reports.page import write_report
     from tuner.service import locations
 
     with locations.records_in(store) as opened:
@@ -93,7 +93,7 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Print all trials and their whole training curves, as CSV or JSON."""
-    from tuner.report import export as exporting
+    from tuner.reports import export as exporting
     from tuner.service import locations
 
     with locations.records_in(store) as opened:
@@ -144,7 +144,7 @@ def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fal
     from tuner.analysis.scaling.curve import NotFitted
     from tuner.analysis.scaling.explanation import explain
     from tuner.cli import printing, tables
-    from tuner.report.page import write_report
+    from tuner.reports.page import write_report
     from tuner.service import cores, locations
 
     with locations.records_in(store) as opened, cores.all_cores() as pool:

@@ -17,8 +17,8 @@ from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.sync import SyncCounts, log_doubts, log_report, sync
 from tuner.recorders.progress.display import progress
 from tuner.records import ExperimentState
-from tuner.report.findings import Findings, findings
-from tuner.report.page import prepare_folder, write_findings
+from tuner.reports.findings import Findings, findings
+from tuner.reports.page import prepare_folder, write_findings
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.service.engine import Engine, Job
 from tuner.service.locations import RunLocations

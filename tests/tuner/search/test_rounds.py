@@ -18,8 +18,8 @@ from tuner.experiment import Experiment
 from tuner.experiment.space import Range
 from tuner.recorders import Event, StudyStarted, TrialFinished
 from tuner.records import Role, StudyRecord
-from tuner.report.content import content
-from tuner.report.findings import findings
+from tuner.reports.content import content
+from tuner.reports.findings import findings
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 from tuner.stores.relational.claims import StudyClaim

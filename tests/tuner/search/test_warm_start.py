@@ -17,9 +17,9 @@ from tuner.analysis.summary import results
 from tuner.cli import printing, tables
 from tuner.experiment import Experiment, parse
 from tuner.records import LearningRateRule, Origin, Role, StudyRecord, TrialPlan, TrialState
-from tuner.report.content import content
-from tuner.report.export import write_csv
-from tuner.report.findings import findings
+from tuner.reports.content import content
+from tuner.reports.export import write_csv
+from tuner.reports.findings import findings
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 from tuner.stores.relational.claims import StudyClaim

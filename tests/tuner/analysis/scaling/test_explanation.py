@@ -14,9 +14,9 @@ from tuner.analysis.scaling.explanation import MOST_MOMENTUM, Explanation, expla
 from tuner.experiment import Experiment
 from tuner.experiment.space import Fixed, SearchSpace
 from tuner.records import ExperimentRecord, Role
-from tuner.report.figures import draw_scaling
-from tuner.report.findings import findings
-from tuner.report.page import write_report
+from tuner.reports.figures import draw_scaling
+from tuner.reports.findings import findings
+from tuner.reports.page import write_report
 
 SIZES = [4, 16, 64, 256, 1024]
 

@@ -16,11 +16,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from tuner.errors import ReportError
 from tuner.records import ExperimentRecord
-from tuner.report.content import Content, content
-from tuner.report.drawings import OPTIMA_CAPTIONS, drawings
-from tuner.report.figures import Drawing
-from tuner.report.findings import Findings, findings
-from tuner.report.style import house_style
+from tuner.reports.content import Content, content
+from tuner.reports.drawings import OPTIMA_CAPTIONS, drawings
+from tuner.reports.figures import Drawing
+from tuner.reports.findings import Findings, findings
+from tuner.reports.style import house_style
 
 if TYPE_CHECKING:
     from tuner.analysis.scaling.explanation import Explanation
@@ -119,7 +119,7 @@ def _picture(drawing: Drawing) -> Picture:
 def _render(report: Content, pictures: list[Picture]) -> str:
     """The page."""
     environment = Environment(
-        loader=PackageLoader("tuner.report", "."),
+        loader=PackageLoader("tuner.reports", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -13,8 +13,8 @@ from tuner.analysis.optimum.scatters import Scatter
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.experiment.space import Range, Scale
-from tuner.report.figures import OUTCOME_MARKS, outcome_legend
-from tuner.report.style import BLUE, INK, MUTED, batch_size_axis, house_style, new_figure, plain
+from tuner.reports.figures import OUTCOME_MARKS, outcome_legend
+from tuner.reports.style import BLUE, INK, MUTED, batch_size_axis, house_style, new_figure, plain
 
 BARS = ((3.5, 1.0), (7.0, 0.28))
 """Width in points and opacity of the bar for each of `FACTORS`; the narrower is drawn over the wider."""

@@ -14,10 +14,10 @@ from tuner.analysis.summary import results
 from tuner.cli import printing, status, tables
 from tuner.errors import TunerError
 from tuner.records import Role
-from tuner.report.content import content
-from tuner.report.export import write_csv, write_json
-from tuner.report.findings import findings
-from tuner.report.page import write_report
+from tuner.reports.content import content
+from tuner.reports.export import write_csv, write_json
+from tuner.reports.findings import findings
+from tuner.reports.page import write_report
 from tuner.search.replay import replay
 from tuner.stores import Store
 from tuner.stores.opening import open_progress, open_store

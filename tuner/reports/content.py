@@ -12,8 +12,8 @@ from tuner.analysis.scaling.curve import CONFIDENCE, NotFitted, ScalingCurve, Sc
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment import Experiment
 from tuner.records import TrialRecord
-from tuner.report.findings import Findings
-from tuner.report.rows import Table, in_digits, optima_table, search_table, sensitivity_table
+from tuner.reports.findings import Findings
+from tuner.reports.rows import Table, in_digits, optima_table, search_table, sensitivity_table
 
 PACKAGES = ("batch-tuner", "optuna", "torch", "numpy", "scipy", "scikit-learn", "mlflow")
 

@@ -15,7 +15,7 @@ from tuner.analysis.optimum.slices import SearchView
 from tuner.analysis.scaling.curve import NotFitted, ScalingCurve, ScalingFit, perfect_scaling
 from tuner.analysis.scaling.optima import Optima
 from tuner.analysis.summary import StudyResults
-from tuner.report.style import (
+from tuner.reports.style import (
     AMBER,
     BLUE,
     MUTED,

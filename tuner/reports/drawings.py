@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
-from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
-from tuner.report.findings import Findings
-from tuner.report.landscape import draw_scatters, draw_tolerances
+from tuner.reports.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
+from tuner.reports.findings import Findings
+from tuner.reports.landscape import draw_scatters, draw_tolerances
 
 OPTIMA_CAPTIONS = {
     LEARNING_RATE: "Learning rate at the optimum. The rules start from the smallest batch size.",

@@ -13,9 +13,9 @@ from tests.tuner.synthetic import Workload, digits, ended, experiment_record, st
 from tuner.analysis.optimum.confirmation import confirm
 from tuner.experiment import from_table
 from tuner.records import ExperimentRecord, PointRun, Role
-from tuner.report.content import Content, content
-from tuner.report.findings import findings
-from tuner.report.page import write_report
+from tuner.reports.content import Content, content
+from tuner.reports.findings import findings
+from tuner.reports.page import write_report
 
 SIZES = [4, 32, 256]
 

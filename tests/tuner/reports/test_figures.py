@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from tests.tuner.synthetic import digits, experiment_record
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, fit, perfect_scaling
 from tuner.analysis.scaling.optima import Optima
-from tuner.report.drawings import drawings
-from tuner.report.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
-from tuner.report.findings import Findings, findings
-from tuner.report.style import plain
+from tuner.reports.drawings import drawings
+from tuner.reports.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
+from tuner.reports.findings import Findings, findings
+from tuner.reports.style import plain
 from tuner.trial import Outcome
 
 CURVE = ScalingCurve(

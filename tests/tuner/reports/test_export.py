@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.stored import claimed, plan, small
-from tuner.report.export import write_csv, write_json
+from tuner.reports.export import write_csv, write_json
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 from tuner.trial import Measurement, Outcome, TrialResult

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from tests.tuner.synthetic import digits, experiment_record
 from tuner.analysis.optimum.scatters import Scatter
 from tuner.experiment.space import Range
-from tuner.report.findings import Findings, findings
-from tuner.report.landscape import draw_scatters, draw_tolerances
+from tuner.reports.findings import Findings, findings
+from tuner.reports.landscape import draw_scatters, draw_tolerances
 from tuner.trial import Outcome
 
 

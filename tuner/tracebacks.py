@@ -1,0 +1,29 @@
+"""What went wrong in code of the user's: the error in a line, and those frames of its traceback that are his."""
+
+import traceback
+from pathlib import Path
+
+OURS = tuple(str(Path(__file__).parents[1] / each) + "/" for each in ("tuner", "objectives"))
+INSTALLED = ("/site-packages/", "/dist-packages/", f"{Path(traceback.__file__).parent}/", "<frozen ")
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one line.
+
+    >>> reason_of(ValueError("no such file\\nas this"))
+    'ValueError: no such file'
+    """
+    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(": ")
+
+
+def user_frames(error: BaseException) -> str:
+    """The frames of an error that are neither ours nor of an installed package, as Python prints them.
+
+    Empty if the error was not raised below any code of the user's.
+    """
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_users(each.filename)]
+    return "".join(traceback.format_list(frames)).rstrip("\n")
+
+
+def _is_users(file: str) -> bool:
+    return not file.startswith(OURS) and not any(each in file for each in INSTALLED)
