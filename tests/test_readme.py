@@ -18,6 +18,7 @@ from objectives.data.digits import Digits
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from tests.commands import environment
+from tests.measured import advanced
 from tests.toy import SMALL
 from tuner.cli.app import app
 from tuner.experiment import parse
@@ -160,7 +161,7 @@ def test_its_model_trains_in_lanes(page: Path) -> None:
         point = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 100.0}
         trainer.load(lane, TrialSpec(lane, point))
 
-    curves = [trainer.advance() for _ in range(40)]
+    curves = [advanced(trainer) for _ in range(40)]
 
     assert all(curves[-1][lane][0].metrics["validation/error"] < 0.1 for lane in range(2))
 

@@ -8,9 +8,9 @@ INSTALLED = ("/site-packages/", "/dist-packages/", f"{Path(traceback.__file__).p
 
 
 def reason_of(error: BaseException) -> str:
-    """An error in one line.
+    r"""An error in one line.
 
-    >>> reason_of(ValueError("no such file\\nas this"))
+    >>> reason_of(ValueError("no such file\nas this"))
     'ValueError: no such file'
     """
     return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(": ")

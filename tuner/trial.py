@@ -10,11 +10,17 @@ Value = float | int | str | bool
 
 
 class Outcome(StrEnum):
-    """How a trial ended. Divergence and capping are results like any other, never exceptions."""
+    """How a trial ended. Divergence, capping and errors of training code are results like any other."""
 
     ACHIEVED = "achieved"
     CENSORED = "censored"
     INFEASIBLE = "infeasible"
+    ERROR = "error"
+
+    @property
+    def has_trained(self) -> bool:
+        """Whether training went well as far as it went: it neither diverged nor raised an error."""
+        return self not in (Outcome.INFEASIBLE, Outcome.ERROR)
 
     @property
     def sentence(self) -> str:
@@ -23,6 +29,7 @@ class Outcome(StrEnum):
             Outcome.ACHIEVED: "reached the target",
             Outcome.CENSORED: "was stopped by its budget or cap before it reached the target",
             Outcome.INFEASIBLE: "diverged",
+            Outcome.ERROR: "ended with an error of the training code",
         }[self]
 
 
@@ -76,6 +83,9 @@ class Failure:
     reason: str
     details: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.reason}\n{self.details}" if self.details else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
@@ -84,25 +94,28 @@ class TrialResult:
     Attributes:
         outcome: How it ended.
         steps: Steps to target if `ACHIEVED`; steps within which it did not reach the target, if `CENSORED`: its limit,
-            or fewer if it was cut early; the step at which divergence was noticed, if `INFEASIBLE`.
+            or fewer if it was cut early; the step at which divergence was noticed, if `INFEASIBLE`; the last step
+            measured, if `ERROR`.
         limit: The steps it was allowed when it ended: the budget, or the cap if that was lower.
-        curve: Every measurement up to and including the one that ended it.
+        curve: Every measurement up to and including the one that ended it; empty if an error came first.
+        failure: What the training code raised, if `ERROR`; else None.
     """
 
     outcome: Outcome
     steps: int
     limit: int
     curve: tuple[Measurement, ...]
+    failure: Failure | None = None
 
     @property
     def spent(self) -> int:
-        """Gradient steps it was trained for."""
-        return self.curve[-1].step
+        """Gradient steps it was trained for, as measured."""
+        return self.curve[-1].step if self.curve else 0
 
     @property
     def final(self) -> Mapping[str, float]:
-        """The metrics of the last measurement."""
-        return self.curve[-1].metrics
+        """The metrics of the last measurement; none if there is no measurement."""
+        return self.curve[-1].metrics if self.curve else {}
 
 
 def trial_seed(*, experiment_seed: int, batch_size: int, round: int, point: int, repeat: int) -> int:

@@ -7,7 +7,7 @@ slow trial would train beside seven empty lanes.
 from collections.abc import Callable, Mapping, Sequence
 
 from tuner.objective import Trainer, measure_end
-from tuner.trial import Measurement, TrialSpec
+from tuner.trial import Failure, Measurement, TrialSpec
 
 
 class ShrinkingTrainer:
@@ -49,7 +49,7 @@ class ShrinkingTrainer:
     def save(self, lane: int) -> bytes:
         return self._inner.save(self._inner_lanes[lane])
 
-    def advance(self) -> Mapping[int, Sequence[Measurement]]:
+    def advance(self) -> Mapping[int, Sequence[Measurement | Failure]]:
         """Train every loaded lane. Returns each lane's measurements, oldest first. May raise `OutOfMemory`."""
         enough = self._inner.lanes
         while enough > 1 and enough // 2 >= len(self._inner_lanes):

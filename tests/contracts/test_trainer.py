@@ -15,6 +15,7 @@ from objectives.models.mlp import Mlp
 from objectives.nqm import Noise, QuadraticWorkload
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from tests.measured import advanced
 from tests.objectives.reference import EASY
 from tests.toy import Toy
 from tuner.analysis.nqm import Method
@@ -44,7 +45,7 @@ class Dropping:
 
 def train(trainer: Trainer, lane: int) -> list[Measurement]:
     """What a lane measures while all of them are advanced some times."""
-    return [each for _ in range(8) for each in trainer.advance().get(lane, ())]
+    return [each for _ in range(8) for each in advanced(trainer).get(lane, ())]
 
 
 def objective(kind: str) -> Objective:

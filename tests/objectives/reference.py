@@ -21,6 +21,7 @@ from objectives.training.measuring.evaluation import BLOCK, ORDER
 from objectives.training.measuring.grid import next_measurement
 from objectives.training.networks.network import Computation, Networks
 from objectives.training.trainer import LaneTrainer
+from tests.measured import advanced
 from tuner.objective import Trainer
 from tuner.trial import Measurement, TrialSpec
 
@@ -94,7 +95,7 @@ def curves_in_lanes(trainer: Trainer, trials: Sequence[TrialSpec], *, steps: int
             number, trial = waiting.pop(0)
             trainer.load(free[-1], trial)
             loaded[free[-1]] = number
-        for lane, measured in trainer.advance().items():
+        for lane, measured in advanced(trainer).items():
             curve = curves[loaded[lane]]
             curve += [each for each in measured if each.step <= steps]
             if next_measurement(curve[-1].step) > steps:
@@ -109,7 +110,7 @@ def curve_in_lane(trainer: Trainer, lane: int, *, steps: int) -> list[Measuremen
     """What the trial loaded in a lane measures over its next measurements, up to a step."""
     curve: list[Measurement] = []
     while not curve or curve[-1].step < steps:
-        curve += trainer.advance().get(lane, ())
+        curve += advanced(trainer).get(lane, ())
     return [each for each in curve if each.step <= steps]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from objectives.classification import Classification
 from objectives.models.mlp import Mlp
+from tests.measured import advanced
 from tuner.errors import ConfigError
 from tuner.experiment import preset_text
 from tuner.experiment.components import build
@@ -31,7 +32,7 @@ def test_its_trainer_measures_its_metrics() -> None:
     point = {"learning_rate": 0.1, "momentum": 0.5, "end_factor": 1.0, "decay_steps": 10.0}
     trainer.load(2, TrialSpec(0, point))
 
-    measured = trainer.advance()
+    measured = advanced(trainer)
 
     assert trainer.lanes == 3
     assert list(measured) == [2]
@@ -71,4 +72,4 @@ def test_the_simple_cnn_trains_on_digits_as_images() -> None:
     trainer = objective.trainer(16, lanes=2, device="cpu")
     trainer.load(1, TrialSpec(0, {"learning_rate": 0.1, "momentum": 0.5, "end_factor": 1.0, "decay_steps": 10.0}))
 
-    assert trainer.advance()[1][0].metrics["train/loss"] == pytest.approx(2.3, abs=0.3)
+    assert advanced(trainer)[1][0].metrics["train/loss"] == pytest.approx(2.3, abs=0.3)

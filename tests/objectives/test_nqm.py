@@ -8,6 +8,7 @@ import pytest
 
 from objectives.nqm import Noise, QuadraticWorkload, Spectrum
 from objectives.training.measuring.grid import next_measurement
+from tests.measured import advanced
 from tuner.analysis.nqm import Box, Method, Rule, expected_loss, optimal, power_law, steps_to_target
 from tuner.errors import ConfigError
 from tuner.experiment import load, presets
@@ -24,7 +25,7 @@ def train(trainer: Trainer, chunks: int) -> Mapping[int, list[Measurement]]:
     """What every loaded lane measures."""
     found: dict[int, list[Measurement]] = {}
     for _ in range(chunks):
-        for lane, measured in trainer.advance().items():
+        for lane, measured in advanced(trainer).items():
             found.setdefault(lane, []).extend(measured)
     return found
 
@@ -74,7 +75,7 @@ def test_the_training_loss_is_that_before_the_step() -> None:
     trainer = HEAVY_BALL.trainer(4, lanes=1, device="cpu")
     trainer.load(0, TrialSpec(0, {"learning_rate": 0.1, "momentum": 0.5}))
 
-    first, second, *_ = trainer.advance()[0]
+    first, second, *_ = advanced(trainer)[0]
 
     assert first.metrics["train/loss"] == pytest.approx(HEAVY_BALL.model.initial_loss, rel=1e-12)
     assert second.metrics["train/loss"] == pytest.approx(first.metrics["validation/loss"], rel=1e-12)
@@ -154,10 +155,10 @@ def test_a_lane_is_free_after_unloading() -> None:
 
     trainer.unload(0)
 
-    assert trainer.advance() == {}
+    assert advanced(trainer) == {}
     trainer.load(0, trial)
     trainer.close()
-    assert trainer.advance() == {}
+    assert advanced(trainer) == {}
 
 
 def test_a_workload_names_what_it_needs() -> None:

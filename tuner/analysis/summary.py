@@ -1,7 +1,7 @@
 """The results of an experiment as one tree of values, and as the JSON that the command line prints."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tuner.analysis.edges import verdicts as edge_analysis
@@ -22,18 +22,19 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
-    """The number of search trials by outcome, and of those that failed or run."""
+    """The number of search trials by outcome, and of those that were interrupted (`failed`) or run."""
 
     achieved: int
     censored: int
     infeasible: int
+    error: int
     failed: int
     running: int
 
     @property
     def finished(self) -> int:
         """Those with a result."""
-        return self.achieved + self.censored + self.infeasible
+        return self.achieved + self.censored + self.infeasible + self.error
 
     def to_json(self) -> Json:
         """The counts by name."""
@@ -46,6 +47,7 @@ class StudyResults:
 
     Attributes:
         complete: Whether search and confirmation are done.
+        errors: How many trials of all roles each error of the training code ended, most first.
         steps_spent: Gradient steps of all finished search trials.
         confirmation_steps_spent: Gradient steps of all finished confirmation trials.
         warm_start: What it took over from another batch size, if it did.
@@ -61,6 +63,7 @@ class StudyResults:
     batch_size: int
     complete: bool
     trials: TrialCounts
+    errors: Mapping[str, int]
     steps_spent: int
     confirmation_steps_spent: int
     warm_start: WarmStart | None
@@ -106,6 +109,7 @@ class StudyResults:
             "examples_spent": self.examples_spent,
             "confirmation_steps_spent": self.confirmation_steps_spent,
             "trials": self.trials.to_json(),
+            "errors": dict(self.errors),
             "best": _best_json(self),
             "confirmed": _confirmed_json(self),
             "doubt": self.doubt.to_json() if self.doubt is not None else None,
@@ -208,6 +212,7 @@ def _study_results(
         batch_size=study.batch_size,
         complete=study.complete,
         trials=_count(study),
+        errors=_errors(study),
         steps_spent=_spent(study.finished(Role.SEARCH, Role.PROBE)),
         confirmation_steps_spent=_spent(study.finished(*CONFIRMATION)),
         warm_start=warm_start(study),
@@ -230,9 +235,16 @@ def _count(study: StudyRecord) -> TrialCounts:
         achieved=outcomes[Outcome.ACHIEVED],
         censored=outcomes[Outcome.CENSORED],
         infeasible=outcomes[Outcome.INFEASIBLE],
+        error=outcomes[Outcome.ERROR],
         failed=states[TrialState.FAILED],
         running=states[TrialState.RUNNING],
     )
+
+
+def _errors(study: StudyRecord) -> dict[str, int]:
+    """How many trials each error ended, most first."""
+    ended = (each for each in study.finished(*Role) if each.end is not None and each.end.outcome is Outcome.ERROR)
+    return dict(Counter(each.reason for each in ended).most_common())
 
 
 def _spent(trials: Iterable[TrialRecord]) -> int:

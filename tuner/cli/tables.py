@@ -105,6 +105,9 @@ def _told(study: StudyResults) -> Iterator[str]:
     yield from study.story
     if study.unreached is not None:
         yield study.unreached.sentence
+    for reason, many in study.errors.items():
+        trials = "1 trial" if many == 1 else f"{many} trials"
+        yield f"{trials} ended with an error of the training code: {reason}"
     confirmed = study.confirmed
     if confirmed is not None and confirmed.reached < confirmed.seeds:
         yield f"{confirmed.reached} of the winner's {confirmed.seeds} fresh seeds reached the target."

@@ -204,6 +204,11 @@ class Experiment:
         """The settings as plain values, defaults filled in: what `from_table` reads."""
         return _plain(self)  # type: ignore[return-value]
 
+    @property
+    def kind(self) -> str:
+        """What the workload is called in the file."""
+        return str(self.objective.get("kind"))
+
     def build_objective(self) -> Objective:
         """The workload. Imports the training code, and loads its data when asked for. Raises `ConfigError`."""
         return build("objectives", self.objective, Objective)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 Count = Annotated[int, Ge(1)]
 
@@ -30,6 +30,8 @@ class SearchSettings:
         round_points: Points that each later round adds.
         second_look_points: Points of one more round for a study whose confirmed optimum is in doubt, since it does not
             fit those of the other batch sizes (`tuner.analysis.scaling.doubts`); 0 for no such round.
+        max_error_share: A study is set aside when more than this share of its last ten trials ended with an error of
+            the training code; 1 for never.
         warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
     """
 
@@ -43,6 +45,7 @@ class SearchSettings:
     max_rounds: Count = 4
     round_points: Count = 30
     second_look_points: Annotated[int, Ge(0)] = 12
+    max_error_share: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
     warm_start: bool = False
 
     def points_by(self, round: int, *, second_look: bool = False) -> int:

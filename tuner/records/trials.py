@@ -143,7 +143,7 @@ class TrialRecord:
     Attributes:
         number: Its number within its round, as Optuna counts.
         end: Present exactly when `state` is `FINISHED`.
-        reason: Why it failed, when `state` is `FAILED`.
+        reason: Why it failed, when `state` is `FAILED`; the error in a line, when its outcome is `ERROR`.
         started, ended: UTC.
         round: The round it was run in. Round and number identify a trial of a batch size.
     """

@@ -56,14 +56,14 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
 def search_table(studies: Sequence[StudyResults]) -> Table:
     """How each search went."""
     heads = (
-        *("batch size", "round", "reached", "cut", "diverged", "failed", "running"),
+        *("batch size", "round", "reached", "cut", "diverged", "errors", "interrupted", "running"),
         *("best search steps", "confirmed / search", "steps spent", "examples spent", "at an edge"),
     )
     rows = tuple(
         (
             f"{each.batch_size:,}",
             str(each.rounds),
-            *(str(getattr(each.trials, name)) for name in ("achieved", "censored", "infeasible", "failed", "running")),
+            *map(str, each.trials.to_json().values()),
             NOTHING if each.best_steps is None else f"{each.best_steps:,}",
             _bias(each),
             f"{each.steps_spent:,}",

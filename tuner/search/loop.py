@@ -3,15 +3,17 @@
 The caller does all input and output.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from tuner.errors import OutOfMemory
+from tuner.errors import OutOfMemory, TunerError
 from tuner.experiment.goals import Goal
 from tuner.objective import Trainer, measure_end
 from tuner.records import TrialPlan
+from tuner.search.contract import MeasurementCheck
 from tuner.search.cutoff import Cutoff
-from tuner.trial import Measurement, TrialResult, TrialSpec
+from tuner.tracebacks import reason_of, user_frames
+from tuner.trial import Failure, Measurement, Outcome, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,21 @@ class Saved:
 Event = Ended | Advanced | Resumed | Saved
 
 
+class TrainerBroken(Exception):  # noqa: N818 - says what has happened
+    """A trainer raised an error of the training code, and cannot be used any more.
+
+    If it was training one trial, that trial has ended with the error. If it was training several, nobody knows which
+    of them raised it: none has ended, and they are trained one at a time to find out.
+
+    Attributes:
+        running: How many trials it was training.
+    """
+
+    def __init__(self, running: int, error: Exception) -> None:
+        self.running = running
+        super().__init__(reason_of(error))
+
+
 @dataclass(slots=True)
 class _Lane:
     """A trial in training and what it has measured."""
@@ -110,13 +127,116 @@ class _Lane:
     def steps(self) -> int:
         return self.curve[-1].step if self.curve else 0
 
-    def follow(self, measured: Sequence[Measurement], goal: Goal, cutoff: Cutoff) -> TrialResult | None:
-        """Add measurements to the curve until the goal sees its end; what was measured past the end is dropped."""
+
+@dataclass(slots=True)
+class _Search:
+    """A search under way; see `search`."""
+
+    trainer: Trainer
+    trials: Iterator[Trial]
+    goal: Goal
+    cutoff: Cutoff
+    check: MeasurementCheck | None
+    running: dict[int, _Lane] = field(default_factory=dict)
+
+    def refill(self) -> Iterator[Event]:
+        """Load the next trials into the lanes that are free, as long as there are any."""
+        for lane in range(self.trainer.lanes):
+            while lane not in self.running and (trial := next(self.trials, None)) is not None:
+                yield from self._load(lane, trial)
+
+    def advance(self) -> Generator[Event, None, int]:
+        """Train every lane for a chunk; how many steps that were, as measured. Raises `TrainerBroken`."""
+        steps = 0
+        try:
+            measured = self.trainer.advance()
+        except TunerError:
+            raise
+        except Exception as error:
+            many = len(self.running)
+            if many == 1:
+                yield self._fail(self.running.popitem()[1], error)
+            raise TrainerBroken(many, error) from error
+        for number, each in measured.items():
+            lane = self.running[number]
+            before = lane.steps
+            result = self._follow(lane, each)
+            steps += lane.steps - before
+            if result is not None:
+                del self.running[number]
+                result = self._with_end(number, result)
+                self.trainer.unload(number)
+                yield Ended(lane.trial, result)
+                self.cutoff.learn(result)
+        return steps
+
+    def save(self) -> Iterator[Saved]:
+        """The state of every running trial."""
+        for number, lane in self.running.items():
+            yield Saved(lane.trial, _save(self.trainer, number, lane.curve))
+
+    def _follow(self, lane: _Lane, measured: Sequence[Measurement | Failure]) -> TrialResult | None:
+        """Add measurements to a curve until the goal sees its end; what was measured past the end is dropped."""
         for each in measured:
-            self.curve.append(each)
-            if (result := goal.judge(self.curve, cap=cutoff.cap, optimism=cutoff.optimism)) is not None:
+            if isinstance(each, Failure):
+                return self.goal.fail(lane.curve, each, cap=self.cutoff.cap)
+            lane.curve.append(each if self.check is None else self.check(each, after=lane.steps))
+            result = self.goal.judge(lane.curve, cap=self.cutoff.cap, optimism=self.cutoff.optimism)
+            if result is not None:
+                if self.check is not None:
+                    self.check.check_end(lane.curve)
                 return result
         return None
+
+    def _with_end(self, lane: int, result: TrialResult) -> TrialResult:
+        """A trial's result with what its last measurement left out, as long as the trainer has the trial.
+
+        Raises:
+            OutOfMemory: The device is full.
+        """
+        if result.outcome is Outcome.ERROR:
+            return result
+        *before, last = result.curve
+        left_out = measure_end(self.trainer, lane, last.step)
+        partial = {metric: many for metric, many in last.partial.items() if metric not in left_out}
+        return replace(result, curve=(*before, Measurement(last.step, {**last.metrics, **left_out}, partial)))
+
+    def _load(self, lane: int, trial: Trial) -> Iterator[Event]:
+        """Load a trial from its checkpoint, if it has one that the trainer can read, or from its seed."""
+        checkpoint, trial = trial.checkpoint, replace(trial, checkpoint=None)  # it may be large
+        curve: list[Measurement] = []
+        try:
+            if checkpoint is None:
+                self.trainer.load(lane, trial.spec)
+            else:
+                resumed = self._resume(lane, trial, checkpoint)
+                curve = [] if resumed.error else list(checkpoint.curve)
+                yield resumed
+        except TunerError:
+            raise
+        except Exception as error:
+            yield self._fail(_Lane(trial, curve), error)
+        else:
+            self.running[lane] = _Lane(trial, curve)
+
+    def _resume(self, lane: int, trial: Trial, checkpoint: Checkpoint) -> Resumed:
+        """Load a trial from its checkpoint, or from its seed if the trainer cannot read it, as from another version.
+
+        Raises:
+            OutOfMemory: The device is full.
+        """
+        try:
+            self.trainer.load(lane, trial.spec, checkpoint.state)
+        except OutOfMemory:
+            raise
+        except Exception as error:
+            self.trainer.load(lane, trial.spec)
+            return Resumed(trial, 0, error)
+        return Resumed(trial, checkpoint.step)
+
+    def _fail(self, lane: _Lane, error: Exception) -> Ended:
+        failure = Failure(reason_of(error), user_frames(error))
+        return Ended(lane.trial, self.goal.fail(lane.curve, failure, cap=self.cutoff.cap))
 
 
 def search(
@@ -126,8 +246,11 @@ def search(
     *,
     cutoff: Cutoff | None = None,
     saving: Callable[[], bool] = lambda: False,
+    check: MeasurementCheck | None = None,
 ) -> Iterator[Event]:
     """Train every trial to its end, as many at once as there are lanes.
+
+    A trial whose own code raises an error ends with it, and the others go on.
 
     Args:
         trainer: Where the trials train. It is left open.
@@ -135,72 +258,25 @@ def search(
         goal: When a trial ends.
         cutoff: When a trial is cut; told of every result. By default no trial is cut before its budget is spent.
         saving: Whether to save the running trials; asked after every chunk of training.
+        check: Checks every measurement. By default they are trusted.
 
     Yields:
         `Resumed` for each trial that has a checkpoint; `Ended` for each trial, in an order that never depends on time;
         after every chunk `Saved` for each running trial, if the trials are to be saved, and then `Advanced`.
+
+    Raises:
+        TrainerBroken: The trainer raised an error of the training code.
+        ContractError: A trial measured what its contract does not allow.
     """
-    cutoff, running = cutoff or Cutoff(), dict[int, _Lane]()
+    under_way = _Search(trainer, trials, goal, cutoff or Cutoff(), check)
     while True:
-        yield from _refill(trainer, trials, running)
-        if not running:
+        yield from under_way.refill()
+        if not under_way.running:
             return
-        steps = 0
-        for number, measured in trainer.advance().items():
-            lane = running[number]
-            before = lane.steps
-            if (result := lane.follow(measured, goal, cutoff)) is not None:
-                result = _with_end(trainer, number, result)
-                trainer.unload(number)
-                yield Ended(running.pop(number).trial, result)
-                cutoff.learn(result)
-            steps += lane.steps - before
+        steps = yield from under_way.advance()
         if saving():
-            for number, lane in running.items():
-                yield Saved(lane.trial, _save(trainer, number, lane.curve))
+            yield from under_way.save()
         yield Advanced(steps)
-
-
-def _with_end(trainer: Trainer, lane: int, result: TrialResult) -> TrialResult:
-    """A trial's result with what its last measurement left out, as long as the trainer has the trial.
-
-    Raises:
-        OutOfMemory: The device is full.
-    """
-    *before, last = result.curve
-    left_out = measure_end(trainer, lane, last.step)
-    partial = {metric: many for metric, many in last.partial.items() if metric not in left_out}
-    return replace(result, curve=(*before, Measurement(last.step, {**last.metrics, **left_out}, partial)))
-
-
-def _refill(trainer: Trainer, trials: Iterator[Trial], running: dict[int, _Lane]) -> Iterator[Resumed]:
-    """Load the next trials into the lanes that are free, as long as there are any."""
-    for lane in range(trainer.lanes):
-        if lane not in running and (trial := next(trials, None)) is not None:
-            checkpoint, trial = trial.checkpoint, replace(trial, checkpoint=None)  # it may be large
-            if checkpoint is None:
-                trainer.load(lane, trial.spec)
-                running[lane] = _Lane(trial, [])
-            else:
-                resumed = _resume(trainer, lane, trial, checkpoint)
-                running[lane] = _Lane(trial, [] if resumed.error else list(checkpoint.curve))
-                yield resumed
-
-
-def _resume(trainer: Trainer, lane: int, trial: Trial, checkpoint: Checkpoint) -> Resumed:
-    """Load a trial from its checkpoint, or from its seed if the trainer cannot read it, as from another version.
-
-    Raises:
-        OutOfMemory: The device is full.
-    """
-    try:
-        trainer.load(lane, trial.spec, checkpoint.state)
-    except OutOfMemory:
-        raise
-    except Exception as error:
-        trainer.load(lane, trial.spec)
-        return Resumed(trial, 0, error)
-    return Resumed(trial, checkpoint.step)
 
 
 def _save(trainer: Trainer, lane: int, curve: Sequence[Measurement]) -> Checkpoint | None:

@@ -5,7 +5,7 @@ neighbours; and if the winner does not fit those of the other batch sizes, look 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from tuner.analysis.edges.probes import pending_probes
@@ -74,6 +74,10 @@ class StudySearch:
                 return waiting
             is_done = self._pass_stage(study, studies, lanes)
         return ()
+
+    def run_alone(self, trials: int) -> tuple[int, ...]:
+        """Go on as `run` does with one lane, for so many trials; raises `AllAlone` then."""
+        return replace(self, training=replace(self.training, alone=trials)).run(1)
 
     def _pass_stage(self, study: StudyRecord, studies: Sequence[StudyRecord], lanes: int) -> bool:
         """Do the work of one stage. Returns whether the study is done."""

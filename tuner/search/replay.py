@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tuner.errors import TunerError
 from tuner.objective import make_trainer
 from tuner.records import ExperimentRecord, Role, TrialRecord
+from tuner.search.contract import check_for
 from tuner.search.loop import Ended, Trial, search
 from tuner.trial import Outcome, TrialResult
 
@@ -54,9 +55,10 @@ def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int
     goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=limit)
     measuring = record.experiment.measuring.plan(record.experiment.goal, batch_size, reports=plan.role is Role.REPORT)
     objective = record.experiment.build_objective()
+    check = check_for(objective, owner=record.experiment.kind, goal=goal.metric)
     made = make_trainer(objective, batch_size, lanes=plan.lanes, device=plan.device, plan=measuring)
     with closing(made) as trainer:
-        for event in search(trainer, iter([Trial(number, plan)]), goal):
+        for event in search(trainer, iter([Trial(number, plan)]), goal, check=check):
             if isinstance(event, Ended):
                 return Replay(recorded, event.result)
     raise AssertionError("a trial ends")

@@ -10,7 +10,9 @@ from tuner.objective import Objective, Trainer, make_trainer
 from tuner.recorders import Event, Notice, StudyAdvanced, TrialFinished
 from tuner.records import PointRun, StudyRecord, TrialPlan
 from tuner.search.checkpoints import Checkpoints, NoCheckpoints
+from tuner.search.contract import check_for
 from tuner.search.cutoff import Cutoff
+from tuner.search.failures import ErrorWatch
 from tuner.search.loop import Advanced, Ended, Resumed, Saved, Trial, search
 from tuner.search.loop import Event as Progress
 from tuner.search.points import Points
@@ -26,6 +28,10 @@ class Interrupted(Exception):  # noqa: N818 - not an error: someone asked the wo
     """The worker was asked to stop. Everything finished is stored; the rest will be trained again."""
 
 
+class AllAlone(Exception):  # noqa: N818 - not an error: the trials that were to run one at a time have run
+    """As many trials have run one at a time as were wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudyTraining:
     """Trains the points of one claimed study.
@@ -35,6 +41,7 @@ class StudyTraining:
         emit: Told of every event; must be safe to call from any thread.
         stopping: Whether to stop; asked after every chunk of training.
         checkpoints: What interrupted trials go on from.
+        alone: After how many trials to come back, because they run one at a time; 0 for never.
     """
 
     experiment: Experiment
@@ -44,6 +51,7 @@ class StudyTraining:
     emit: Callable[[Event], None]
     stopping: Callable[[], bool]
     checkpoints: Checkpoints = NoCheckpoints()  # noqa: RUF009 - it has no state
+    alone: int = 0
 
     def train(self, record: StudyRecord, points: Points, lanes: int, cutoff: Cutoff, *, reports: bool = False) -> None:
         """Train every point that is left. The store, the points and the recorders are told each result.
@@ -58,22 +66,28 @@ class StudyTraining:
         Raises:
             Interrupted: Asked to stop.
             OutOfMemory: The device cannot hold this many lanes.
+            TrainerBroken: The training code raised an error, and the trainer cannot be used any more.
+            TooManyErrors: Too many of the last trials ended with an error.
+            AllAlone: As many trials have run one at a time as were wanted.
         """
         if points.left == 0:
             return
-        lanes = min(lanes, points.left)
+        count = min(points.left, self.alone) if self.alone else points.left
+        lanes = min(lanes, count)
         plan = self.experiment.measuring.plan(self.experiment.goal, record.batch_size, reports=reports)
         made = make_trainer(self.objective, record.batch_size, lanes=lanes, device=self.device, plan=plan)
         with closing(made) as trainer:
             source = TrialSource(self, record, points, trainer)
+            source.errors.check()  # what was noticed last may have been lost with a broken trainer
             depth = lanes + self.experiment.search.ask_ahead
-            with Prefetch(
-                ask=source.make, tell=source.finish, drop=source.drop, count=points.left, depth=depth
-            ) as trials:
+            with Prefetch(ask=source.make, tell=source.finish, drop=source.drop, count=count, depth=depth) as trials:
                 saving = Saving(self.stopping, self.checkpoints)
                 ready = map(self.checkpoints.attach, trials)
-                events = search(trainer, ready, source.goal, cutoff=cutoff, saving=saving)
+                check = check_for(self.objective, owner=self.experiment.kind, goal=source.goal.metric)
+                events = search(trainer, ready, source.goal, check=check, cutoff=cutoff, saving=saving)
                 self._follow(events, record.batch_size, trials, saving)
+        if self.alone:
+            raise AllAlone
 
     def _follow(self, events: Iterator[Progress], batch_size: int, trials: Prefetch, saving: "Saving") -> None:
         """Pass the events of a search on. Raises `Interrupted`."""
@@ -132,6 +146,7 @@ class TrialSource:
     def __init__(self, study: StudyTraining, record: StudyRecord, points: Points, trainer: Trainer) -> None:
         self._study, self._record, self._points, self._trainer = study, record, points, trainer
         self.goal = study.experiment.goal.at(record.batch_size)
+        self.errors = ErrorWatch(study.experiment.search.max_error_share, record)
 
     def make(self) -> Trial:
         """The next trial, stored as running."""
@@ -145,6 +160,12 @@ class TrialSource:
         self._study.checkpoints.delete(trial.plan)
         self._points.tell(trial.plan.point, loss)
         self._study.emit(TrialFinished(self._record.batch_size, self._record.round, stored, result.curve))
+        if (failure := result.failure) is not None:
+            said = failure.reason if self.errors.has_seen(failure.reason) else str(failure)
+            self._study.emit(Notice(f"batch size {self._record.batch_size}, trial {trial.number}: {said}"))
+        self.errors.see(stored)
+        if failure is not None:
+            self.errors.check()
 
     def drop(self, trial: Trial, error: BaseException | None) -> None:
         """Store that a trial will not be finished, because of an error if there is one."""

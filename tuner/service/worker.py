@@ -7,21 +7,27 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
-from tuner.errors import ClaimLost, OutOfMemory, StoreError, StoreUnreachable, TunerError
+from tuner.errors import ClaimLost, ConfigError, ContractError, OutOfMemory, StoreError, StoreUnreachable, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, StudyWaits
 from tuner.records import Role, StudyRecord
 from tuner.search.checkpoints import CheckpointFolder, checkpoints_of
+from tuner.search.failures import TooManyErrors
+from tuner.search.loop import TrainerBroken
 from tuner.search.protocol import StudySearch
-from tuner.search.training import Interrupted, StudyTraining
+from tuner.search.training import AllAlone, Interrupted, StudyTraining
 from tuner.service.cores import check_device
 from tuner.service.watch import Watch
 from tuner.stores import Claim, OpenStudy, Store
 from tuner.stores.retries import retry
+from tuner.tracebacks import reason_of
 
 ATTEMPTS = 3
 """How often in a row a study may fail, without a trial finished in between, before it is set aside."""
+
+LASTING = (ConfigError, ContractError, TooManyErrors)
+"""Errors that come again however often a study is tried: it is set aside at once."""
 
 Emit = Callable[[Event], None]
 
@@ -150,7 +156,7 @@ class Worker:
                 study = session.claim.record()
                 failures = failures + 1 if _finished(study) == finished else 1
                 finished = _finished(study)
-                if failures < ATTEMPTS:
+                if failures < ATTEMPTS and not isinstance(error, LASTING):
                     emit(Notice(f"batch size {study.batch_size}: {_reason(error)}; trying again"))
                     continue
                 session.claim.set_aside(error=_reason(error))
@@ -165,16 +171,23 @@ class Worker:
             Interrupted: Asked to stop.
         """
         emit(StudyStarted(study, self.name))
-        lanes = session.experiment.search.width
+        lanes, alone = session.experiment.search.width, 0
         while True:
             try:
-                waiting = session.run(lanes)
+                waiting = session.run_alone(alone) if alone else session.run(lanes)
                 break
             except OutOfMemory as error:
                 if lanes == 1:
                     raise
                 lanes //= 2
                 emit(Notice(f"batch size {study.batch_size}: {error}; going on with {lanes} lanes"))
+            except TrainerBroken as error:
+                alone = error.running if error.running > 1 else 0
+                if alone:
+                    said = f"{error}; its {alone} trials run one at a time, to find the one that raised it"
+                    emit(Notice(f"batch size {study.batch_size}: {said}"))
+            except AllAlone:
+                alone = 0
         session.training.checkpoints.clear()
         if waiting:
             emit(StudyWaits(session.claim.record(), waiting))
@@ -203,4 +216,4 @@ def _finished(study: StudyRecord) -> int:
 
 def _reason(error: Exception) -> str:
     """What went wrong, in a line."""
-    return str(error) if isinstance(error, TunerError) else f"{type(error).__name__}: {error}".partition("\n")[0]
+    return str(error) if isinstance(error, TunerError) else reason_of(error)

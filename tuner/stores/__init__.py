@@ -158,7 +158,10 @@ class Store(Records, Protocol):
         ...
 
     def reopen(self, name: str) -> None:
-        """Let workers search again the studies of an experiment that were set aside."""
+        """Let workers search again the studies of an experiment that were set aside.
+
+        Trials of these studies that an error ended have no result any more: their points are trained again.
+        """
         ...
 
     def delete(self, name: str) -> None:

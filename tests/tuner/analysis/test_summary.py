@@ -69,7 +69,8 @@ def test_results_print_the_promised_shape() -> None:
         "steps_spent": 60 + 40 + 120 + 24,
         "examples_spent": (60 + 40 + 120 + 24) * 64,
         "confirmation_steps_spent": 50 + 50 + 44 + 39 + 52 + 47,
-        "trials": {"achieved": 2, "censored": 1, "infeasible": 1, "failed": 1, "running": 1},
+        "trials": {"achieved": 2, "censored": 1, "infeasible": 1, "error": 0, "failed": 1, "running": 1},
+        "errors": {},
         "best": {"round": 1, "trial": 1, "steps": 40, "params": {"learning_rate": 0.1}},
         "confirmed": {
             "round": 1,

@@ -16,7 +16,7 @@ from tuner.analysis.models import surface
 from tuner.analysis.models.surface import Surface
 from tuner.experiment.space import Range, Scale
 from tuner.records import Role, StudyRecord, TrialRecord
-from tuner.trial import Outcome, Value
+from tuner.trial import Value
 
 Array = NDArray[np.float64]
 
@@ -139,4 +139,4 @@ def _loss(trial: TrialRecord) -> float:
 
 
 def _has_diverged(trial: TrialRecord) -> bool:
-    return trial.end is not None and trial.end.outcome is Outcome.INFEASIBLE
+    return trial.end is not None and not trial.end.outcome.has_trained

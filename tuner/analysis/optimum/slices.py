@@ -45,10 +45,10 @@ def _parameter(study: StudyRecord) -> str | None:
 
 
 def _view(study: StudyRecord, name: str) -> SearchView:
-    """A study's finished search trials along a parameter."""
+    """A study's search trials along a parameter, but for those that an error ended: their steps say nothing."""
     trials = []
     for each in study.finished(Role.SEARCH):
         value = value_of(name, each.plan.hyperparameters)
-        if value is not None and each.end is not None:
+        if value is not None and each.end is not None and each.end.outcome is not Outcome.ERROR:
             trials.append(SearchedTrial(value, each.end.steps, each.end.outcome))
     return SearchView(study.batch_size, name, tuple(trials))

@@ -186,8 +186,8 @@ def _crossing(curve: Array, last: int, step: int, threshold: float) -> float:
 
 
 def _loss(trial: TrialRecord) -> float:
-    """log2 steps, or what the sampler was told instead; infinite if it diverged."""
+    """log2 steps, or what the sampler was told instead; infinite if it diverged or raised an error."""
     end = trial.end
-    if end is None or end.outcome is Outcome.INFEASIBLE:
+    if end is None or not end.outcome.has_trained:
         return math.inf
     return math.log2(end.steps) if end.outcome is Outcome.ACHIEVED else end.loss

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.objective import Trainer
-from tuner.trial import Measurement, TrialSpec
+from tuner.trial import Failure, Measurement, TrialSpec
 
-Measured = Mapping[int, Sequence[Measurement]]
+Measured = Mapping[int, Sequence[Measurement | Failure]]
 """What each lane measured, as `Trainer.advance` returns it."""
 
 

@@ -109,15 +109,21 @@ class StudyClaim:
         with self._writing() as connection:
             # It is there if this is tried again because the answer to the commit was lost.
             if not _has(connection, trial_end.c.trial_id, trial.trial_id):
-                self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
+                if result.curve:
+                    self.database.write_measurements(connection, measurement_rows(trial.trial_id, result.curve))
                 where = {"trial_id": trial.trial_id, "study_id": self.current.study_id, "role": trial.plan.role.value}
                 connection.execute(insert(trial_end).values(where | end_values(end) | {"ended": ended}))
                 insert_curve(connection, trial.trial_id, result, metric=self.found.settings.goal.metric)
                 insert_attributes(connection, trial.trial_id, shown)
-                end_trial(connection, trial.trial_id, OptunaState.COMPLETE, ended=ended, loss=loss)
+                if result.failure is None:
+                    end_trial(connection, trial.trial_id, OptunaState.COMPLETE, ended=ended, loss=loss)
+                else:
+                    _fail(connection, trial.trial_id, result.failure.reason)
                 self._set(connection, deaths=0)
         del self._running[number]
-        return TrialRecord(number, trial.plan, TrialState.FINISHED, end, "", trial.started, ended, self.current.round)
+        times = trial.started, ended
+        reason = "" if result.failure is None else result.failure.reason
+        return TrialRecord(number, trial.plan, TrialState.FINISHED, end, reason, *times, self.current.round)
 
     def fail(self, number: int, *, reason: str) -> None:
         with self._writing() as connection:
@@ -184,10 +190,10 @@ class StudyClaim:
         )
         with self._writing() as connection:
             for trial_id, loss, failed in connection.execute(query).all():
-                if loss is not None:
-                    end_trial(connection, trial_id, OptunaState.COMPLETE, ended=datetime.now(UTC), loss=loss)
-                elif failed is not None:
+                if failed is not None:
                     end_trial(connection, trial_id, OptunaState.FAIL, ended=datetime.now(UTC))
+                elif loss is not None:
+                    end_trial(connection, trial_id, OptunaState.COMPLETE, ended=datetime.now(UTC), loss=loss)
                 else:
                     _fail(connection, trial_id, reason)
         self._running.clear()

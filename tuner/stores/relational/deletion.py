@@ -1,8 +1,9 @@
-"""Deleting an experiment: every row that belongs to it, in our tables and in Optuna's."""
+"""Deleting an experiment, in our tables and in Optuna's; and forgetting the results that errors were."""
 
 from sqlalchemy import Connection, MetaData, delete, select, union
 
 from tuner.stores.relational.tables import experiment, optuna_study, optuna_trial, study, trial_end
+from tuner.trial import Outcome
 
 
 def delete_experiment(connection: Connection, experiment_id: int) -> None:
@@ -31,3 +32,15 @@ def delete_experiment(connection: Connection, experiment_id: int) -> None:
     connection.execute(delete(study).where(study.c.experiment_id == experiment_id))
     connection.execute(delete(optuna_study).where(optuna_study.c.study_id.in_(identifiers)))
     connection.execute(delete(experiment).where(experiment.c.experiment_id == experiment_id))
+
+
+def forget_errors(connection: Connection, experiment_id: int) -> None:
+    """Take from the trials that an error ended that this is their result, in the studies that were set aside.
+
+    The trials are kept as failed, with their reasons and curves. Their points have no result, so they run again.
+    """
+    of_experiment = study.c.experiment_id == experiment_id
+    aside = select(study.c.batch_size).where(of_experiment, study.c.error.is_not(None))
+    rounds = select(study.c.study_id).where(of_experiment, study.c.batch_size.in_(aside))
+    is_error = trial_end.c.outcome == Outcome.ERROR.value
+    connection.execute(delete(trial_end).where(trial_end.c.study_id.in_(rounds), is_error))

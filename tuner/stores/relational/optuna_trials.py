@@ -70,7 +70,8 @@ def end_trial(
 def insert_curve(connection: Connection, trial_id: int, result: TrialResult, *, metric: str) -> None:
     """Store a trial's curve so that optuna-dashboard draws it."""
     values = [each._asdict() for each in intermediate_values(result.curve, metric)]
-    connection.execute(insert(optuna_intermediate_value), [{"trial_id": trial_id, **each} for each in values])
+    if values:
+        connection.execute(insert(optuna_intermediate_value), [{"trial_id": trial_id, **each} for each in values])
 
 
 def insert_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, object]) -> None:

@@ -253,5 +253,4 @@ def _trial_record(row: Row[*tuple[object, ...]]) -> TrialRecord:
         state = TrialState.FAILED
     else:
         state = TrialState.RUNNING
-    reason = row.reason or "" if state is TrialState.FAILED else ""
-    return TrialRecord(row.number, plan_from(row.plan), state, end, reason, row.started, row.ended, row.round)
+    return TrialRecord(row.number, plan_from(row.plan), state, end, row.reason or "", row.started, row.ended, row.round)

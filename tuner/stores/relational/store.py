@@ -17,7 +17,7 @@ from tuner.records import Curve, ExperimentRecord, ExperimentState, Holder
 from tuner.stores import Listener, OpenStudy
 from tuner.stores.database import Database, store_errors
 from tuner.stores.relational.claims import StudyClaim
-from tuner.stores.relational.deletion import delete_experiment
+from tuner.stores.relational.deletion import delete_experiment, forget_errors
 from tuner.stores.relational.differences import differences
 from tuner.stores.relational.reading import (
     StoredExperiment,
@@ -105,6 +105,7 @@ class RelationalStore:
     def reopen(self, name: str) -> None:
         with self._errors(), self._engine.begin() as connection:
             found = existing_experiment(connection, name, url=self.url)
+            forget_errors(connection, found.experiment_id)
             connection.execute(update(study).where(study.c.experiment_id == found.experiment_id).values(error=None))
             self._database.announce(connection)
 

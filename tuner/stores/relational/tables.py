@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 

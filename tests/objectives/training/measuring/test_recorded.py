@@ -17,6 +17,7 @@ from objectives.training.measuring.recorded import RecordedTerms
 from objectives.training.measuring.terms import terms
 from objectives.training.networks.network import Computation, networks_for
 from tests.benchmarks.workloads import images
+from tests.measured import advanced
 from tests.objectives.recorders import EagerRecorder
 from tests.objectives.reference import DEVICES, EASY
 from tests.objectives.training.measuring.test_exact_measuring import Blobs
@@ -83,7 +84,7 @@ def curves(device: str, settings: MeasuringSettings, *, model: Model | Architect
         trainer.load(lane, TrialSpec(lane, {**EASY, "learning_rate": 0.1 * (lane + 1)}))
     found: list[list[Measurement]] = [[], [], []]
     while min(map(len, found)) == 0 or min(each[-1].step for each in found) < 60:
-        for lane, measured in trainer.advance().items():
+        for lane, measured in advanced(trainer).items():
             found[lane] += measured
     trainer.close()
     return found

@@ -12,6 +12,7 @@ from objectives.data.digits import Digits
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from tests.measured import advanced
 from tests.toy import Toy
 from tuner.experiment.goals import ReachTarget
 from tuner.objective import Objective, Target, Trainer, measure_end
@@ -80,7 +81,7 @@ def test_digits_train_the_same_in_one_trainer_and_in_three() -> None:
             trainer.load(lane, TrialSpec(lane, point))
 
     for _ in range(30):
-        one, three = (trainer.advance() for trainer in trainers)
+        one, three = (advanced(trainer) for trainer in trainers)
         assert list(one) == list(three)
         for lane, (measured,) in one.items():
             assert three[lane][0].step == measured.step
@@ -91,13 +92,13 @@ def test_a_trial_goes_on_from_where_it_was_saved_in_another_lane() -> None:
     trainer, spec = spread(Toy(), lanes=4, parts=2), TrialSpec(0, {"learning_rate": 0.1})
     trainer.load(3, spec)
     for _ in range(5):
-        trainer.advance()
+        advanced(trainer)
 
     saved = trainer.save(3)
     trainer.unload(3)
     trainer.load(0, spec, saved)
 
-    assert [each.step for each in trainer.advance()[0]] == [6]
+    assert [each.step for each in advanced(trainer)[0]] == [6]
     assert trainer.save(0) == b"6"
 
 
