@@ -14,7 +14,7 @@ from tuner.analysis.scaling.curve import scaling_curve
 from tuner.analysis.scaling.doubts import Doubt, doubts
 from tuner.analysis.scaling.repeats import RepeatedInterval, repeated_intervals
 from tuner.experiment import Experiment
-from tuner.records import CONFIRMATION, ExperimentRecord, Role, StudyRecord, TrialRecord, TrialState
+from tuner.records import CONFIRMATION, ExperimentRecord, Growth, Role, StudyRecord, TrialRecord, TrialState
 from tuner.trial import Outcome
 
 Json = dict[str, object]
@@ -119,10 +119,15 @@ class StudyResults:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The results of an experiment."""
+    """The results of an experiment.
+
+    Attributes:
+        growth: What was added to it after it had been stored, oldest first.
+    """
 
     experiment: Experiment
     studies: tuple[StudyResults, ...]
+    growth: tuple[Growth, ...] = ()
 
     @property
     def at_box_edge(self) -> bool:
@@ -145,6 +150,7 @@ class Results:
         return {
             "experiment": self.experiment.name,
             "goal": self.experiment.to_table()["goal"],
+            "growth": [each.to_json() for each in self.growth],
             "selection_bias": None
             if bias is None
             else {"ratio": bias.ratio, "studies": bias.studies, "unreached": bias.unreached},
@@ -193,7 +199,7 @@ def results(record: ExperimentRecord) -> Results:
         _study_results(each, record.experiment, repeated.get(each.batch_size), in_doubt.get(each.batch_size))
         for each in record.studies
     )
-    return Results(record.experiment, tuple(studies))
+    return Results(record.experiment, tuple(studies), record.growth)
 
 
 def edges(record: ExperimentRecord) -> Edges:

@@ -4,7 +4,7 @@ import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,13 @@ from tuner.cli.options import (
     example,
 )
 from tuner.errors import TunerError
+from tuner.objective import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuner.records import Curve
+    from tuner.stores import Records
 
 commands = typer.Typer()
 
@@ -28,15 +35,50 @@ class Format(StrEnum):
 
 
 @commands.command(epilog=example("tuner results digits --json"))
-def results(name: NameArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def results(
+    name: NameArgument,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    below: Annotated[float | None, typer.Option(help="Answer for this weaker target instead.")] = None,
+    above: Annotated[float | None, typer.Option(help="Likewise, if the goal is to be above one.")] = None,
+    within_steps: Annotated[int | None, typer.Option(help="Answer for this smaller budget instead.")] = None,
+) -> None:
     """Print the steps to target at each batch size, as searched and as confirmed."""
+    from functools import partial
+
+    from rich.console import Group
+
     from tuner.analysis import summary
+    from tuner.analysis.other_goals import judged_again
     from tuner.cli import printing, tables
     from tuner.service import locations
 
     with locations.records_in(store) as opened:
-        found = summary.results(opened.record(name))
-    printing.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
+        record = opened.record(name)
+        if below is None and above is None and within_steps is None:
+            found = summary.results(record)
+            printing.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
+            return
+        curves = partial(_curves_of, opened, name)
+        other = judged_again(record, curves, target=_target(below, above), within_steps=within_steps)
+    found = summary.results(other.record)
+    shown = Group(tables.results_table(found), other.sentence)
+    printing.show_either(shown, found.to_json() | other.to_json(), as_json=as_json)
+
+
+def _curves_of(opened: "Records", name: str, batch_size: int, round: int) -> "Mapping[int, Curve]":
+    return opened.curves(name, batch_size, round=round)
+
+
+def _target(below: float | None, above: float | None) -> Target | None:
+    """The target asked for, if one is. Raises `TunerError`."""
+    if below is not None and above is not None:
+        raise TunerError("--below and --above cannot both be given: a target is one of them")
+    value = below if above is None else above
+    try:
+        return None if value is None else Target(value, above=above is not None)
+    except ValueError as error:
+        raise TunerError(str(error)) from error
 
 
 @commands.command(epilog=example("tuner edges digits"))

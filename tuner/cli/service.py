@@ -36,10 +36,12 @@ def submit(file: FileArgument, store: StoreOption = None) -> None:
 
     settings = experiment.load(file)
     with locations.new_store(store) as opened:
-        opened.submit(settings)
+        added = opened.submit(settings)
         record = opened.record(settings.name)
     left = sum(not each.complete for each in record.studies)
     paused = f"; it is paused: tuner resume {settings.name}" if record.state is ExperimentState.PAUSED else ""
+    if added:
+        print(f"{settings.name} is given more: {', '.join(added)}; what it has is kept")
     print(f"{settings.name} is stored, {left} of {len(record.studies)} studies to be searched{paused}")
 
 

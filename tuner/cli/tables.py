@@ -45,6 +45,7 @@ def results_table(found: Results) -> RenderableType:
         parts.append(Text("\nhyperparameters of the winner, or of the best search trial so far"))
         parts.append(_optima_table(searched, list(found.experiment.space.parameters)))
     parts += [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
+    parts += [Text(each.sentence) for each in found.growth]
     if waiting := [str(each.batch_size) for each in found.studies if not each.trials.finished]:
         parts.append(Text(f"no results yet: batch size {', '.join(waiting)}"))
     return Group(*parts)

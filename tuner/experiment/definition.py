@@ -174,6 +174,8 @@ class Experiment:
 
     Attributes:
         objective: The workload's table.
+        grown_from: The digest of the settings with which the experiment was first stored, if work was added to it
+            since. The store writes it; files have no such key.
     """
 
     name: Annotated[str, Reader(_read_name)]
@@ -185,6 +187,7 @@ class Experiment:
     confirmation: ConfirmationSettings = ConfirmationSettings()  # noqa: RUF009 - a frozen value
     measuring: MeasuringSettings = MeasuringSettings()
     seed: Annotated[int, Ge(0)] = 0
+    grown_from: str | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.batch_sizes)) < len(self.batch_sizes):
@@ -196,7 +199,12 @@ class Experiment:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies the settings, but for those at their first defaults: it outlives versions that add settings."""
+        """Identifies the experiment: by its settings when it was first stored, but for those at their first defaults.
+
+        It outlives versions that add settings, and additions of work.
+        """
+        if self.grown_from is not None:
+            return self.grown_from
         given = _plain(self, with_defaults=False)
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 

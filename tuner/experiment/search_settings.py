@@ -72,6 +72,16 @@ class ConfirmationSettings:
     report_seeds: Count = 5
     neighbours: bool = True
 
+    @property
+    def choosing(self) -> range:
+        """The repeats of a point that choose; repeat 0 is the search's own."""
+        return range(1, 1 + self.choose_seeds)
+
+    @property
+    def reporting(self) -> range:
+        """The repeats of the winner that report it."""
+        return range(1 + self.choose_seeds, 1 + self.choose_seeds + self.report_seeds)
+
 
 def changed_defaults() -> dict[str, tuple[object, object]]:
     """The settings whose default has changed, by their path: the first default and the one of this version.

@@ -1,9 +1,10 @@
 """What was measured, as frozen values. Analysis and reports read these and nothing else."""
 
-from tuner.records.experiments import ExperimentRecord, ExperimentState
+from tuner.records.experiments import ExperimentRecord, ExperimentState, Growth
 from tuner.records.stages import Stage, StudyStage, neighbours, waits_for
 from tuner.records.studies import Holder, StudyRecord, study_name
 from tuner.records.trials import (
+    BORROWED_FROM,
     CONFIRMATION,
     SHOWN,
     Curve,
@@ -19,11 +20,13 @@ from tuner.records.trials import (
 )
 
 __all__ = [
+    "BORROWED_FROM",
     "CONFIRMATION",
     "SHOWN",
     "Curve",
     "ExperimentRecord",
     "ExperimentState",
+    "Growth",
     "Holder",
     "LearningRateRule",
     "Origin",

@@ -1,6 +1,7 @@
 """Experiments as stored: their settings, their state and their studies."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from tuner.experiment import Experiment
@@ -16,14 +17,38 @@ class ExperimentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """Work that was added to an experiment after it had been stored.
+
+    Attributes:
+        time: UTC.
+        added: A phrase for each setting: `search.points 50 -> 60`.
+    """
+
+    time: datetime
+    added: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was added, for a person."""
+        return f"{self.time:%Y-%m-%d}: added {', '.join(self.added)}"
+
+    def to_json(self) -> dict[str, object]:
+        """One entry of `growth`."""
+        return {"time": self.time.isoformat(), "added": list(self.added)}
+
+
+@dataclass(frozen=True, slots=True)
 class ExperimentRecord:
     """Everything stored of an experiment except the curves.
 
     Attributes:
         studies: Each batch size's current round with those before, smallest batch size first; one that is not yet begun
             has no trials.
+        growth: What was added to it, oldest first.
     """
 
     experiment: Experiment
     studies: tuple[StudyRecord, ...]
     state: ExperimentState = ExperimentState.OPEN
+    growth: tuple[Growth, ...] = ()

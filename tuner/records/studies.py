@@ -5,7 +5,7 @@ from datetime import datetime
 
 from tuner.experiment.space import SearchSpace
 from tuner.records.stages import Stage, StudyStage
-from tuner.records.trials import Role, TrialRecord
+from tuner.records.trials import BORROWED_FROM, Role, TrialRecord
 from tuner.trial import Outcome
 
 
@@ -100,13 +100,19 @@ class StudyRecord:
 
     @property
     def last_point(self) -> int:
-        """The greatest number of a point, of all rounds and roles; -1 if there is none."""
-        return max((each.plan.point for study in (*self.earlier, self) for each in study.trials), default=-1)
+        """The greatest number of a point that no confirmation has taken over, of all rounds; -1 if there is none."""
+        points = (each.plan.point for study in (*self.earlier, self) for each in study.trials)
+        return max((each for each in points if each < BORROWED_FROM), default=-1)
 
     @property
     def incumbent(self) -> int | None:
         """The fewest steps to target that a search trial took, of all rounds; None if none reached it."""
         return self.fewest_steps(Role.SEARCH)
+
+    @property
+    def longest_limit(self) -> int:
+        """The most steps that a search trial was allowed, of all rounds: its budget at that time; 0 if none ended."""
+        return max((each.end.limit for each in self.finished(Role.SEARCH) if each.end is not None), default=0)
 
     def fewest_steps(self, role: Role) -> int | None:
         """The fewest steps to target that a trial of this role took, of all rounds; None if none reached it."""

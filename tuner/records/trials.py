@@ -21,6 +21,10 @@ class Role(StrEnum):
     REPORT = "report"
 
 
+BORROWED_FROM = 1_000_000
+"""Points that a confirmation takes over from other batch sizes are numbered from here on, so that the search can be
+given more points of its own."""
+
 CONFIRMATION = (Role.CHOOSE, Role.REPORT)
 """The roles of trials that confirm a search's winner."""
 

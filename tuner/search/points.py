@@ -59,7 +59,7 @@ class SearchedPoints:
             self._suggestions.queue(point, begun[point].hyperparameters)
         for point in sorted(losses):
             self._suggestions.tell(point, losses[point])
-        widened = record.earlier and not record.is_second_look
+        widened = record.earlier and record.earlier[-1].space != record.space
         given = _cover(record, experiment.search, seed=seed) if widened else warm
         self._given = {each.point: each for each in given}
         done = sum(point >= 0 for point in losses)  # the others were probes

@@ -10,12 +10,13 @@ from math import inf
 
 from tuner.analysis.edges.probes import pending_probes
 from tuner.analysis.edges.widening import wider_space
-from tuner.analysis.optimum.candidates import MOST_BORROWED, chosen_steps, own_candidates
+from tuner.analysis.optimum.candidates import MOST_BORROWED, confirmed_steps, own_candidates
 from tuner.analysis.optimum.confirmation import candidates, first_runs, pending
 from tuner.analysis.optimum.warm_start import second_look_points, warm_points
 from tuner.analysis.scaling.curve import scaling_curve
 from tuner.analysis.scaling.doubts import doubts
 from tuner.experiment import Experiment
+from tuner.experiment.space import SearchSpace
 from tuner.recorders import StudyStarted
 from tuner.records import ExperimentRecord, PointRun, Role, Stage, StudyRecord, waits_for
 from tuner.search.cutoff import Cutoff
@@ -105,12 +106,18 @@ class StudySearch:
 
     def _search(self, lanes: int) -> None:
         """Search the space and beyond its sides, in wider rounds as long as the optimum is at an edge."""
-        settings = self.experiment.search
         self._search_round(lanes)
-        while (space := wider_space(self.claim.record(), max_rounds=settings.max_rounds)) is not None:
+        while (space := self._next_space(self.claim.record())) is not None:
             self.claim.open_round(space)
             self.training.emit(StudyStarted(self.claim.record(), self.worker))
             self._search_round(lanes)
+
+    def _next_space(self, study: StudyRecord) -> SearchSpace | None:
+        """The space of another round: wider, or the same one if nothing reached the target in a smaller budget."""
+        budget = self.experiment.goal.at(study.batch_size).within_steps
+        if study.incumbent is None and study.longest_limit < budget:
+            return study.space
+        return wider_space(study, max_rounds=self.experiment.search.max_rounds)
 
     def _search_round(self, lanes: int) -> None:
         """Search what is left of the current round, and beyond its sides."""
@@ -160,5 +167,5 @@ class StudySearch:
         cutoff = Cutoff(CHOICE_SLACK, incumbent=study.incumbent)
         if all(each.repeat == 1 for each in runs):  # who is slower than a half stays behind, however slow
             cutoff.keep = (racers + 1) // 2
-            cutoff.ended = sorted(int(each[1]) for each in chosen_steps(study).values() if each.get(1, inf) < inf)
+            cutoff.ended = sorted(int(each[1]) for each in confirmed_steps(study).values() if each.get(1, inf) < inf)
         self.training.train(study, GivenPoints(runs), lanes, cutoff)

@@ -12,7 +12,7 @@ from rich.console import Console
 from tuner.analysis.summary import Results, results
 from tuner.errors import RecorderError, ReportError, TunerError
 from tuner.experiment import Experiment
-from tuner.recorders import Event, Recorder, StudyBroken, StudyFinished
+from tuner.recorders import Event, Notice, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.sync import SyncCounts, log_doubts, log_report, sync
 from tuner.recorders.progress.display import progress
@@ -100,12 +100,14 @@ def run(
     prepare_folder(folder)
     telling = _Telling(recorders)
     with closing(open_store(store_url)) as store:
-        store.submit(experiment)
+        added = store.submit(experiment)
         store.reopen(experiment.name)  # what kept failing may have been repaired
         stored = store.record(experiment.name)
         experiment, studies = stored.experiment, stored.studies  # it may have the defaults of an earlier version
         for recorder in recorders:
             recorder.open(experiment)
+        if added:
+            telling(Notice(f"{experiment.name} is given more: {', '.join(added)}; what it has is kept"))
         for study in studies:
             if study.complete:  # no worker will claim it, so nobody else tells of it
                 telling(StudyFinished(study))

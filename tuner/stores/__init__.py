@@ -135,13 +135,18 @@ class Store(Records, Protocol):
         """What Optuna and optuna-dashboard connect to. May hold the password: never show it."""
         ...
 
-    def submit(self, experiment: Experiment) -> None:
+    def submit(self, experiment: Experiment) -> Sequence[str]:
         """Store an experiment and open its studies. Does nothing if this very experiment is stored already.
 
-        An experiment that was stored with the defaults of an earlier version keeps them.
+        An experiment that was stored with the defaults of an earlier version keeps them. If the settings only add work
+        to those that are stored, they replace them, and the studies are open again.
+
+        Returns:
+            What was added, in phrases: `search.points 50 -> 60`.
 
         Raises:
-            StoreError: The name is taken by other settings, says which differ; or the experiment was cancelled.
+            StoreError: The name is taken by settings that do more than add work, says which differ; or the experiment
+                was cancelled.
         """
         ...
 

@@ -120,9 +120,7 @@ def test_too_many_errors_set_a_study_aside_and_repaired_code_goes_on(store: Stor
     study, events = work(store, Faulty(at="load", below=100.0))
 
     (broken,) = (each for each in events if isinstance(each, StudyBroken))
-    assert re.fullmatch(
-        "6 of the last . trials ended with an error, the last with ValueError: too small; .*", broken.reason
-    )
+    assert broken.reason.startswith("6 of the last 6 trials ended with an error, the last with ValueError: too small;")
     assert study.error == broken.reason
     assert len(ended_with_errors(study)) == 6
 

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from tuner.analysis.optimum.race import ranked
 from tuner.experiment import ConfirmationSettings
-from tuner.records import LearningRateRule, Origin, Role, StudyRecord, TrialRecord, neighbours
+from tuner.records import (
+    BORROWED_FROM,
+    CONFIRMATION,
+    LearningRateRule,
+    Origin,
+    Role,
+    StudyRecord,
+    TrialRecord,
+    neighbours,
+)
 from tuner.trial import Outcome, Value
 
 LEADERS = 2
@@ -25,7 +34,7 @@ class Candidate:
     """A point that may be a study's optimum.
 
     Attributes:
-        point: Its number in the study. Points of other batch sizes count on from the study's own.
+        point: Its number in the study. Points of other batch sizes count from `BORROWED_FROM`.
         hyperparameters: The point.
         origin: The trial of another batch size that it was taken from; None for the study's own points.
     """
@@ -52,11 +61,11 @@ def own_candidates(study: StudyRecord, settings: ConfirmationSettings) -> tuple[
     return tuple(Candidate(each.plan.point, each.plan.hyperparameters) for each in fastest(study, settings.candidates))
 
 
-def chosen_steps(study: StudyRecord, role: Role = Role.CHOOSE) -> dict[int, dict[int, float]]:
-    """Steps to target of the current round's trials in a role of confirmation: by point, and by repeat."""
+def confirmed_steps(study: StudyRecord) -> dict[int, dict[int, float]]:
+    """Steps to target of the current round's confirmation trials: by point, and by repeat."""
     found: dict[int, dict[int, float]] = {}
     for each in study.trials:
-        if each.plan.role is role and each.end is not None:
+        if each.plan.role in CONFIRMATION and each.end is not None:
             found.setdefault(each.plan.point, {})[each.plan.repeat] = steps_of(each)
     return found
 
@@ -66,10 +75,10 @@ def leaders(study: StudyRecord, settings: ConfirmationSettings) -> tuple[TrialRe
 
     Nothing that happens in the study later changes them, so neighbours that look at different times see the same.
     """
-    first = next((each for each in study.rounds if chosen_steps(each)), None)
+    first = next((each for each in study.rounds if confirmed_steps(each)), None)
     if first is None:
         return ()
-    steps = {point: repeats[1] for point, repeats in chosen_steps(first).items() if 1 in repeats}
+    steps = {point: repeats[1] for point, repeats in confirmed_steps(first).items() if 1 in repeats}
     own = [each for each in fastest(study.until(first.round), settings.candidates) if each.plan.point in steps]
     order = ranked([[steps[each.plan.point]] for each in own])
     return tuple(own[each] for each in order[:LEADERS])
@@ -88,21 +97,33 @@ def borrowed(
 ) -> tuple[Candidate, ...]:
     """The candidates that a study takes over from other batch sizes, smallest batch size first.
 
-    Each has the same number whether or not the other batch sizes have points, so that a study that goes on after an
-    interruption knows it again.
+    A point that a confirmation trial of this round has run keeps its number. Others have numbers that depend on where
+    they come from, so that a study that goes on after an interruption knows them again.
 
     Args:
         study: Whose candidates they are to be.
         found: By batch size, the trials whose points are to be taken over: `LEADERS` at most.
         own: The study's own candidates; a point that is one of these is left out.
     """
-    first = 1 + max((each.plan.point for each in study.all_trials(Role.SEARCH)), default=-1)
     known = [each.hyperparameters for each in own]
+    numbers = {each.plan.point: each.plan.hyperparameters for each in study.trials if each.plan.role in CONFIRMATION}
     taken = []
     for index, (size, trials) in enumerate(sorted(found.items())):
-        for number, each in enumerate(trials, start=first + index * LEADERS):
-            if each.plan.hyperparameters not in known:
-                known.append(each.plan.hyperparameters)
-                origin = Origin(size, each.round, each.number, LearningRateRule.SAME)
-                taken.append(Candidate(number, each.plan.hyperparameters, origin))
+        for wanted, each in enumerate(trials, start=BORROWED_FROM + index * LEADERS):
+            point = each.plan.hyperparameters
+            if point not in known:
+                known.append(point)
+                number = _number(point, wanted, numbers)
+                numbers[number] = point
+                taken.append(Candidate(number, point, Origin(size, each.round, each.number, LearningRateRule.SAME)))
     return tuple(taken)
+
+
+def _number(point: Mapping[str, Value], wanted: int, numbers: Mapping[int, Mapping[str, Value]]) -> int:
+    """The number that a point has already, or else one that no other point has."""
+    for number, known in numbers.items():
+        if known == point:
+            return number
+    while wanted in numbers:
+        wanted += MOST_BORROWED
+    return wanted

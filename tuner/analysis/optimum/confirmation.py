@@ -12,7 +12,7 @@ from statistics import geometric_mean, median
 from tuner.analysis.optimum.candidates import (
     Candidate,
     borrowed,
-    chosen_steps,
+    confirmed_steps,
     fastest,
     neighbours_leaders,
     own_candidates,
@@ -169,12 +169,11 @@ def first_runs(study: StudyRecord, settings: ConfirmationSettings) -> list[Point
 def pending(study: StudyRecord, racers: Sequence[Candidate], settings: ConfirmationSettings) -> list[PointRun]:
     """What is still to be run, given the candidates: run it and ask again, until nothing is pending.
 
-    First the missing seeds of each heat of the race. Choosing seeds are repeats 1 to `choose_seeds` of a point. When
-    all of them have a result, the winner's reporting seeds, the `report_seeds` repeats after those. A trial that runs
-    or failed has no result, so it is pending. A point that no seed of its reached the target with is not reported,
-    unless the search had reached it.
+    First the missing seeds of each heat of the race (`ConfirmationSettings.choosing`). When all of them have a result,
+    the winner's reporting seeds. A trial that runs or failed has no result, so it is pending. A point that no seed of
+    its reached the target with is not reported, unless the search had reached it.
     """
-    steps, left = chosen_steps(study), list(racers)
+    steps, left = confirmed_steps(study), list(racers)
     for many, seeds in heats(len(racers), settings.choose_seeds):
         left = left[:many]
         if missing := _missing(left, range(1, seeds + 1), Role.CHOOSE, study):
@@ -184,8 +183,7 @@ def pending(study: StudyRecord, racers: Sequence[Candidate], settings: Confirmat
     has_reached = study.incumbent is not None or any(
         math.isfinite(each) for one in left[:1] for each in steps.get(one.point, {}).values()
     )
-    reporting = range(settings.choose_seeds + 1, settings.choose_seeds + 1 + settings.report_seeds)
-    return _missing(left[:1], reporting, Role.REPORT, study) if has_reached else []
+    return _missing(left[:1], settings.reporting, Role.REPORT, study) if has_reached else []
 
 
 def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation | None:
@@ -194,11 +192,22 @@ def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation 
     While a study is looked at again, its last winner stands.
     """
     for each in (study, study.first_look):
-        reported = chosen_steps(each, Role.REPORT)
-        winner = next((point for point, steps in reported.items() if len(steps) >= settings.report_seeds), None)
-        if winner is not None:
-            return _confirmation(each, winner)
+        steps = confirmed_steps(each)
+        reported = [point for point, repeats in steps.items() if all(one in repeats for one in settings.reporting)]
+        if reported:
+            return _confirmation(each, _ahead(reported, steps, settings), settings)
     return None
+
+
+def _ahead(reported: Sequence[int], steps: Mapping[int, Mapping[int, float]], settings: ConfirmationSettings) -> int:
+    """The winner. There are several reported points if the experiment was given more work after the first was reported.
+
+    The seeds that chose say which is ahead; a point that was reported without a race is behind those that won one.
+    """
+    raced = [point for point in reported if all(each in steps[point] for each in settings.choosing)]
+    if not raced:
+        return reported[-1]
+    return raced[ranked([[steps[point][each] for each in settings.choosing] for point in raced])[0]]
 
 
 def optimum(study: StudyRecord, settings: ConfirmationSettings) -> Mapping[str, Value] | None:
@@ -209,10 +218,10 @@ def optimum(study: StudyRecord, settings: ConfirmationSettings) -> Mapping[str, 
     return next((each.plan.hyperparameters for each in fastest(study, 1)), None)
 
 
-def _confirmation(study: StudyRecord, winner: int) -> Confirmation:
+def _confirmation(study: StudyRecord, winner: int, settings: ConfirmationSettings) -> Confirmation:
     """What the report seeds of a point say."""
     of_point = [each for each in study.finished(*Role) if each.plan.point == winner]
-    reports = [each for each in study.trials if each in of_point and each.plan.role is Role.REPORT]
+    reports = [each for each in study.trials if each in of_point and each.plan.repeat in settings.reporting]
     reports.sort(key=lambda each: each.plan.repeat)
     first, per_seed = of_point[0], tuple(steps_of(each) for each in reports)
     return Confirmation(
@@ -230,7 +239,7 @@ def _confirmation(study: StudyRecord, winner: int) -> Confirmation:
 
 def _missing(racers: Sequence[Candidate], repeats: range, role: Role, study: StudyRecord) -> list[PointRun]:
     """The repeats of candidates that have no result yet. Repeat 0 is the search's own seed."""
-    done = chosen_steps(study, role)
+    done = confirmed_steps(study)
     return [
         PointRun(each.point, repeat, role, each.hyperparameters, each.origin)
         for each in racers

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, MetaData, delete, select, union
 
-from tuner.stores.relational.tables import experiment, optuna_study, optuna_trial, study, trial_end
+from tuner.stores.relational.tables import experiment, experiment_growth, optuna_study, optuna_trial, study, trial_end
 from tuner.trial import Outcome
 
 
@@ -31,6 +31,7 @@ def delete_experiment(connection: Connection, experiment_id: int) -> None:
     identifiers = connection.scalars(studies).all()
     connection.execute(delete(study).where(study.c.experiment_id == experiment_id))
     connection.execute(delete(optuna_study).where(optuna_study.c.study_id.in_(identifiers)))
+    connection.execute(delete(experiment_growth).where(experiment_growth.c.experiment_id == experiment_id))
     connection.execute(delete(experiment).where(experiment.c.experiment_id == experiment_id))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from tuner.errors import StoreError
 from tuner.records import Curve, ExperimentRecord
 from tuner.stores.database import Database, store_errors
+from tuner.stores.relational.growing import read_growth
 from tuner.stores.relational.reading import existing_experiment, find_rounds, read_curves, read_studies
 from tuner.stores.urls import visible
 
@@ -27,7 +28,8 @@ class RecordReader:
     def record(self, name: str) -> ExperimentRecord:
         with self._errors(), self.engine.connect() as connection:
             found = existing_experiment(connection, name, url=self.url)
-            return ExperimentRecord(found.settings, read_studies(connection, found), found.state)
+            growth = read_growth(connection, found.experiment_id)
+            return ExperimentRecord(found.settings, read_studies(connection, found), found.state, growth)
 
     def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
         with self._errors(), self.engine.connect() as connection:

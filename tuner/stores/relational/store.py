@@ -12,13 +12,13 @@ from sqlalchemy import create_engine, insert, select, update
 
 from tuner.errors import StoreError
 from tuner.experiment import Experiment
-from tuner.experiment.search_settings import changed_defaults
+from tuner.experiment.growth import Difference, differences, grown
 from tuner.records import Curve, ExperimentRecord, ExperimentState, Holder
 from tuner.stores import Listener, OpenStudy
 from tuner.stores.database import Database, store_errors
 from tuner.stores.relational.claims import StudyClaim
 from tuner.stores.relational.deletion import delete_experiment, forget_errors
-from tuner.stores.relational.differences import differences
+from tuner.stores.relational.growing import FIRST_ROUND, grow, insert_studies
 from tuner.stores.relational.reading import (
     StoredExperiment,
     claimed_studies,
@@ -37,7 +37,6 @@ from tuner.stores.urls import for_optuna, visible
 
 log = logging.getLogger(__name__)
 
-FIRST_ROUND = 1
 DEATHS = 5
 """Workers that a study may kill in a row, before one has finished a trial of it, until it is set aside."""
 DIFFERENCES_SHOWN = 5
@@ -73,15 +72,17 @@ class RelationalStore:
     def optuna_url(self) -> str:
         return for_optuna(self._database.location)
 
-    def submit(self, submitted: Experiment) -> None:
+    def submit(self, submitted: Experiment) -> Sequence[str]:
         with self._errors(), self._database.lock("submit", wait=True):
             with self._engine.connect() as connection:
                 stored = find_experiment(connection, submitted.name)
             if stored is None:
                 self._insert(submitted)
-            else:
-                _refuse_other(stored.settings, submitted)
-                _refuse_cancelled(stored)
+                return ()
+            found = differences(stored.settings, submitted)
+            _refuse_other(submitted.name, [each for each in found if not each.adds])
+            _refuse_cancelled(stored)
+            return self._grow(stored, submitted, [each.addition for each in found])
 
     def names(self) -> Sequence[str]:
         with self._errors(), self._engine.connect() as connection:
@@ -161,19 +162,29 @@ class RelationalStore:
         Optuna's come first, each in a transaction of its own: if this is cut short, the experiment is not there, and
         submitting it again finds and keeps them.
         """
-        opened = {
-            size: open_optuna_study(self._storage, submitted.name, batch_size=size, round=FIRST_ROUND)
-            for size in submitted.batch_sizes
-        }
+        opened = self._open_studies(submitted.name, submitted.batch_sizes)
         row = {"name": submitted.name, "settings": json.dumps(submitted.to_table()), "created": datetime.now(UTC)}
         with self._engine.begin() as connection:
             key = connection.execute(insert(experiment).values(row).returning(experiment.c.experiment_id)).scalar_one()
-            rows = [
-                {"study_id": study_id, "experiment_id": key, "batch_size": batch_size, "round": FIRST_ROUND}
-                for batch_size, study_id in opened.items()
-            ]
-            connection.execute(insert(study), rows)
+            insert_studies(connection, key, opened)
             self._database.announce(connection)
+
+    def _grow(self, stored: StoredExperiment, submitted: Experiment, added: Sequence[str]) -> Sequence[str]:
+        """Store what was added to an experiment, if anything was. Returns it."""
+        if added:
+            settings = stored.settings
+            more = [each for each in submitted.batch_sizes if each not in settings.batch_sizes]
+            opened = self._open_studies(settings.name, more)
+            with self._engine.begin() as connection:
+                grow(connection, stored, grown(settings, submitted), added, opened)
+                self._database.announce(connection)
+        return added
+
+    def _open_studies(self, name: str, batch_sizes: Sequence[int]) -> dict[int, int]:
+        """Optuna's studies of the first round, by batch size."""
+        return {
+            size: open_optuna_study(self._storage, name, batch_size=size, round=FIRST_ROUND) for size in batch_sizes
+        }
 
     def _take(self, held: ExitStack, name: str, batch_size: int, holder: Holder) -> StudyClaim | None:
         """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
@@ -238,14 +249,13 @@ def _open_optuna(database: Database) -> RDBStorage:
         raise StoreError(f"the store {visible(database.location)} does not fit this Optuna: {error}") from error
 
 
-def _refuse_other(stored: Experiment, submitted: Experiment) -> None:
-    """Raise `StoreError` if these settings differ. What is only the default of another version is no difference."""
-    found = differences(stored.to_table(), submitted.to_table(), equal=changed_defaults())
+def _refuse_other(name: str, found: Sequence[Difference]) -> None:
+    """Raise `StoreError` if there are differences that do more than add work."""
     if not found:
         return
-    shown = "; ".join(found[:DIFFERENCES_SHOWN])
+    shown = "; ".join(each.phrase for each in found[:DIFFERENCES_SHOWN])
     more = f"; and {len(found) - DIFFERENCES_SHOWN} more" if len(found) > DIFFERENCES_SHOWN else ""
-    message = f"an experiment {stored.name} with other settings is stored already ({shown}{more})"
+    message = f"an experiment {name} with other settings is stored already ({shown}{more})"
     raise StoreError(f"{message}; give this one another name")
 
 

@@ -55,6 +55,16 @@ experiment = Table(
     Column("created", UtcDateTime, nullable=False),
 )
 
+experiment_growth = Table(
+    "experiment_growth",
+    ours,
+    Column("growth_id", Integer, primary_key=True),
+    Column("experiment_id", ForeignKey("experiment.experiment_id"), nullable=False),
+    Column("added", Text, nullable=False),  # JSON: a phrase for each setting
+    Column("settings", Text, nullable=False),  # JSON: those before
+    Column("time", UtcDateTime, nullable=False),
+)
+
 study = Table(
     "study",
     ours,

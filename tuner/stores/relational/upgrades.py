@@ -29,6 +29,7 @@ UPGRADES = {
     ),
     4: ("ALTER TABLE measurement ADD COLUMN examples INTEGER",),
     5: ("ALTER TABLE study ADD COLUMN stage TEXT NOT NULL DEFAULT 'search'",),
+    6: (),  # trials may end with an error, which earlier versions cannot read
 }
 """What leads from each version to the next."""
 
