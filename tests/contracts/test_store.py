@@ -232,7 +232,7 @@ print(*store.names())
 def test_a_store_of_a_newer_version_is_refused_untouched(store: Store, store_url: str) -> None:
     store.close()
     with database(store_url) as connection:
-        connection.execute(text("UPDATE tuner_schema SET version = 7"))
+        connection.execute(text("UPDATE tuner_schema SET version = 8"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
 
     with pytest.raises(StoreError, match=r"was written by a newer tuner \(version 8, this one knows 7\); update"):
