@@ -19,14 +19,14 @@ def end(loss: Callable[[int], float], *, batch_size: int, initial: float = 1.0) 
         before, step = curve[-1].step, next_measurement(curve[-1].step)
         mean = math.fsum(map(loss, range(before + 1, step + 1))) / (step - before)
         curve.append(Measurement(step, {"train/loss": mean}))
-        if has_diverged(curve, batch_size=batch_size):
+        if has_diverged(curve, batch_size=batch_size, metric="validation/error"):
             return step
     return None
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_has_diverged_at_once(loss: float) -> None:
-    assert has_diverged([Measurement(1, {"train/loss": loss})], batch_size=2)
+    assert has_diverged([Measurement(1, {"train/loss": loss})], batch_size=2, metric="validation/error")
     assert end(lambda step: loss if step == 7 else 0.5, batch_size=2) == 7
 
 

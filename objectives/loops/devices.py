@@ -1,0 +1,54 @@
+"""Which devices a training loop sees."""
+
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""There where a GPU may be: of NVIDIA, below Windows, of AMD."""
+
+
+class Devices(StrEnum):
+    """What a script sees: the device of its worker, or all that the worker sees."""
+
+    WORKER = "worker"
+    ALL = "all"
+
+
+def load_torch_beside_gpus() -> None:
+    """Load torch if there may be a GPU: it counts them, and each worker is given its own. It takes seconds."""
+    if any(Path(each).exists() for each in DRIVERS):
+        import torch  # noqa: F401
+
+
+def resolved(device: str) -> str:
+    """What `auto` comes to: a GPU, if torch is loaded and sees one."""
+    if device != "auto":
+        return device
+    torch = sys.modules.get("torch")
+    return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
+
+
+def inside(device: str) -> str:
+    """What a script calls its first GPU, whatever that is called outside.
+
+    >>> inside("cuda:3")
+    'cuda'
+    """
+    return "cuda" if device.startswith("cuda:") else device
+
+
+def visible(device: str, devices: Devices) -> Mapping[str, str]:
+    """The environment variables that hide other devices from a script."""
+    kind, _, index = device.partition(":")
+    if devices is Devices.ALL:
+        return {}
+    if kind == "cpu":
+        return {VISIBLE: ""}
+    if kind != "cuda" or not index:
+        return {}
+    ours = os.environ.get(VISIBLE)
+    return {VISIBLE: index if ours is None else ours.split(",")[int(index)]}
