@@ -20,7 +20,7 @@ def placeholders(command: Sequence[str]) -> frozenset[str]:
         try:
             names |= _names(argument)
         except ValueError as error:
-            problems.append(Problem(f"command.{number}", f"{argument} has {error}; write {{{{ and }}}} for braces"))
+            problems.append(Problem(f"command.{number}", f"{argument} {error}; write {{{{ and }}}} for braces"))
     if problems:
         raise ConfigError(problems)
     return frozenset(names)
@@ -48,7 +48,10 @@ def filled(command: Sequence[str], values: Mapping[str, object]) -> list[str]:
 
 def _names(argument: str) -> set[str]:
     """The names in the braces of an argument. Raises `ValueError`."""
-    names = {name for _, name, _, _ in Formatter().parse(argument) if name is not None}
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(argument) if name is not None}
+    except ValueError as error:
+        raise ValueError("has a brace without its other") from error
     if wrong := sorted(each for each in names if not each.isidentifier()):
-        raise ValueError(f"{{{wrong[0]}}}, which is no name")
+        raise ValueError(f"has {{{wrong[0]}}}, which is no name")
     return names

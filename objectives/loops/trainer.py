@@ -51,7 +51,7 @@ class _Lane:
     """A trial in training.
 
     Attributes:
-        known: The last step that was measured before it was interrupted. What is measured again is dropped.
+        known: The last step that was measured before it was interrupted, or -1. What is measured again is dropped.
         ready: What was measured before it was interrupted, and nobody has asked for yet.
         step: The last step that was asked for.
         is_untried: Whether it was started from a state and has not measured anything since.
@@ -59,7 +59,7 @@ class _Lane:
 
     trial: TrialSpec
     loop: Loop
-    known: int = 0
+    known: int = -1
     ready: deque[Measurement] = field(default_factory=deque)
     step: int = 0
     is_untried: bool = False
@@ -86,7 +86,10 @@ class LoopTrainer:
 
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
         """Start a trial. Raises `ValueError` if the checkpoint is none of ours."""
-        saved = Saved() if checkpoint is None else Saved.decode(checkpoint)
+        if checkpoint is None:
+            self._lanes[lane] = _Lane(trial, self._start(trial, b""))
+            return
+        saved = Saved.decode(checkpoint)
         known = saved.ready[-1].step if saved.ready else saved.step
         loop = self._start(trial, saved.state)
         self._lanes[lane] = _Lane(trial, loop, known, deque(saved.ready), saved.step, is_untried=bool(saved.state))
