@@ -8,56 +8,61 @@ import sys
 import time
 from pathlib import Path
 
-rate, batch, seed, *rest = sys.argv[1:]
-manner, checkpoint = [*rest, "", ""][:2]
-step, error = json.loads(Path(checkpoint).read_text()) if checkpoint and Path(checkpoint).exists() else (0, 1.0)
+DEAF_CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+UNHURRIED = ("deaf", "polite", "parent", "slow")
 
 
-def report(**metrics: object) -> None:
+def report(step: int, **metrics: object) -> None:
     print(json.dumps({"step": step, **metrics}), flush=True)
 
 
-def crash() -> None:
-    print("loading", "the data", sep="\n", file=sys.stderr)
-    raise ValueError("no such file")
+def begin(manner: str) -> None:
+    """What it does before it trains, and perhaps instead."""
+    match manner:
+        case "crashes":
+            print("loading", "the data", sep="\n", file=sys.stderr)
+            raise ValueError("no such file")
+        case "full":
+            print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 3 GiB", file=sys.stderr)
+            sys.exit(1)
+        case "silent":
+            print("epoch 1", {"step": 1})
+            sys.exit(0)
+        case "broken":
+            print('{"step": 1, "validation/err')
+            time.sleep(600)
+        case "float step":
+            print('{"step": 1.5, "validation/error": 0.5}')
+            time.sleep(600)
+        case "segfaults":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "deaf":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        case "environment":
+            report(1, visible=os.environ.get("CUDA_VISIBLE_DEVICES"), arguments=sys.argv[1:])
+        case "parent":
+            child = subprocess.Popen([sys.executable, "-S", "-c", DEAF_CHILD], start_new_session=True)
+            report(1, child=child.pid)
+        case "polite":
+            signal.signal(signal.SIGTERM, lambda *_: (print("saving", file=sys.stderr, flush=True), sys.exit(0)))
 
 
-match manner:
-    case "crashes":
-        crash()
-    case "full":
-        print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 3 GiB", file=sys.stderr)
-        sys.exit(1)
-    case "silent":
-        print("epoch 1", {"step": 1})
-        sys.exit(0)
-    case "broken":
-        print('{"step": 1, "validation/err')
-        time.sleep(600)
-    case "float step":
-        print('{"step": 1.5, "validation/error": 0.5}')
-        time.sleep(600)
-    case "segfaults":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    case "deaf":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    case "environment":
-        report(visible=os.environ.get("CUDA_VISIBLE_DEVICES"), arguments=sys.argv[1:])
-    case "parent":  # of a child that ignores signals, in a session of its own
-        sleep = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-S", "-c", sleep], start_new_session=True)
-        report(child=child.pid)
-    case "polite":
-        signal.signal(signal.SIGTERM, lambda *_: (print("saving", file=sys.stderr, flush=True), sys.exit(0)))
+def main(rate: str, batch: str, seed: str, manner: str = "", checkpoint: str = "") -> None:
+    """Train, and write a checkpoint after each step if there is a path for it."""
+    begin(manner)
+    step, error = json.loads(Path(checkpoint).read_text()) if checkpoint and Path(checkpoint).exists() else (0, 1.0)
+    while step < 10_000:
+        step, error = step + 1, error * (1 - float(rate) / 10)
+        report(step, **{"validation/error": error, "process": os.getpid()})
+        if checkpoint:
+            unfinished = Path(checkpoint + ".partial")
+            unfinished.write_text("broken" if manner == "cannot resume" else json.dumps([step, error]))
+            unfinished.replace(checkpoint)
+        if manner == "ends" and step == 3:
+            return
+        if manner in UNHURRIED:
+            time.sleep(0.05)
 
-while step < 10_000:
-    step, error = step + 1, error * (1 - float(rate) / 10)
-    report(**{"validation/error": error, "process": os.getpid()})
-    if checkpoint:
-        unfinished = Path(checkpoint + ".partial")
-        unfinished.write_text("broken" if manner == "cannot resume" else json.dumps([step, error]))
-        unfinished.replace(checkpoint)
-    if manner == "ends" and step == 3:
-        sys.exit(0)
-    if manner in ("deaf", "polite", "parent", "slow"):
-        time.sleep(0.05)
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
