@@ -16,8 +16,8 @@ def report(step: int, **metrics: object) -> None:
     print(json.dumps({"step": step, **metrics}), flush=True)
 
 
-def begin(manner: str) -> None:
-    """What it does before it trains, and perhaps instead."""
+def fail(manner: str) -> None:
+    """What it does instead of training, if it does not train."""
     match manner:
         case "crashes":
             print("loading", "the data", sep="\n", file=sys.stderr)
@@ -36,6 +36,11 @@ def begin(manner: str) -> None:
             time.sleep(600)
         case "segfaults":
             os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def begin(manner: str) -> None:
+    """What it does before it trains."""
+    match manner:
         case "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case "environment":
@@ -47,8 +52,9 @@ def begin(manner: str) -> None:
             signal.signal(signal.SIGTERM, lambda *_: (print("saving", file=sys.stderr, flush=True), sys.exit(0)))
 
 
-def main(rate: str, batch: str, seed: str, manner: str = "", checkpoint: str = "") -> None:
+def main(rate: str, batch: str, seed: str, manner: str = "", checkpoint: str = "", *_: str) -> None:
     """Train, and write a checkpoint after each step if there is a path for it."""
+    fail(manner)
     begin(manner)
     step, error = json.loads(Path(checkpoint).read_text()) if checkpoint and Path(checkpoint).exists() else (0, 1.0)
     while step < 10_000:
