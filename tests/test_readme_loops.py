@@ -1,18 +1,23 @@
 """The training loop and the training script that the README shows run, and go on when their worker is killed."""
 
-import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.commands import arguments, environment, processes_below, started, tuner
 from tests.test_readme import OBJECTIVES, block
+from tests.working import work_through
+from tuner.experiment import load
+from tuner.records import Role
+from tuner.stores.opening import open_records, open_store
 
 EXPERIMENT = """
 name = "mine"
@@ -62,17 +67,16 @@ def command(folder: Path) -> str:
     return EXPERIMENT.format(objective=objective, below=0.01, low=1e-3, high=1e-2)
 
 
-def variables() -> dict[str, str]:
-    """Of the environment: `python` is the one that runs the tests."""
-    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
-def trials(folder: Path) -> Mapping[str, object]:
-    """What a finished experiment has found."""
-    found = json.loads(tuner(folder, "results", "mine", "--json").stdout)
-    (study,) = found["studies"]
-    assert study["complete"]
-    return {name: study[name] for name in ("best", "confirmed") if name in study}
+def trials(folder: Path) -> Mapping[object, object]:
+    """The end and the whole curve of every trial of a finished experiment."""
+    with closing(open_records(f"sqlite:///{folder}/tuner.db")) as store:
+        (study,) = store.record("mine").studies
+        curves = store.curves("mine", study.batch_size)
+        assert study.complete
+        finished = study.finished(*Role)
+        return {
+            (each.plan.role, each.plan.point, each.plan.repeat): (each.end, curves[each.number]) for each in finished
+        }
 
 
 def kill_the_worker_of(process: int, checkpoints: Path) -> None:
@@ -87,25 +91,34 @@ def kill_the_worker_of(process: int, checkpoints: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("write", [function, command], ids=lambda each: each.__name__)
-def test_it_runs_and_a_worker_that_is_killed_changes_nothing(tmp_path: Path, write: object) -> None:
-    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    for folder in (undisturbed, disturbed):
-        folder.mkdir()
-        (folder / "mine.toml").write_text((function if write is function else command)(folder))
-    once = tuner(undisturbed, "run", "mine.toml", "--workers", "1", **variables())
-    assert once.returncode == 0, once.stdout + once.stderr
-
-    saving = ("run", "mine.toml", "--workers", "1", "--checkpoints", "saved", "--checkpoint-every", "0.02")
-    with started(disturbed, *saving, **variables()) as run:
-        kill_the_worker_of(run.pid, disturbed / "saved")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("write", [function, command])
+def test_it_runs_and_a_worker_that_is_killed_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], str]
+) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # `python` is the one that runs this
+    (tmp_path / "mine.toml").write_text(write(tmp_path))
+    options = ("--workers", "1", "--store", f"sqlite:///{tmp_path}/tuner.db", "--checkpoint-every", "0.02")
+    running = ("run", "mine.toml", *options, "--checkpoints", "saved")
+    with started(tmp_path, *running, PATH=path) as run:
+        kill_the_worker_of(run.pid, tmp_path / "saved")
         said, _ = run.communicate(timeout=PATIENCE_SECONDS)
-    again = tuner(disturbed, *saving, **variables())
+    again = tuner(tmp_path, *running, PATH=path)
 
     assert "died with exit code -9" in said
     assert again.returncode == 0, again.stdout + again.stderr
     assert re.search(r"point \d goes on from step \d+", again.stdout)
-    assert trials(disturbed) == trials(undisturbed)
+
+    (tmp_path / "undisturbed").mkdir()
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with closing(open_store(f"sqlite:///{tmp_path}/undisturbed/tuner.db")) as store:
+        store.submit(load("mine.toml"))
+        work_through(store)
+
+    assert len(trials(tmp_path)) == 4 + 1 + 1
+    assert trials(tmp_path) == trials(tmp_path / "undisturbed")
 
 
 def test_the_loop_is_short_and_the_script_is_an_ordinary_one() -> None:
@@ -117,8 +130,6 @@ def test_the_loop_is_short_and_the_script_is_an_ordinary_one() -> None:
 
 
 def test_the_script_without_what_was_added_runs_by_itself(tmp_path: Path) -> None:
-    import subprocess
-
     lines = block(OBJECTIVES, "python", containing="argparse").splitlines()
     (tmp_path / "train.py").write_text("\n".join(each for each in lines if not each.endswith("# added")))
 

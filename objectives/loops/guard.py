@@ -1,4 +1,4 @@
-"""Runs a command, and ends it when told to, or when whoever started it is gone: `guard.py GRACE COMMAND...`.
+"""Runs a command, and ends it when told to, or when whoever started it is gone: `guard.py GRACE FOLDER COMMAND...`.
 
 A worker that is killed cannot end the processes of its trials. This program sees it by its standard input, which a
 dying worker closes. It runs without any package, and knows nothing of `tuner`.
@@ -6,6 +6,7 @@ dying worker closes. It runs without any package, and knows nothing of `tuner`.
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,11 +23,12 @@ SIGNALLED = 128
 """The exit code after a signal is this and its number, as of a shell."""
 
 
-def main(grace: str, *command: str) -> int:
+def main(grace: str, folder: str, *command: str) -> int:
     """Returns the exit code of the command.
 
     Args:
         grace: Seconds from SIGTERM to SIGKILL.
+        folder: Deleted, if the command did not end by itself.
         command: The program and its arguments.
     """
     on_linux = sys.platform == "linux"
@@ -52,6 +54,8 @@ def main(grace: str, *command: str) -> int:
     while _below(os.getpid()) and time.monotonic() < deadline:
         time.sleep(0.01)
     _kill(child.pid)
+    if told.is_set():
+        shutil.rmtree(folder, ignore_errors=True)
     return code if code >= 0 else SIGNALLED - code
 
 

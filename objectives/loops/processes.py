@@ -58,7 +58,7 @@ class ProcessLoop:
             self._checkpoint.write_bytes(state)
         command = fill(self._checkpoint)
         self._process = subprocess.Popen(  # noqa: S603 - the command of the experiment's file, without a shell
-            [sys.executable, "-I", "-S", guard.__file__, str(grace), *command],
+            [sys.executable, "-I", "-S", guard.__file__, str(grace), str(self._folder), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

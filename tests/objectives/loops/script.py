@@ -59,7 +59,8 @@ def main(rate: str, batch: str, seed: str, manner: str = "", checkpoint: str = "
     step, error = json.loads(Path(checkpoint).read_text()) if checkpoint and Path(checkpoint).exists() else (0, 1.0)
     while step < 10_000:
         step, error = step + 1, error * (1 - float(rate) / 10)
-        report(step, **{"validation/error": error, "process": os.getpid()})
+        process = {} if manner == "quiet" else {"process": os.getpid()}
+        report(step, **{"validation/error": error}, **process)
         if checkpoint:
             unfinished = Path(checkpoint + ".partial")
             unfinished.write_text("broken" if manner == "cannot resume" else json.dumps([step, error]))

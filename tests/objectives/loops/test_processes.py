@@ -81,18 +81,20 @@ def test_no_process_outlives_a_worker_that_is_killed(tmp_path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment(TUNER_LOGS=str(tmp_path)),
+        env=environment(TUNER_LOGS=str(tmp_path / "logs"), TMPDIR=str(tmp_path)),
     )
     assert worker.stdout is not None
     processes = [int(each) for _ in range(2) for each in worker.stdout.readline().split()]
     below = processes_below(worker.pid)
     assert len(processes) == 4
     assert set(processes) < below
+    assert len(list(tmp_path.glob("tuner-trial-*"))) == 2
 
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
 
     wait_until_gone(*below)
+    assert list(tmp_path.glob("tuner-trial-*")) == []
 
 
 def test_a_trial_goes_on_from_its_checkpoint_in_a_new_process_and_measures_nothing_twice() -> None:
