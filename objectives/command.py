@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, MinLen
 
-from objectives.loops.devices import Devices, inside, load_torch_beside_gpus, resolved, visible
+from objectives.loops.devices import Devices, inside, load_torch_beside_gpus, resolved, variables
 from objectives.loops.processes import ProcessLoop
 from objectives.loops.templates import check_command, filled, placeholders
 from objectives.loops.told import BATCH_SIZE, CHECKPOINT, DEVICE, MAX_STEPS, RESERVED, SEED, short_seed
@@ -87,7 +87,7 @@ class Command:
         identity = hashlib.sha256("\0".join(fill(Path())).encode()).hexdigest()[:12]
         return ProcessLoop(
             fill,
-            environment=visible(device, self.devices),
+            environment=variables(device, self.devices),
             log_name=f"batch_size={batch_size}.seed={short_seed(trial.seed)}.{identity}.log",
             grace=self.grace_seconds,
             max_steps=max_steps,

@@ -106,6 +106,7 @@ class Function:
             lambda: function(**given),
             name=self.function,
             seed=trial.seed,
+            device=device,
             max_steps=max_steps,
             has_states=CHECKPOINT in taken,
         )

@@ -27,7 +27,7 @@ batch_sizes = [16]
 [goal]
 metric = "validation/error"
 below = {below}
-within_steps = 3000
+within_steps = 1000
 
 [space]
 learning_rate = {{ low = {low}, high = {high}, scale = "log" }}
@@ -57,14 +57,14 @@ def function(folder: Path) -> str:
     (folder / "my_lab").mkdir()
     (folder / "my_lab" / "train.py").write_text(block(OBJECTIVES, "python", containing="def train("))
     objective = block(OBJECTIVES, "toml", containing='kind = "function"')
-    return EXPERIMENT.format(objective=objective, below=0.05, low=1e-3, high=1e-1)
+    return EXPERIMENT.format(objective=objective, below=0.15, low=1e-2, high=1)
 
 
 def command(folder: Path) -> str:
     """The README's training script in a folder; its experiment."""
     (folder / "train.py").write_text(block(OBJECTIVES, "python", containing="argparse"))
     objective = block(OBJECTIVES, "toml", containing='kind = "command"')
-    return EXPERIMENT.format(objective=objective, below=0.01, low=1e-3, high=1e-2)
+    return EXPERIMENT.format(objective=objective, below=0.045, low=1e-2, high=1)
 
 
 def trials(folder: Path) -> Mapping[object, object]:

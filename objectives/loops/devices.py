@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """There where a GPU may be: of NVIDIA, below Windows, of AMD."""
 
@@ -41,8 +43,32 @@ def inside(device: str) -> str:
     return "cuda" if device.startswith("cuda:") else device
 
 
-def visible(device: str, devices: Devices) -> Mapping[str, str]:
-    """The environment variables that hide other devices from a script."""
+@contextmanager
+def threads_limited(device: str) -> Iterator[None]:
+    """Within it, torch has one thread if a loop trains on the CPU, unless `OMP_NUM_THREADS` says otherwise.
+
+    With several, rounding depends on their number.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or device != "cpu" or THREADS[0] in os.environ:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def variables(device: str, devices: Devices) -> Mapping[str, str]:
+    """The environment variables of a script: they hide other devices, and give it one thread on the CPU."""
+    threads = {name: os.environ.get(name, "1") for name in THREADS if device == "cpu"}
+    return {**threads, **_visible(device, devices)}
+
+
+def _visible(device: str, devices: Devices) -> Mapping[str, str]:
+    """The variable that hides other devices from a script."""
     kind, _, index = device.partition(":")
     if devices is Devices.ALL:
         return {}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import SupportsIndex
 
+from objectives.loops.devices import threads_limited
 from objectives.loops.randomness import GlobalRandomness
 from objectives.loops.trainer import ended_early
 from tuner.errors import ContractError, OutOfMemory
@@ -23,6 +24,7 @@ class GeneratorLoop:
         make: Calls the user's function.
         name: What messages call the function.
         seed: Where the global random numbers of the trial begin.
+        device: Where it trains.
         max_steps: The budget, for messages.
         has_states: Whether the function can go on from a state that it yields.
     """
@@ -33,17 +35,19 @@ class GeneratorLoop:
         *,
         name: str,
         seed: int,
+        device: str,
         max_steps: int | None,
         has_states: bool = False,
     ) -> None:
         self._make, self._name, self._max_steps, self._has_states = make, name, max_steps, has_states
-        self._randomness = GlobalRandomness(seed)
+        self._device, self._randomness = device, GlobalRandomness(seed)
         self._generator: Iterator[object] | None = None
         self._step, self._state = 0, b""
 
     def next(self) -> Measurement | Failure:
+        modes = torch_modes()
         try:
-            with self._randomness.in_use():
+            with self._randomness.in_use(), threads_limited(self._device):
                 if self._generator is None:
                     self._generator = self._make()
                 yielded = next(self._generator)
@@ -55,6 +59,9 @@ class GeneratorLoop:
             if is_full(error):
                 raise OutOfMemory(reason_of(error)) from error
             return Failure(reason_of(error), user_frames(error))
+        if changed := modes.symmetric_difference(torch_modes()):
+            message = f"{self._name} yielded within {', '.join(sorted(changed))}, in which other trials would train too"
+            raise ContractError(f"{message}; yield after the with statement")
         return self._read(yielded)
 
     def save(self) -> tuple[bytes, Sequence[Measurement]]:
@@ -97,6 +104,19 @@ class GeneratorLoop:
             f"{self._name} yielded {reprlib.repr(yielded)}; it has to yield a whole number of steps and its metrics, "
             'as in yield 100, {"validation/error": 0.12}'
         )
+
+
+def torch_modes() -> frozenset[str]:
+    """The modes of torch that are on, and that a `with` statement switches for the whole thread. Loads no torch."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return frozenset()
+    are_on = {
+        "no_grad": not torch.is_grad_enabled() and not torch.is_inference_mode_enabled(),
+        "inference_mode": torch.is_inference_mode_enabled(),
+        "autocast": torch.is_autocast_enabled("cuda") or torch.is_autocast_enabled("cpu"),
+    }
+    return frozenset(name for name, is_on in are_on.items() if is_on)
 
 
 def is_full(error: BaseException) -> bool:

@@ -88,7 +88,8 @@ def test_all_lanes_run_at_once_and_measure_what_each_would_alone() -> None:
 def test_a_script_sees_the_device_of_its_worker(
     monkeypatch: pytest.MonkeyPatch, device: str, devices: Devices, mask: str | None, visible: str, inside: str
 ) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for each in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(each, raising=False)
     if mask is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
     workload = command("environment", "", "{device}", "{max_steps}", devices=devices)
@@ -97,7 +98,7 @@ def test_a_script_sees_the_device_of_its_worker(
 
     assert isinstance(measured, Measurement)
     seen: Mapping[str, object] = measured.metrics
-    assert seen["visible"] == visible
+    assert seen["visible"] == [visible, "1" if device == "cpu" else None]
     assert seen["arguments"] == ["0.30000000000000004", "8", "3", "environment", "", inside, "5000"]
 
 

@@ -44,7 +44,8 @@ def begin(manner: str) -> None:
         case "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case "environment":
-            report(1, visible=os.environ.get("CUDA_VISIBLE_DEVICES"), arguments=sys.argv[1:])
+            names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+            report(1, visible=[os.environ.get(each) for each in names], arguments=sys.argv[1:])
         case "parent":
             child = subprocess.Popen([sys.executable, "-S", "-c", DEAF_CHILD], start_new_session=True)
             report(1, child=child.pid)

@@ -101,6 +101,21 @@ def yields(*, what: str, batch_size: int) -> Iterator[object]:
     }[what]
 
 
+def counts_threads(*, learning_rate: float, batch_size: int) -> Iterator[Yielded]:
+    import torch
+
+    yield 1, {"validation/error": 0.5}
+    yield 2, {"threads": torch.get_num_threads()}
+
+
+def yields_within(*, mode: str, batch_size: int) -> Iterator[Yielded]:
+    import torch
+
+    context = torch.autocast("cpu") if mode == "autocast" else getattr(torch, mode)()
+    with context:
+        yield 1, {"validation/error": 0.5}
+
+
 def forgets(*, learning_rate: float, batch_size: int, checkpoint: bytes | None) -> Iterator[tuple[object, ...]]:
     """Yields a state at every third step only, and cannot read it."""
     if checkpoint is not None:
