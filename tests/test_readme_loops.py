@@ -117,7 +117,7 @@ def test_it_runs_and_a_worker_that_is_killed_changes_nothing(
         store.submit(load("mine.toml"))
         work_through(store)
 
-    assert len(trials(tmp_path)) == 4 + 1 + 1
+    assert len(trials(tmp_path)) == 4 + 1
     assert trials(tmp_path) == trials(tmp_path / "undisturbed")
 
 
