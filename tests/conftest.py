@@ -33,9 +33,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is timed while tests run is of no use to anybody."""
+def _folders_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is timed and logged while tests run is of no use to anybody."""
     os.environ["TUNER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["TUNER_LOGS"] = str(tmp_path_factory.mktemp("logs"))
 
 
 @pytest.fixture(scope="session")

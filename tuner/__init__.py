@@ -1,11 +1,13 @@
 """Hyperparameter tuning for one careful question: what does batch size do to training?
 
-The Python API is `run`, `results`, `Experiment` and `TunerError`. Importing `tuner` loads no torch, Optuna or MLflow.
+The Python API is `run`, `results`, `Experiment` and `TunerError`, and `report` for training scripts. Importing `tuner`
+loads no torch, Optuna or MLflow.
 """
 
+import json
 from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from tuner.errors import TunerError
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from tuner.analysis.summary import Results
     from tuner.experiment import Experiment
 
-__all__ = ["Experiment", "TunerError", "results", "run"]
+__all__ = ["Experiment", "TunerError", "report", "results", "run"]
 
 
 def run(
@@ -73,6 +75,19 @@ def results(name: str, *, store: str | None = None) -> "Results":
 
     with records_in(store) as opened:
         return summary.results(opened.record(name))
+
+
+def report(step: int, metrics: Mapping[str, SupportsFloat]) -> None:
+    """Print what a training script has measured, as the workload `kind = "command"` reads it.
+
+    >>> report(100, {"validation/error": 0.125})
+    {"step": 100, "validation/error": 0.125}
+
+    Args:
+        step: Gradient steps done.
+        metrics: What was measured, named `split/metric`: numbers, or arrays and tensors that hold one.
+    """
+    print(json.dumps({"step": int(step), **{name: float(value) for name, value in metrics.items()}}), flush=True)
 
 
 def __getattr__(name: str) -> object:

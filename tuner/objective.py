@@ -58,11 +58,14 @@ class MeasuringPlan:
         metric: The goal's metric. A measurement of it may end as soon as the next target is certainly not met.
         targets: The targets, the weakest first and the goal's own last. Empty if measurements never end early.
         test_steps: Test metrics are measured at the first measurement at or after each of these steps; None for always.
+        max_steps: The budget of a trial: none is trained for longer than the first measurement at or after this step.
+            None if it is not known.
     """
 
     metric: str = ""
     targets: tuple[Target, ...] = ()
     test_steps: tuple[int, ...] | None = None
+    max_steps: int | None = None
 
     def wants_test(self, before: int, step: int) -> bool:
         """Whether test metrics are measured at `step`, if the last measurement was at the step `before`."""
@@ -79,7 +82,8 @@ class Objective(Protocol):
 
     Attributes:
         train_examples: Size of the training set; the largest batch size.
-        metrics: Names of everything a trial measures, `split/metric`; `train/loss` is always one.
+        metrics: Names of everything a trial measures, `split/metric`. `train/loss` tells a trial that diverges; without
+            it, only a metric of the goal that is not finite does.
         hyperparameters: Names the search space must supply: no more, no fewer.
     """
 
@@ -161,6 +165,39 @@ class PlannedObjective(Protocol):
 
     def planned_trainer(self, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
         """A trainer as `Objective.trainer` makes it, which measures as planned."""
+        ...
+
+
+@runtime_checkable
+class OptionalHyperparameters(Protocol):
+    """What an objective implements besides `Objective` if some hyperparameters have defaults.
+
+    Attributes:
+        optional: Those hyperparameters that the search space may leave out.
+    """
+
+    @property
+    def optional(self) -> frozenset[str]: ...
+
+
+@runtime_checkable
+class DiscoveredObjective(Protocol):
+    """What an objective implements besides `Objective` if some of its settings can be found by training for a moment.
+
+    Attributes:
+        undiscovered: The settings that can be found so, and that the experiment's file leaves out. Until they are
+            found, `metrics` and `train_examples` may be wrong.
+    """
+
+    @property
+    def undiscovered(self) -> frozenset[str]: ...
+
+    def discover(self, trial: TrialSpec, batch_size: int, *, max_steps: int) -> Mapping[str, object]:
+        """The settings in `undiscovered`, found by training a trial up to its first measurement.
+
+        Raises:
+            ConfigError: The trial fails, or measures something that does not tell.
+        """
         ...
 
 

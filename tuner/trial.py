@@ -45,10 +45,10 @@ class TrialSpec:
 class Measurement:
     """Metrics, named `split/metric`, after `step` gradient steps.
 
-    `train/loss` is the mean over the steps since the previous measurement, each taken before its update. The first
-    measurement (step 1) therefore holds the loss at the initial parameters. That should be the mean over some hundreds
-    of training examples at every batch size, because later losses are compared with it; version 0.1 took the first
-    minibatch.
+    `train/loss`, if it is measured, is the mean over the steps since the previous measurement, each taken before its
+    update. The first measurement (step 1) therefore holds the loss at the initial parameters. That should be the mean
+    over some hundreds of training examples at every batch size, because later losses are compared with it; version 0.1
+    took the first minibatch.
 
     Attributes:
         step: Gradient steps done.

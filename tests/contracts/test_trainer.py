@@ -11,11 +11,13 @@ from torch import nn
 
 from objectives.classification import Classification
 from objectives.data.digits import Digits
+from objectives.function import Function
 from objectives.models.mlp import Mlp
 from objectives.nqm import Noise, QuadraticWorkload
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from tests.measured import advanced
+from tests.objectives.loops.scripts import command
 from tests.objectives.reference import EASY
 from tests.toy import Toy
 from tuner.analysis.nqm import Method
@@ -31,6 +33,8 @@ POINTS: dict[str, dict[str, Value]] = {
     "expected quadratic": {"learning_rate": 0.1, "averaging": 0.9},
     "sampled quadratic": {"learning_rate": 0.1, "momentum": 0.9},
     "toy": {"learning_rate": 0.01},
+    "function": {"learning_rate": 0.1},
+    "command": {"learning_rate": 0.1},
 }
 TRAINERS = list(POINTS)
 
@@ -58,6 +62,10 @@ def objective(kind: str) -> Objective:
             return QuadraticWorkload(Method.AVERAGE, noise=Noise.EXPECTED)
         case "sampled quadratic":
             return QuadraticWorkload(Method.HEAVY_BALL, noise=Noise.SAMPLED, dimension=40)
+        case "function":
+            return Function("tests.objectives.loops.users:decay", frozenset({"validation/error"}), 1024)
+        case "command":
+            return command("quiet", "{checkpoint}")
     return Toy()
 
 

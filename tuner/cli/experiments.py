@@ -77,7 +77,8 @@ def validate(file: FileArgument) -> None:
     objective, metric = settings.build_objective(), settings.goal.metric
     sizes = ", ".join(map(str, settings.batch_sizes))
     print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
-    if isinstance(objective, PlannedObjective) and metric not in objective.certain_early:
+    certain = objective.certain_early if isinstance(objective, PlannedObjective) else frozenset()
+    if certain and metric not in certain:
         print(f"{metric} is no mean of terms that are never negative: measurements always see all validation examples")
 
 

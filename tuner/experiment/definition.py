@@ -152,10 +152,11 @@ class MeasuringSettings:
     def plan(self, goal: GoalSettings, batch_size: int, *, reports: bool) -> MeasuringPlan:
         """What is asked of the measurements of a study, of trials that report the winner or of others."""
         targets = goal.targets if self.until_certain else ()
+        budget = goal.at(batch_size).within_steps
         if isinstance(self.test_steps, str):
-            return MeasuringPlan(goal.metric, targets)
-        steps = log_spaced(goal.at(batch_size).within_steps, self.test_steps) if reports else ()
-        return MeasuringPlan(goal.metric, targets, steps)
+            return MeasuringPlan(goal.metric, targets, max_steps=budget)
+        steps = log_spaced(budget, self.test_steps) if reports else ()
+        return MeasuringPlan(goal.metric, targets, steps, budget)
 
 
 def log_spaced(last: int, many: int) -> tuple[int, ...]:

@@ -3,6 +3,8 @@
 A loss is a mean over enough examples to mean the same at every batch size. A trial may rise above its initial loss and
 come back, late if its momentum is large. So every mean over the last quarter of its steps must be too high. Of the
 trials that this ends, at most one in a hundred would have reached the target (`tests.benchmarks.divergence`).
+
+A workload need not measure the training loss. Its trials have diverged if the goal's metric is not finite.
 """
 
 import math
@@ -22,13 +24,18 @@ GRACE = 20
 """The losses of so many first steps are no part of a mean."""
 
 
-def has_diverged(curve: Sequence[Measurement], *, batch_size: int) -> bool:
+def has_diverged(curve: Sequence[Measurement], *, batch_size: int, metric: str) -> bool:
     """Whether training has failed.
 
     Args:
         curve: The measurements so far. The first training loss is that of the initial parameters.
         batch_size: The examples of a step.
+        metric: The goal's metric, which tells if there is no training loss.
     """
+    if TRAIN_LOSS not in curve[-1].metrics or TRAIN_LOSS not in curve[0].metrics:
+        curve = [each for each in curve if TRAIN_LOSS in each.metrics] or curve
+        if TRAIN_LOSS not in curve[-1].metrics:
+            return not math.isfinite(curve[-1].metrics.get(metric, 0.0))
     if not math.isfinite(curve[-1].metrics[TRAIN_LOSS]):
         return True
     initial = curve[0].metrics[TRAIN_LOSS]
@@ -53,6 +60,9 @@ def _start(curve: Sequence[Measurement], end: int, steps: float) -> int | None:
 
 
 def _mean(curve: Sequence[Measurement]) -> float:
-    """The mean training loss from the first measurement to the last."""
-    steps = [(after.step - before.step, after.metrics[TRAIN_LOSS]) for before, after in pairwise(curve)]
-    return math.fsum(many * loss for many, loss in steps) / (curve[-1].step - curve[0].step)
+    """The mean training loss from the first measurement to the last of those that have one; too low if few have."""
+    told = [each for each in curve if TRAIN_LOSS in each.metrics]
+    if len(told) < 2:
+        return -math.inf
+    steps = [(after.step - before.step, after.metrics[TRAIN_LOSS]) for before, after in pairwise(told)]
+    return math.fsum(many * loss for many, loss in steps) / (told[-1].step - told[0].step)

@@ -11,7 +11,8 @@ from tuner.errors import ConfigError, Problem, TunerError
 from tuner.experiment.components import build
 from tuner.experiment.definition import Experiment, from_table
 from tuner.experiment.settings import Table, nearest
-from tuner.objective import Objective
+from tuner.objective import DiscoveredObjective, Objective, OptionalHyperparameters
+from tuner.trial import TrialSpec
 
 
 def presets() -> dict[str, str]:
@@ -74,6 +75,9 @@ def parse(text: str, *, source: str) -> Experiment:
 def check(table: Table, *, source: str) -> Experiment:
     """The experiment in a table, checked against the code it names. Raises `ConfigError` with every problem.
 
+    Settings of the workload that a trial tells are found by training one up to its first measurement. The experiment
+    that is returned has them, so that nobody has to find them again.
+
     Args:
         table: The settings, as a TOML file has them.
         source: What messages call the table.
@@ -87,7 +91,22 @@ def check(table: Table, *, source: str) -> Experiment:
     problems += _component_problems(table)
     if experiment is None or problems:
         raise ConfigError(problems, source=source)
-    return experiment
+    try:
+        found = _discovered(experiment)
+    except ConfigError as error:
+        raise ConfigError([each.under("objective") for each in error.problems], source=source) from error
+    return check({**table, "objective": {**experiment.objective, **found}}, source=source) if found else experiment
+
+
+def _discovered(experiment: Experiment) -> Mapping[str, object]:
+    """The settings of the workload that the file leaves out and that a trial tells. Raises `ConfigError`."""
+    objective = experiment.build_objective()
+    if not (isinstance(objective, DiscoveredObjective) and objective.undiscovered):
+        return {}
+    middle = experiment.space.at([0.5] * experiment.space.dimensions)
+    size = min(experiment.batch_sizes)
+    budget = experiment.goal.at(size).within_steps
+    return objective.discover(TrialSpec(experiment.seed, middle), size, max_steps=budget)
 
 
 def _component_problems(table: Table) -> list[Problem]:
@@ -109,7 +128,9 @@ def _component_problems(table: Table) -> list[Problem]:
 
 def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
     """Where the file asks of a workload what it does not offer, or the other way round."""
-    problems: list[Problem] = []
+    problems = _space_problems(table.get("space"), objective)
+    if isinstance(objective, DiscoveredObjective) and objective.undiscovered:
+        return problems
     match table.get("goal"):
         case {"metric": str(metric)} if metric not in objective.metrics:
             owner = table["objective"]["kind"]  # type: ignore[index]
@@ -117,14 +138,6 @@ def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
             problems.append(Problem("goal.metric", message))
         case {"metric": str(metric)} if metric.startswith("test/"):
             problems.append(Problem("goal.metric", f"{metric} must stay unseen by the search; use a validation metric"))
-    match table.get("space"):
-        case {**parameters}:
-            names = {str(name) for name in parameters}
-            for name in sorted(names - objective.hyperparameters):
-                message = f"is not a hyperparameter of this objective; {nearest(name, objective.hyperparameters)}"
-                problems.append(Problem(f"space.{name}", message))
-            missing = sorted(objective.hyperparameters - names)
-            problems += [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]
     match table.get("batch_sizes"):
         case [*sizes]:
             examples = objective.train_examples
@@ -133,3 +146,17 @@ def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
                     message = f"{size} is larger than the training set of {examples} examples"
                     problems.append(Problem(f"batch_sizes.{index}", message))
     return problems
+
+
+def _space_problems(space: object, objective: Objective) -> list[Problem]:
+    """Where the space and the hyperparameters of a workload differ."""
+    if not isinstance(space, Mapping):
+        return []
+    names, known = {str(name) for name in space}, objective.hyperparameters
+    optional = objective.optional if isinstance(objective, OptionalHyperparameters) else frozenset()
+    problems = [
+        Problem(f"space.{name}", f"is not a hyperparameter of this objective; {nearest(name, known)}")
+        for name in sorted(names - known)
+    ]
+    missing = sorted(known - optional - names)
+    return problems + [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]

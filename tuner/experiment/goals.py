@@ -45,7 +45,7 @@ class ReachTarget:
 
     Steps to target is the first measured step at which `metric`, over its whole split, passes the target. A trial that
     needs more than `within_steps` steps is censored; one whose training loss stops being finite, or stays above its
-    initial value, is infeasible.
+    initial value, is infeasible. Without a training loss, one whose `metric` stops being finite is.
 
     Attributes:
         batch_size: The examples of a step, over which its training loss is a mean (`tuner.experiment.divergence`).
@@ -69,7 +69,7 @@ class ReachTarget:
         last, limit = curve[-1], self._limit(cap)
         if len(curve) > 1 and curve[-2].step >= limit:  # the cap has fallen below where it was already
             return TrialResult(Outcome.CENSORED, limit, limit, tuple(curve))
-        if has_diverged(curve, batch_size=self.batch_size):
+        if has_diverged(curve, batch_size=self.batch_size, metric=self.metric):
             return TrialResult(Outcome.INFEASIBLE, last.step, limit, tuple(curve))
         if self._is_met(last) and last.step <= limit:
             return TrialResult(Outcome.ACHIEVED, last.step, limit, tuple(curve))

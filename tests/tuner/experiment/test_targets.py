@@ -98,7 +98,7 @@ def test_a_plan_asks_for_the_next_target_and_for_test_metrics_at_its_steps() -> 
     goal = parse(changed(("below = 0.03", "below = 0.03\nalso_below = [0.1]")), source="toy.toml").goal
     plan = MeasuringSettings(test_steps=3).plan(goal, 8, reports=True)
 
-    assert plan == MeasuringPlan("validation/error", (Target(0.1), Target(0.03)), (1, 20, 400))
+    assert plan == MeasuringPlan("validation/error", (Target(0.1), Target(0.03)), (1, 20, 400), 400)
     assert [plan.reached(value, already=already) for value, already in ((0.5, 0), (0.05, 0), (0.5, 1), (0.01, 0))] == [
         0, 1, 1, 2,
     ]  # fmt: skip
