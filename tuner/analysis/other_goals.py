@@ -7,6 +7,7 @@ The candidates and the winners stay those of the experiment's own goal: for anot
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from tuner.analysis.summary import Results, results
 from tuner.errors import TunerError
 from tuner.experiment import GoalSettings
 from tuner.objective import Target
@@ -32,9 +33,18 @@ class OtherGoal:
     estimated: int
 
     @property
+    def results(self) -> Results:
+        """The results by this goal. Edges and doubts are left out: the search was not for this goal."""
+        found = results(self.record)
+        return replace(found, studies=tuple(replace(each, edges=(), doubt=None) for each in found.studies))
+
+    @property
     def sentence(self) -> str:
         """What these results are, for a person."""
-        said = f"From the stored curves; the winners were chosen for {self.own.phrase}, within {self.own.budget}."
+        said = (
+            f"From the stored curves. The winners were chosen for {self.own.phrase}, within {self.own.budget}: "
+            "for this goal, the best point of the search may be better."
+        )
         if not self.estimated:
             return said
         option = "also_above" if self.own.target.above else "also_below"

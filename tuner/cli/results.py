@@ -61,7 +61,7 @@ def results(
             return
         curves = partial(_curves_of, opened, name)
         other = judged_again(record, curves, target=_target(below, above), within_steps=within_steps)
-    found = summary.results(other.record)
+    found = other.results
     shown = Group(tables.results_table(found), other.sentence)
     printing.show_either(shown, found.to_json() | other.to_json(), as_json=as_json)
 
