@@ -1,5 +1,6 @@
 """A weaker target or a smaller budget is answered from stored curves as a search for it would have been."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from contextlib import closing
