@@ -1,13 +1,10 @@
 """A generator function trains as a workload: its parameters are the hyperparameters, and its lanes do not meet."""
 
-import random
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 
 import pytest
-import torch
 
 from objectives.function import Function
 from tests.commands import ROOT
@@ -149,15 +146,6 @@ def test_lanes_measure_what_each_would_alone() -> None:
         assert curve(loaded(name, first)) != curve(loaded(name, second))
 
 
-def test_a_loop_leaves_the_random_numbers_of_its_process_alone() -> None:
-    random.seed(5)
-    expected = random.random()
-    random.seed(5)
-    curve(loaded("seeded_globally", spec()))
-
-    assert random.random() == expected
-
-
 def test_the_seed_fits_into_31_bits() -> None:
     assert curve(loaded("decay", spec(seed=2**62 + 9))) == curve(loaded("decay", spec(seed=9)))
 
@@ -221,14 +209,6 @@ def test_what_is_no_measurement_breaks_the_contract(what: str, shown: str) -> No
         loaded("yields", spec(what=what)).advance()
 
 
-@pytest.mark.parametrize("mode", ["no_grad", "inference_mode", "autocast"])
-def test_a_mode_of_torch_that_other_lanes_would_share_breaks_the_contract(mode: str) -> None:
-    trainer = loaded("yields_within", spec(mode=mode))
-
-    with closing(trainer), pytest.raises(ContractError, match=f"yielded within {mode}, in which other trials would"):
-        trainer.advance()
-
-
 @pytest.mark.parametrize("name", ["full", "full_gpu"])
 def test_full_memory_means_fewer_lanes_and_with_one_lane_a_failed_trial(name: str) -> None:
     several, one = loaded(name, spec(), spec()), loaded(name, spec())
@@ -278,19 +258,3 @@ print(trainer.device, "torch" in sys.modules, "optuna" in sys.modules)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["cpu", "False", "False"]
-
-
-def test_a_loop_on_the_cpu_has_one_thread_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        limited = curve(loaded("counts_threads", spec()), chunks=2)[1]
-        outside = torch.get_num_threads()
-        monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        asked_for = curve(loaded("counts_threads", spec()), chunks=2)[1]
-    finally:
-        torch.set_num_threads(before)
-
-    assert (limited, outside) == (Measurement(2, {"threads": 1}), 2)
-    assert asked_for == Measurement(2, {"threads": 2})

@@ -6,7 +6,9 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import tuner
 from tests.commands import environment
@@ -83,3 +85,9 @@ def test_importing_the_api_loads_nothing_heavy() -> None:
 
     assert not {"torch", "mlflow", "optuna", "sqlalchemy", "pydantic", "numpy", "ray"} & set(loaded)
     assert tuner.Experiment.__module__ == "tuner.experiment.definition"
+
+
+def test_a_script_reports_numbers_of_any_kind_as_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    tuner.report(np.int64(100), {"validation/error": np.float32(0.125), "train/loss": torch.tensor(2.0)})  # type: ignore[arg-type]
+
+    assert capsys.readouterr().out == '{"step": 100, "validation/error": 0.125, "train/loss": 2.0}\n'

@@ -301,12 +301,14 @@ def test_validating_says_which_metric_is_always_measured_in_full(tmp_path: Path)
     digits = preset_text("digits")
     (tmp_path / "digits.toml").write_text(digits)
     (tmp_path / "train.toml").write_text(digits.replace("validation/error", "train/loss"))
+    loop = 'kind = "function"\nfunction = "tests.objectives.loops.users:tells_examples"'
+    (tmp_path / "loop.toml").write_text(TOY.replace('kind = "tests.toy:Toy"', loop))
 
-    said = {name: tuner(tmp_path, "validate", f"{name}.toml").stdout for name in ("digits", "train")}
+    said = {name: tuner(tmp_path, "validate", f"{name}.toml").stdout for name in ("digits", "train", "loop")}
 
     full = "train/loss is no mean of terms that are never negative: measurements always see all validation examples"
     assert full in said["train"].splitlines()
-    assert len(said["digits"].splitlines()) == 1
+    assert len(said["digits"].splitlines()) == len(said["loop"].splitlines()) == 1
 
 
 def test_presets_are_listed_and_printed(tmp_path: Path) -> None:
