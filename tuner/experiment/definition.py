@@ -181,7 +181,7 @@ class Experiment:
     objective: Mapping[str, object]
     goal: GoalSettings
     space: Annotated[SearchSpace, Reader(read_space)]
-    search: SearchSettings
+    search: SearchSettings = SearchSettings()  # noqa: RUF009 - a frozen value
     confirmation: ConfirmationSettings = ConfirmationSettings()  # noqa: RUF009 - a frozen value
     measuring: MeasuringSettings = MeasuringSettings()
     seed: Annotated[int, Ge(0)] = 0
