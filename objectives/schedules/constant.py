@@ -21,5 +21,5 @@ class Constant:
     def hyperparameters(self) -> frozenset[str]:
         return frozenset()
 
-    def factor(self, step: Tensor, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+    def factor(self, step: Tensor, hyperparameters: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002 - the contract
         return torch.ones_like(step, dtype=torch.get_default_dtype())
