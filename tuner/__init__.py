@@ -29,11 +29,12 @@ def run(
     """Search every batch size, confirm the winners and write the report, as the command `tuner run` does.
 
     Running the same experiment again goes on where it was stopped and never repeats a finished trial. Progress is
-    shown on standard output. At Ctrl-C the workers stop, and the results so far are returned.
+    shown on standard output, in a notebook below the cell. At Ctrl-C, or when the notebook's kernel is interrupted, the
+    workers stop, and the results so far are returned.
 
     Args:
         experiment: A TOML file's path, a preset's name, the settings as a mapping with the keys of such a file, or an
-            `Experiment`.
+            `Experiment`. Code of your own that it names is in a file: workers cannot import what a notebook defines.
         store: The store's URL; by default `TUNER_STORE`, else `runs/tuner.db`.
         mlflow: MLflow's server or database; by default `MLFLOW_TRACKING_URI`, else `runs/mlflow.db`.
         workers: Worker processes; by default one for each GPU, else one for each core.
@@ -50,11 +51,12 @@ def run(
     """
     from tuner.experiment import load_any
     from tuner.reports.stored import stored_results
-    from tuner.service.local import Local
+    from tuner.service.local import Local, refuse_interactive_code
     from tuner.service.locations import run_locations
     from tuner.service.runs import run_and_log
 
     settings = load_any(experiment)
+    refuse_interactive_code(settings.objective)
     where = run_locations(settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every)
     run_and_log(settings, Local(workers), where, device=device)
     return stored_results(settings.name, where.store)

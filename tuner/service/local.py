@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,6 +64,18 @@ class Local:
                         _tell_of_death(processes.pop(reader), tell, expected=stop.value)
                         reader.close()
         return not stop.value
+
+
+def refuse_interactive_code(objective: Mapping[str, object]) -> None:
+    """Refuse a workload that is defined in a notebook or an interactive session, whose code no worker can import.
+
+    Raises:
+        TunerError: It is.
+    """
+    if SCRIPT in str(objective) and getattr(sys.modules["__main__"], "__file__", None) is None:
+        message = f'what is named "{SCRIPT}..." is defined in this session, from which workers cannot import it'
+        advice = 'write it to a file (in a notebook: %%writefile my_lab.py) and name it "my_lab:..."'
+        raise TunerError(f"{message}; {advice}")
 
 
 def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[Connection, SpawnProcess]:
