@@ -28,13 +28,11 @@ def run(
 ) -> "StoredResults":
     """Search every batch size, confirm the winners and write the report, as the command `tuner run` does.
 
-    Running the same experiment again goes on where it was stopped and never repeats a finished trial. Progress is
-    shown on standard output, in a notebook below the cell. At Ctrl-C, or when the notebook's kernel is interrupted, the
-    workers stop, and the results so far are returned.
+    Running the same experiment again goes on where it was stopped, at Ctrl-C say, and never repeats a finished trial.
+    Workers import the code that it names: code of your own is in a file, and not in a notebook.
 
     Args:
-        experiment: A TOML file's path, a preset's name, the settings as a mapping with the keys of such a file, or an
-            `Experiment`. Code of your own that it names is in a file: workers cannot import what a notebook defines.
+        experiment: A TOML file's path, a preset's name, a mapping with the keys of such a file, or an `Experiment`.
         store: The store's URL; by default `TUNER_STORE`, else `runs/tuner.db`.
         mlflow: MLflow's server or database; by default `MLFLOW_TRACKING_URI`, else `runs/mlflow.db`.
         workers: Worker processes; by default one for each GPU, else one for each core.
@@ -43,8 +41,7 @@ def run(
         checkpoint_every: Seconds between two checkpoints of a trial.
 
     Returns:
-        What the store holds of the experiment now, as `results` returns it. `study.complete` of each of its `studies`
-        says whether the search and the confirmation at that batch size are done.
+        As `results`, after Ctrl-C too. `complete` of each of its `studies` says whether everything is done.
 
     Raises:
         TunerError: The message says what is wrong and what to do; a `ConfigError` names every problem of the settings.
@@ -55,8 +52,7 @@ def run(
     from tuner.service.locations import run_locations
     from tuner.service.runs import run_and_log
 
-    settings = load_any(experiment)
-    refuse_interactive_code(settings.objective)
+    refuse_interactive_code((settings := load_any(experiment)).objective)
     where = run_locations(settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every)
     run_and_log(settings, Local(workers), where, device=device)
     return stored_results(settings.name, where.store)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
@@ -85,6 +86,7 @@ def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[C
     """
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_work, name=name, args=(job, writer, stop))
+    resource_tracker.ensure_running()  # which, when it starts, would lift the mask below before the worker has it
     # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
