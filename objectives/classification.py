@@ -9,6 +9,7 @@ from objectives.data import Dataset
 from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
+from objectives.schedules.constant import Constant
 from objectives.training.devices.arithmetic import Precision
 from objectives.training.measuring.evaluation import METRICS
 from objectives.training.measuring.tally import DECISIVE
@@ -38,7 +39,7 @@ class Classification:
     data: Annotated[Dataset, component("objectives.data")]
     model: Annotated[Model | Architecture, component("objectives.models")]
     optimizer: Annotated[Optimizer, component("objectives.optimizers")]
-    schedule: Annotated[Schedule, component("objectives.schedules")]
+    schedule: Annotated[Schedule, component("objectives.schedules")] = Constant()  # noqa: RUF009 - a frozen value
     precision: Precision = Precision.FLOAT32
     compile: bool = False
     microbatch: Annotated[int, Ge(1)] | None = None

@@ -1,7 +1,6 @@
 """What the READMEs show works: their code, their experiments, their commands, and their links."""
 
 import doctest
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -128,17 +129,20 @@ def test_its_model_is_found_beside_its_experiment(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
-def test_its_python_runs_an_experiment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for each in [name for name in os.environ if name.startswith(("TUNER_STORE", "MLFLOW_"))]:
-        monkeypatch.delenv(each)
+def test_its_python_runs_in_a_notebook(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SMALL.replace('name = "toy"', 'name = "mine"'))
+    lines = block(MAIN, "python", containing="import tuner").splitlines()
+    notebook = new_notebook(cells=[new_code_cell(each) for each in lines if each])
 
-    exec(block(MAIN, "python", containing="import tuner"), {})
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute(env=environment())
 
-    assert re.search(r"^\[\(8, \d+\), \(16, \d+\)\]$", capfd.readouterr().out, flags=re.MULTILINE)
+    shown = {cell.source.split("  #")[0].strip(): cell.outputs for cell in notebook.cells}
+    [progress] = [each.data for each in shown['results = tuner.run("mine.toml")'] if each.output_type != "stream"]
+    assert [line.split()[-1] for line in progress["text/plain"].splitlines()[3:5]] == ["done", "done"]
+    assert "34 of 34 trials" in progress["text/html"]
+    assert "Best(batch_size=16, hyperparameters={'learning_rate': " in shown["results.best(16)"][0].data["text/plain"]
+    assert "<th>learning_rate</th>" in shown["results.trials"][0].data["text/html"]
+    assert len(shown["results.figures.scaling()"][0].data["image/png"]) > 10_000
     assert (tmp_path / "runs" / "mine" / "report.html").exists()
 
 

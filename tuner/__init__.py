@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, SupportsFloat
 from tuner.errors import TunerError
 
 if TYPE_CHECKING:
-    from tuner.analysis.summary import Results
     from tuner.experiment import Experiment
+    from tuner.reports.stored import StoredResults
 
 __all__ = ["Experiment", "TunerError", "report", "results", "run"]
 
@@ -27,15 +27,14 @@ def run(
     device: str = "auto",
     checkpoints: str | None = None,
     checkpoint_every: float = 60.0,
-) -> "Results":
+) -> "StoredResults":
     """Search every batch size, confirm the winners and write the report, as the command `tuner run` does.
 
-    Running the same experiment again goes on where it was stopped and never repeats a finished trial. Progress is
-    shown on standard output. At Ctrl-C the workers stop, and the results so far are returned.
+    Running the same experiment again goes on where it was stopped, at Ctrl-C say, and never repeats a finished trial.
+    Workers import the code that it names: code of your own is in a file, and not in a notebook.
 
     Args:
-        experiment: A TOML file's path, a preset's name, the settings as a mapping with the keys of such a file, or an
-            `Experiment`.
+        experiment: A TOML file's path, a preset's name, a mapping with the keys of such a file, or an `Experiment`.
         store: The store's URL; by default `TUNER_STORE`, else `runs/tuner.db`.
         mlflow: MLflow's server or database; by default `MLFLOW_TRACKING_URI`, else `runs/mlflow.db`.
         workers: Worker processes; by default one for each GPU, else one for each core.
@@ -44,24 +43,28 @@ def run(
         checkpoint_every: Seconds between two checkpoints of a trial.
 
     Returns:
-        What the store holds of the experiment now. `study.complete` of each of its `studies` says whether the search
-        and the confirmation at that batch size are done.
+        As `results`, after Ctrl-C too. `complete` of each of its `studies` says whether everything is done.
 
     Raises:
         TunerError: The message says what is wrong and what to do; a `ConfigError` names every problem of the settings.
     """
     from tuner.experiment import load_any
-    from tuner.service.local import Local
+    from tuner.reports.stored import stored_results
+    from tuner.service.local import Local, refuse_interactive_code
     from tuner.service.locations import run_locations
     from tuner.service.runs import run_and_log
 
-    settings = load_any(experiment)
+    refuse_interactive_code((settings := load_any(experiment)).objective)
     where = run_locations(settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every)
-    return run_and_log(settings, Local(workers), where, device=device).results
+    run_and_log(settings, Local(workers), where, device=device)
+    return stored_results(settings.name, where.store)
 
 
-def results(name: str, *, store: str | None = None) -> "Results":
+def results(name: str, *, store: str | None = None) -> "StoredResults":
     """Steps to target at each batch size of an experiment, as searched and as confirmed, from the store.
+
+    A notebook shows them as a table. `studies` has the results at each batch size, `best(64)` the best point of one,
+    `trials` and `curves` are pandas DataFrames, and `figures.scaling()` and others are matplotlib figures.
 
     Args:
         name: The experiment's name.
@@ -70,11 +73,10 @@ def results(name: str, *, store: str | None = None) -> "Results":
     Raises:
         TunerError: There is no such store, or no such experiment in it.
     """
-    from tuner.analysis import summary
-    from tuner.service.locations import records_in
+    from tuner.reports.stored import stored_results
+    from tuner.service.locations import store_url
 
-    with records_in(store) as opened:
-        return summary.results(opened.record(name))
+    return stored_results(name, store_url(store))
 
 
 def report(step: int, metrics: Mapping[str, SupportsFloat]) -> None:

@@ -40,6 +40,18 @@ def test_its_trainer_measures_its_metrics() -> None:
     assert measured[2][0].metrics.keys() < objective.metrics
 
 
+def test_a_schedule_may_be_left_out_and_then_needs_no_hyperparameters() -> None:
+    table = {name: each for name, each in TABLE.items() if name != "schedule"}
+    first, decayed = (build("objectives", each, Objective) for each in (table, TABLE))
+    point = {"learning_rate": 0.1, "momentum": 0.5}
+    constant, flat = first.trainer(16, lanes=1, device="cpu"), decayed.trainer(16, lanes=1, device="cpu")
+    constant.load(0, TrialSpec(0, point))
+    flat.load(0, TrialSpec(0, point | {"end_factor": 1.0, "decay_steps": 10.0}))
+
+    assert first.hyperparameters == {"learning_rate", "momentum"}
+    assert [constant.advance() for _ in range(5)] == [flat.advance() for _ in range(5)]
+
+
 def test_every_wrong_setting_is_reported_with_its_path() -> None:
     table = TABLE | {"model": {"kind": "mlp", "hidden": [0]}, "schedule": {"kind": "linear_decy"}}
 

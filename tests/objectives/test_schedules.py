@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from objectives.schedules.constant import Constant
 from objectives.schedules.linear_decay import LinearDecay
 
 
@@ -26,3 +27,10 @@ def test_each_lane_has_its_own_schedule() -> None:
     factors = LinearDecay().factor(torch.tensor([[0, 5], [10, 15]]), hyperparameters)
 
     assert factors.flatten().tolist() == pytest.approx([1.0, 0.75, 0.5, 0.25])
+
+
+def test_without_a_schedule_the_rate_is_constant_in_every_lane() -> None:
+    steps = torch.tensor([[0, 5], [10, 4000]])
+
+    assert Constant().hyperparameters == frozenset()
+    assert Constant().factor(steps, {}).tolist() == [[1.0, 1.0], [1.0, 1.0]]

@@ -1,7 +1,7 @@
 """What a run leaves for its recorders: records that belong together with curves, and the events that told of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from tests.tuner.synthetic import STARTED, digits, ended, study, trial
@@ -101,3 +101,15 @@ def finished(batch_size: int, number: int, *, steps: int = 40, outcome: Outcome 
 def started(batch_size: int, *trials: TrialRecord) -> StudyStarted:
     """A study that holds these trials has been claimed."""
     return StudyStarted(study(*trials, batch_size=batch_size), "worker-0")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The output of a notebook's cell: every picture that it was shown."""
+
+    html: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+
+    def show(self, *, html: str, text: str) -> None:
+        self.html.append(html)
+        self.text.append(text)

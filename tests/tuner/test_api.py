@@ -23,6 +23,15 @@ found = tuner.run("toy.toml", workers=2)
 print([(each.batch_size, each.complete, each.best_steps) for each in found.studies])
 """
 
+SESSION = """
+import tuner
+from tests.toy import Toy
+try:
+    tuner.run({table})
+except tuner.TunerError as error:
+    print(error)
+"""
+
 
 def test_a_script_runs_an_experiment_as_the_command_line_does(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "toy.toml").write_text(SMALL)
@@ -75,6 +84,19 @@ def test_a_run_outside_the_main_thread_is_refused_before_anything_is_stored(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_workload_defined_in_a_session_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+    table = tomllib.loads(SMALL) | {"objective": {"kind": "__main__:Toy"}}
+    command = [sys.executable, "-c", SESSION.format(table=table)]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment())
+
+    assert done.stdout == (
+        'what is named "__main__:..." is defined in this session, from which workers cannot import it; '
+        'write it to a file (in a notebook: %%writefile my_lab.py) and name it "my_lab:..."\n'
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_results_of_an_unknown_experiment_say_which_there_are(finished: Path) -> None:
     with pytest.raises(StoreError, match="toy"):
         tuner.results("tay", store=f"sqlite:///{finished}/runs/tuner.db")
@@ -83,7 +105,9 @@ def test_results_of_an_unknown_experiment_say_which_there_are(finished: Path) ->
 def test_importing_the_api_loads_nothing_heavy() -> None:
     loaded = loaded_by("tuner")
 
-    assert not {"torch", "mlflow", "optuna", "sqlalchemy", "pydantic", "numpy", "ray"} & set(loaded)
+    assert not {"torch", "mlflow", "optuna", "sqlalchemy", "pydantic", "numpy", "pandas", "matplotlib", "ray"} & set(
+        loaded
+    )
     assert tuner.Experiment.__module__ == "tuner.experiment.definition"
 
 

@@ -36,8 +36,8 @@ for title, group in GROUPS.items():
 def main() -> None:
     """Run the command line. Errors a user can repair are one line on stderr and exit code 1."""
     one_thread()
-    sys.path.append(str(Path.cwd()))  # a component of the user's own, `kind = "workload:Bowl"`, may lie beside the file
     try:
+        sys.path.append(str(_folder()))  # a component of the user's own, `kind = "workload:Bowl"`, may lie in it
         app()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -49,3 +49,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
         sys.exit(1)
+
+
+def _folder() -> Path:
+    """The current folder. Raises `TunerError` if it has been deleted since the shell went there."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise TunerError("the current folder has been deleted; change to another, `cd ~` for example") from error

@@ -1,6 +1,8 @@
 """The commands that make, check and delete experiments."""
 
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -91,6 +93,40 @@ def presets(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="T
         print(experiment.preset_text(name), end="")
     else:
         print("\n".join(experiment.presets()))
+
+
+class Template(StrEnum):
+    """What a new experiment trains with."""
+
+    MODULE = "module"
+    FUNCTION = "function"
+    COMMAND = "command"
+
+
+@commands.command(epilog=example("tuner init function mine.toml"))
+def init(
+    template: Annotated[
+        Template,
+        typer.Argument(
+            metavar="[module|function|command]",
+            help="What you have: a torch module, a training loop as a Python generator, or any program.",
+        ),
+    ] = Template.MODULE,
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write.")] = Path("experiment.toml"),
+) -> None:
+    """Write a small experiment to start from, and an example of training code beside it, train.py.
+
+    Nothing is overwritten.
+    """
+    from tuner import experiment
+
+    is_new = experiment.write_template(template, file)
+    print(
+        f"{file} is written" + (", and beside it train.py" if is_new else "; train.py was there already, and is kept")
+    )
+    if file.parent != Path():
+        print(f"go there:  cd {file.parent}")
+    print(f"check it:  tuner validate {file.name}\nrun it:    tuner run {file.name}")
 
 
 @commands.command(epilog=example("tuner delete digits"))

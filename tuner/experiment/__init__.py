@@ -1,7 +1,7 @@
 """What a user writes: an experiment's file, its search space, its goal, and the components that it names."""
 
 from tuner.experiment.definition import Experiment, GoalSettings, from_table, read_space, space_table
-from tuner.experiment.files import check, load, load_any, parse, preset_text, presets
+from tuner.experiment.files import check, load, load_any, parse, preset_text, presets, write_template
 from tuner.experiment.search_settings import ConfirmationSettings, SearchSettings
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "presets",
     "read_space",
     "space_table",
+    "write_template",
 ]

@@ -22,9 +22,14 @@ from tuner.objective import MeasuringPlan, Objective, Target
 ALWAYS = "always"
 
 
+def is_name(text: str) -> bool:
+    """Whether an experiment can be called this: it is a file's name too, and part of other names."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is not None
+
+
 def _read_name(given: object) -> str:
     """A name that can be a file's and part of another name. Raises `ConfigError`."""
-    if isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given):
+    if isinstance(given, str) and is_name(given):
         return given
     raise ConfigError([Problem("", f"must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2, not {given!r}")])
 
@@ -184,7 +189,7 @@ class Experiment:
     objective: Mapping[str, object]
     goal: GoalSettings
     space: Annotated[SearchSpace, Reader(read_space)]
-    search: SearchSettings
+    search: SearchSettings = SearchSettings()  # noqa: RUF009 - a frozen value
     confirmation: ConfirmationSettings = ConfirmationSettings()  # noqa: RUF009 - a frozen value
     measuring: MeasuringSettings = MeasuringSettings()
     seed: Annotated[int, Ge(0)] = 0

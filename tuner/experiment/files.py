@@ -1,4 +1,4 @@
-"""Experiments as files: reading TOML, the presets, and what is wrong between a file and the code that it names."""
+"""Experiments as files: reading TOML, presets, templates, and what is wrong between a file and the code it names."""
 
 import importlib.resources
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuner.errors import ConfigError, Problem, TunerError
 from tuner.experiment.components import build
-from tuner.experiment.definition import Experiment, from_table
+from tuner.experiment.definition import Experiment, from_table, is_name
 from tuner.experiment.settings import Table, nearest
 from tuner.objective import DiscoveredObjective, Objective, OptionalHyperparameters
 from tuner.trial import TrialSpec
@@ -28,6 +28,41 @@ def preset_text(name: str) -> str:
     if name not in texts:
         raise TunerError(f"{name} is not a preset; {nearest(name, texts)}")
     return texts[name]
+
+
+CODE = "train.py"
+"""The training code of a template, which its experiment names."""
+
+
+def write_template(template: str, path: Path) -> bool:
+    """Write a small experiment to start from, named as its file, and an example of training code beside it.
+
+    Args:
+        template: `module`, `function` or `command`: what trains.
+        path: The experiment's file.
+
+    Returns:
+        Whether the code was written. One that is there already is kept.
+
+    Raises:
+        TunerError: The file is there already, is none of TOML, or cannot be written.
+    """
+    folder = importlib.resources.files("tuner.experiment") / "templates" / template
+    text = (folder / "experiment.toml").read_text(encoding="utf-8")
+    if path.suffix != ".toml" or not is_name(path.stem):
+        raise TunerError(f"{path} is no name for an experiment's file; give one like mine.toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text.replace('name = "experiment"', f'name = "{path.stem}"'))
+        with (path.parent / CODE).open("x", encoding="utf-8") as file:
+            file.write((folder / CODE).read_text(encoding="utf-8"))
+    except FileExistsError as error:
+        if error.filename == str(path):
+            raise TunerError(f"{path} is there already, and nothing is overwritten; give another name") from error
+        return False
+    except OSError as error:
+        raise TunerError(f"{error.filename} cannot be written: {error.strerror}") from error
+    return True
 
 
 def load(file_or_preset: str) -> Experiment:

@@ -17,7 +17,8 @@ class SearchSettings:
     """How each study is searched.
 
     Attributes:
-        sampler: The sampler's table.
+        sampler: The sampler's table. It is part of an experiment's digest even at its default, because it had none
+            at first.
         points: Points to search at each batch size.
         width: Points in flight at once.
         ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
@@ -35,7 +36,7 @@ class SearchSettings:
         warm_start: Whether a study begins with the optimum of a neighbouring batch size; then it is not independent.
     """
 
-    sampler: Mapping[str, object]
+    sampler: Mapping[str, object] = field(default_factory=lambda: {"kind": "tpe"})
     points: Count = 50
     width: Count = 8
     ask_ahead: Annotated[int, Ge(0)] = 4

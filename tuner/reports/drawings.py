@@ -1,8 +1,12 @@
 """The figures of a report, with what the page says of each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
 
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
+from tuner.errors import TunerError
 from tuner.reports.figures import Drawing, draw_costs, draw_optima, draw_scaling, draw_searches
 from tuner.reports.findings import Findings
 from tuner.reports.landscape import draw_scatters, draw_tolerances
@@ -16,13 +20,54 @@ OPTIMA_CAPTIONS = {
 
 def drawings(found: Findings) -> Iterator[Drawing]:
     """Every figure that an experiment has something for."""
-    yield from _of_steps(found)
-    yield from _of_optima(found)
-    yield from _of_the_space(found)
-    yield from _of_searches(found)
+    yield from of_steps(found)
+    yield from of_optima(found)
+    yield from of_the_space(found)
+    yield from of_searches(found)
 
 
-def _of_steps(found: Findings) -> Iterator[Drawing]:
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of an experiment by name. Each call draws anew, and a figure may be changed.
+
+    Every method raises `TunerError` if the experiment has nothing to draw there yet.
+    """
+
+    found: Findings
+
+    def scaling(self) -> Figure:
+        """Steps to target against batch size."""
+        return self._named("scaling", of_steps)
+
+    def optima(self, parameter: str = LEARNING_RATE) -> Figure:
+        """A hyperparameter at the optimum: `learning_rate`, `momentum` or `effective_learning_rate`."""
+        return self._named(parameter, of_optima)
+
+    def tolerances(self) -> Figure:
+        """How far each hyperparameter may be off."""
+        return self._named("tolerances", of_the_space)
+
+    def scatters(self) -> Figure:
+        """Search trials by learning rate and momentum."""
+        return self._named("scatters", of_the_space)
+
+    def searches(self) -> Figure:
+        """Every search trial against its learning rate."""
+        return self._named("searches", of_searches)
+
+    def costs(self) -> Figure:
+        """Gradient steps spent at each batch size."""
+        return self._named("costs", of_searches)
+
+    def _named(self, name: str, drawn: Callable[[Findings], Iterator[Drawing]]) -> Figure:
+        for each in drawn(self.found):
+            if each.name == name:
+                return each.figure
+        known = ", ".join(each.name for each in drawings(self.found))
+        raise TunerError(f"{self.found.experiment.name} has no figure {name}; it has {known or 'none yet'}")
+
+
+def of_steps(found: Findings) -> Iterator[Drawing]:
     """What the experiment is for."""
     if found.curve.points or found.curve.unreached:
         yield Drawing(
@@ -38,7 +83,7 @@ def _of_steps(found: Findings) -> Iterator[Drawing]:
         )
 
 
-def _of_optima(found: Findings) -> Iterator[Drawing]:
+def of_optima(found: Findings) -> Iterator[Drawing]:
     """Hyperparameters at the optimum, beside the rules of thumb."""
     for each in found.optima:
         yield Drawing(
@@ -49,7 +94,7 @@ def _of_optima(found: Findings) -> Iterator[Drawing]:
         )
 
 
-def _of_the_space(found: Findings) -> Iterator[Drawing]:
+def of_the_space(found: Findings) -> Iterator[Drawing]:
     """How careful tuning must be, and where training works."""
     if any(each.profiles for each in found.sensitivity.studies):
         yield Drawing(
@@ -69,7 +114,7 @@ def _of_the_space(found: Findings) -> Iterator[Drawing]:
         )
 
 
-def _of_searches(found: Findings) -> Iterator[Drawing]:
+def of_searches(found: Findings) -> Iterator[Drawing]:
     """How the searches went, and what they cost."""
     if found.searches:
         yield Drawing(

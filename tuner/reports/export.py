@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TextIO
 
-from tuner.records import Curve, Role, StudyRecord, TrialRecord
+from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialRecord
 from tuner.stores import Records
 
 IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed", "origin")
@@ -24,12 +24,11 @@ def write_csv(store: Records, name: str, out: TextIO) -> None:
     """
     record = store.record(name)
     hyperparameters = sorted(record.experiment.space.parameters)
-    ends = (trial.end for study in record.studies for trial in study.finished(*Role))
-    metrics = sorted({metric for end in ends if end is not None for metric in end.final})
+    metrics = metric_names(record)
     table = csv.writer(out, lineterminator="\n")
     table.writerow([*TRIAL_COLUMNS, *hyperparameters, "step", *metrics, "examples"])
-    for study, trial, curve in _trials(store, name, record.studies):
-        row = _row(study, trial)
+    for study, trial, curve in trials_with_curves(store, record):
+        row = trial_row(study, trial)
         cells = [row[column] for column in TRIAL_COLUMNS]
         cells += [trial.plan.hyperparameters[each] for each in hyperparameters]
         for measurement in curve:
@@ -51,29 +50,33 @@ def write_json(store: Records, name: str, out: TextIO) -> None:
     record = store.record(name)
     trials = [
         {
-            **_row(study, trial),
+            **trial_row(study, trial),
             "hyperparameters": dict(trial.plan.hyperparameters),
             "curve": _columns(curve),
         }
-        for study, trial, curve in _trials(store, name, record.studies)
+        for study, trial, curve in trials_with_curves(store, record)
     ]
     json.dump({"experiment": record.experiment.to_table(), "trials": trials}, out)
     out.write("\n")
 
 
-def _trials(
-    store: Records, name: str, studies: tuple[StudyRecord, ...]
-) -> Iterator[tuple[StudyRecord, TrialRecord, Curve]]:
+def metric_names(record: ExperimentRecord) -> list[str]:
+    """Everything that was measured where a trial ended."""
+    ends = (trial.end for study in record.studies for trial in study.finished(*Role))
+    return sorted({metric for end in ends if end is not None for metric in end.final})
+
+
+def trials_with_curves(store: Records, record: ExperimentRecord) -> Iterator[tuple[StudyRecord, TrialRecord, Curve]]:
     """Every trial with its round and its curve, one round's curves in memory at a time."""
-    for study in studies:
+    for study in record.studies:
         for each in study.rounds:
-            curves = store.curves(name, each.batch_size, round=each.round)
+            curves = store.curves(record.experiment.name, each.batch_size, round=each.round)
             for trial in each.trials:
                 yield each, trial, curves.get(trial.number, ())
 
 
-def _row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
-    """A trial's own columns."""
+def trial_row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
+    """A trial's own columns, `TRIAL_COLUMNS`."""
     plan, end = trial.plan, trial.end
     origin = plan.origin and plan.origin.phrase
     values = (study.batch_size, study.round, trial.number, plan.role.value, plan.point, plan.repeat, plan.seed, origin)

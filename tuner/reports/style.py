@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, NullLocator
+
+NOTEBOOK_DOTS_PER_INCH = 110
 
 INK = "#1d2733"
 MUTED = "#75818f"
@@ -50,9 +54,23 @@ def house_style() -> Iterator[None]:
         yield
 
 
+class StyledFigure(Figure):
+    """A figure that is always drawn in our style, and that a notebook shows though pyplot knows nothing of it."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        with house_style():
+            super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        png = BytesIO()
+        self.savefig(png, format="png", dpi=NOTEBOOK_DOTS_PER_INCH)
+        return png.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, that no global state knows of."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = StyledFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
@@ -66,6 +67,18 @@ class Local:
         return not stop.value
 
 
+def refuse_interactive_code(objective: Mapping[str, object]) -> None:
+    """Refuse a workload that is defined in a notebook or an interactive session, whose code no worker can import.
+
+    Raises:
+        TunerError: It is.
+    """
+    if SCRIPT in str(objective) and getattr(sys.modules["__main__"], "__file__", None) is None:
+        message = f'what is named "{SCRIPT}..." is defined in this session, from which workers cannot import it'
+        advice = 'write it to a file (in a notebook: %%writefile my_lab.py) and name it "my_lab:..."'
+        raise TunerError(f"{message}; {advice}")
+
+
 def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[Connection, SpawnProcess]:
     """Start a worker process. Returns the pipe of its events, and the process.
 
@@ -73,6 +86,7 @@ def _start(context: SpawnContext, job: Job, stop: Flag, *, name: str) -> tuple[C
     """
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_work, name=name, args=(job, writer, stop))
+    resource_tracker.ensure_running()  # which, when it starts, would lift the mask below before the worker has it
     # Ctrl-C reaches the whole group. A worker inherits this mask, and lifts it when it knows what to do about signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:

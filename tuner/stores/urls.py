@@ -28,6 +28,8 @@ def parse(text: str) -> URL:
         raise StoreError(f"{backend} is not a kind of store; it is one of {EXAMPLES}")
     if "@" in (url.host or ""):
         raise StoreError("the store's URL holds more than one @; write those of the password as %40")
+    if backend == "sqlite" and url.host:
+        raise StoreError(f"the store's URL has two slashes before its file; {_three_slashes(url)}")
     if backend == "sqlite" and url.database in (None, "", ":memory:"):
         raise StoreError(f"a store in memory would be lost; name a file, as in {EXAMPLES}")
     return _password_in_its_place(url.set(drivername=DRIVERS[backend]))
@@ -78,3 +80,10 @@ def _password_in_its_place(url: URL) -> URL:
     if not isinstance(password, str):
         return url
     return url.difference_update_query(["password"]).set(password=password)
+
+
+def _three_slashes(url: URL) -> str:
+    """What to write instead of `sqlite://runs/tuner.db`, whose first folder would be taken for a server and ignored."""
+    if url.password or url.port:
+        return f"SQLite knows no servers: write three, as in {EXAMPLES}"
+    return f"write three: sqlite:///{'/'.join(filter(None, (url.host, url.database)))}"

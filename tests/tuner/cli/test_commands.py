@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.commands import ROOT, environment, tuner
-from tests.toy import SMALL, steps_to
+from tests.toy import SMALL, TOY, steps_to
 from tuner.cli.app import app
 from tuner.experiment import preset_text
 
@@ -186,6 +186,7 @@ def test_an_interrupted_run_stops_cleanly_and_goes_on(tmp_path: Path, sign: sign
         (("sensitivity", "nothing"), "there is no experiment nothing"),
         (("results", "toy", "--store", "postgresql://ann:secret@localhost/x"), "TUNER_STORE"),
         (("results", "toy", "--store", "postgresql://ann@127.0.0.1:1/x"), "cannot be"),
+        (("results", "toy", "--store", "sqlite://runs/tuner.db"), "write three: sqlite:///runs/tuner.db"),
         (("sync", "toy", "--mlflow", "http://ann:secret@localhost"), "MLFLOW_TRACKING_URI"),
         (("mlflow", "--mlflow", "http://localhost:1"), "is served already"),
     ],
@@ -198,6 +199,17 @@ def test_bad_input_is_one_clear_line(finished: Path, arguments: tuple[str, ...],
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
     assert "secret" not in done.stderr
+
+
+def test_a_current_folder_that_is_gone_is_one_clear_line(tmp_path: Path) -> None:
+    program = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m tuner results toy"
+
+    done = subprocess.run(
+        ["sh", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment()
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the current folder has been deleted; change to another, `cd ~` for example\n"
 
 
 def test_every_problem_of_a_file_is_a_line(tmp_path: Path) -> None:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from tests.toy import TOY
 from tuner.errors import ConfigError, TunerError
-from tuner.experiment import from_table, load, parse, preset_text, presets
+from tuner.experiment import (
+    ConfirmationSettings,
+    SearchSettings,
+    from_table,
+    load,
+    parse,
+    preset_text,
+    presets,
+)
 from tuner.experiment.space import Choice, Fixed, Range, Scale
 
 
@@ -60,6 +68,27 @@ def test_the_digest_outlives_versions_that_add_settings() -> None:
     assert from_table(stored).digest == experiment.digest
     assert parse(changed(("points = 12", "points = 12\nslack = 2.0")), source="toy.toml").digest == experiment.digest
     assert parse(changed(("points = 12", "points = 12\nslack = 3.0")), source="toy.toml").digest != experiment.digest
+
+
+WITH_TPE = "65e90faf6264357040de0f4a666bd7787d41ad8307661de495d5c711a1d907fd"
+"""The digest of the toy with the sampler `tpe`, as it was when every file had to name its sampler."""
+
+
+def test_the_default_sampler_has_the_digest_of_the_one_that_is_named() -> None:
+    named, left_out = changed(('"random"', '"tpe"')), changed(('sampler = { kind = "random" }', ""))
+
+    assert parse(named, source="toy.toml").digest == WITH_TPE
+    assert parse(left_out, source="toy.toml").digest == WITH_TPE
+
+
+def test_a_file_without_search_and_confirmation_has_their_defaults() -> None:
+    text, _, _ = TOY.partition("[search]")
+
+    experiment = parse(text, source="toy.toml")
+
+    assert (experiment.search, experiment.confirmation) == (SearchSettings(), ConfirmationSettings())
+    assert (experiment.search.sampler, experiment.search.points) == ({"kind": "tpe"}, 50)
+    assert parse(text + "[search]\n[confirmation]\n", source="toy.toml").digest == experiment.digest
 
 
 def test_every_problem_of_a_file_is_said_at_once_with_its_path() -> None:

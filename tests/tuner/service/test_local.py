@@ -2,18 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.commands import environment
 from tests.toy import TOY
 from tuner.experiment import parse
 from tuner.recorders import Event, Notice, StudyFinished, StudyStarted, TrialFinished
 from tuner.records import Role
 from tuner.service.engine import Job
 from tuner.service.local import Local
+from tuner.service.signals import SIGNALS
 from tuner.stores.opening import open_store
 
 SLOW = parse(TOY.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.005'), source="toy.toml")
@@ -33,6 +37,30 @@ def run(
         hear(event)
 
     return Local(workers).run(Job(SLOW, url, device), tell), said
+
+
+FIRST_WORKER = """
+import multiprocessing, re
+from pathlib import Path
+from tests.tuner.service.test_local import SLOW
+from tuner.service.engine import Job
+from tuner.service.local import Flag, _start
+
+context = multiprocessing.get_context("spawn")
+_, process = _start(context, Job(SLOW, "sqlite:///tuner.db", "cpu"), context.RawValue(Flag, False), name="worker 1")
+print(re.search("SigBlk:(.*)", Path(f"/proc/{process.pid}/status").read_text())[1])
+process.kill()
+"""
+"""Prints the signals that a process's first worker does not hear while it starts."""
+
+
+def test_a_signal_waits_until_the_first_worker_can_handle_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIRST_WORKER]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment())
+
+    blocked = int(done.stdout, 16)
+    assert all(blocked >> (number - 1) & 1 for number in SIGNALS)
 
 
 def test_workers_share_the_studies_and_everything_they_say_arrives(tmp_path: Path) -> None:

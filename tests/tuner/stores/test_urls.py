@@ -60,6 +60,20 @@ def test_a_store_in_memory_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("sqlite://runs/tuner.db", "write three: sqlite:///runs/tuner.db$"),
+        ("sqlite://tuner.db", "write three: sqlite:///tuner.db$"),
+        ("sqlite://ann:sesame@runs/tuner.db", "SQLite knows no servers: write three, as in sqlite:///"),
+    ],
+)
+def test_a_file_after_two_slashes_would_lose_its_folder(text: str, advice: str) -> None:
+    with pytest.raises(StoreError, match=rf"two slashes before its file; {advice}") as raised:
+        parse(text)
+    assert "sesame" not in str(raised.value)
+
+
 def test_optuna_fills_the_braces_of_a_password_back_in() -> None:
     url = parse("postgresql://ann:%7Bse%7D%25same@db.lab/{tuner}")
 

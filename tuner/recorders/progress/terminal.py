@@ -2,32 +2,22 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyBroken
-from tuner.recorders.progress.status import RunProgress, StudyState, StudyStatus, duration, headline, remaining
+from tuner.recorders.progress.picture import picture
+from tuner.recorders.progress.status import RunProgress, headline
 
 REFRESHES_PER_SECOND = 4
 WIDTH = 100
 """Columns beyond which a wider table is harder to read."""
 FRAME = 6
 """Lines the table needs beside its rows."""
-
-STYLES = {
-    StudyState.WAITING: "dim",
-    StudyState.SEARCHING: "cyan",
-    StudyState.CONFIRMING: "magenta",
-    StudyState.DONE: "green",
-    StudyState.BROKEN: "red",
-    StudyState.STOPPED: "yellow",
-}
 
 
 class TerminalProgress:
@@ -74,61 +64,11 @@ class TerminalProgress:
         with self._lock:
             if self._progress is None:
                 return Group()
-            studies = list(self._progress.studies.values())
-            room = len(studies) if self._is_closed else max(1, self._console.height - FRAME)
-            shown = most_telling(studies, room=room)
-            return Group(
-                Text(self._title, style="bold"),
-                "",
-                _table(shown, width=min(self._console.width, WIDTH)),
-                *_hidden(studies, shown),
-                "",
-                self._summary(self._progress),
+            return picture(
+                self._progress,
+                self._title,
+                width=min(self._console.width, WIDTH),
+                room=None if self._is_closed else max(1, self._console.height - FRAME),
+                now=self._clock(),
+                is_over=self._is_closed,
             )
-
-    def _summary(self, run: RunProgress) -> Text:
-        parts = [
-            f"{run.done} of {run.planned} trials",
-            f"{duration(run.elapsed(self._clock()))} elapsed",
-        ]
-        if not self._is_closed:
-            parts.append(remaining(run.time_left()))
-        return Text("  ·  ".join(parts), style="dim")
-
-
-def most_telling(studies: Sequence[StudyStatus], *, room: int) -> list[StudyStatus]:
-    """As many studies as there is room for, in their order: those in progress before those to come and those past."""
-    urgency = {StudyState.BROKEN: 0, StudyState.SEARCHING: 0, StudyState.CONFIRMING: 0, StudyState.WAITING: 1}
-    ranked = sorted(studies, key=lambda each: urgency.get(each.state, 2))[:room]
-    return [each for each in studies if any(each is one for one in ranked)]
-
-
-def _table(studies: Sequence[StudyStatus], *, width: int) -> Table:
-    table = Table(box=None, width=width, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("batch size", justify="right")
-    table.add_column("", ratio=1)
-    table.add_column("trials", justify="right")
-    table.add_column("best steps", justify="right")
-    table.add_column("steps spent", justify="right")
-    table.add_column("", min_width=len(StudyState.CONFIRMING))
-    for each in studies:
-        table.add_row(*_row(each), style="dim" if each.state is StudyState.WAITING else "")
-    return table
-
-
-def _row(study: StudyStatus) -> tuple[str | Text | ProgressBar, ...]:
-    style = STYLES[study.state]
-    return (
-        f"{study.batch_size:,}",
-        ProgressBar(study.planned, study.done, complete_style=style, finished_style=style),
-        f"{study.done}/{study.planned}",
-        "-" if study.best is None else f"{study.best:,}",
-        f"{study.steps:,}" if study.steps else "-",
-        Text(study.activity, style=style),
-    )
-
-
-def _hidden(studies: Sequence[StudyStatus], shown: Sequence[StudyStatus]) -> list[Text]:
-    """What the terminal has no room for, in a line."""
-    missing = len(studies) - len(shown)
-    return [Text(f"and {missing} more", style="dim")] if missing else []

@@ -2,17 +2,20 @@
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rich.console import Console
 
-from tests.tuner.recorded import at_second, finished, finished_study, recorded, started, widened
+from tests.tuner.recorded import Cell, at_second, finished, finished_study, recorded, started, widened
 from tests.tuner.synthetic import digits, ended
 from tuner.recorders import Notice, StudyAdvanced, StudyBroken, StudyFinished
 from tuner.recorders.progress.display import progress
 from tuner.recorders.progress.lines import LineProgress
+from tuner.recorders.progress.notebook import NotebookProgress
+from tuner.recorders.progress.picture import most_telling
 from tuner.recorders.progress.status import StudyState, StudyStatus, headline
-from tuner.recorders.progress.terminal import TerminalProgress, most_telling
+from tuner.recorders.progress.terminal import TerminalProgress
 
 PLANNED = 50 + 3 * 5 + 5
 
@@ -164,9 +167,55 @@ class TestTerminalProgress:
         assert most_telling(studies, room=9) == studies
 
 
-def test_a_terminal_gets_a_table_and_a_pipe_gets_lines() -> None:
+class TestNotebookProgress:
+    def test_shows_a_row_for_each_study_and_notices_below(self) -> None:
+        cell, clock = Cell(), Clock()
+        table = NotebookProgress(cell, clock=clock)
+        table.open(digits(batch_sizes=[64, 128]))
+        table.record(started(128))
+        table.record(finished(128, 0, steps=44))
+        table.record(Notice("[MLflow] is not there"))
+        table.record(StudyBroken(64, "ZeroDivisionError: 1 < 2"))
+        clock.now += 61
+        table.close()
+
+        lines = cell.text[-1].splitlines()
+        assert lines[0] == headline(digits(batch_sizes=[64, 128]))
+        assert [lines[3].split()[-1], lines[4].split()[-1]] == ["broken", "stopped"]
+        assert lines[6] == "1 of 142 trials  ·  1:01 elapsed"
+        assert lines[7:] == ["[MLflow] is not there", "batch size 64: ZeroDivisionError: 1 < 2"]
+        assert "ZeroDivisionError: 1 &lt; 2" in cell.html[-1]
+        assert re.fullmatch(r"<pre .*</pre>", cell.html[-1], flags=re.DOTALL)
+
+    def test_draws_at_most_twice_a_second(self) -> None:
+        cell, clock = Cell(), Clock()
+        table = NotebookProgress(cell, clock=clock)
+        table.open(digits(batch_sizes=[64]))
+        table.record(started(64))
+        for _ in range(8):
+            clock.now += 0.25
+            table.record(StudyAdvanced(64, 10))
+
+        assert len(cell.text) == 1 + 4
+
+    def test_leaves_it_to_the_thread_of_the_cell_to_draw(self) -> None:
+        cell, clock = Cell(), Clock()
+        table = NotebookProgress(cell, clock=clock)
+        table.open(digits(batch_sizes=[64]))
+        clock.now += 9
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(table.record, Notice("from elsewhere")).result()
+        before = len(cell.text)
+        table.record(started(64))
+
+        assert (before, len(cell.text)) == (1, 2)
+        assert "from elsewhere" in cell.text[-1]
+
+
+def test_a_terminal_and_a_notebook_get_a_table_and_a_pipe_gets_lines() -> None:
     assert isinstance(progress(terminal()), TerminalProgress)
     assert isinstance(progress(Console(file=io.StringIO())), LineProgress)
+    assert isinstance(progress(Console(file=io.StringIO(), force_jupyter=True)), NotebookProgress)
 
 
 def test_both_take_every_event_of_a_run() -> None:
