@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.commands import ROOT, environment, tuner
-from tests.toy import SMALL, steps_to
+from tests.toy import SMALL, TOY, steps_to
 from tuner.cli.app import app
 from tuner.experiment import preset_text
 
