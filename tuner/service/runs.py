@@ -1,7 +1,7 @@
 """A run: an experiment is submitted, searched by the workers of an engine, recorded, and reported."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,7 @@ from tuner.recorders import Event, Notice, Recorder, StudyBroken, StudyFinished
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.sync import SyncCounts, log_doubts, log_report, sync
 from tuner.recorders.progress.display import progress
-from tuner.records import ExperimentState
+from tuner.records import ExperimentState, StudyRecord
 from tuner.reports.findings import Findings, findings
 from tuner.reports.page import prepare_folder, write_findings
 from tuner.search.checkpoints import CheckpointFolder
@@ -106,11 +106,7 @@ def run(
         experiment, studies = stored.experiment, stored.studies  # it may have the defaults of an earlier version
         for recorder in recorders:
             recorder.open(experiment)
-        if added:
-            telling(Notice(f"{experiment.name} is given more: {', '.join(added)}; what it has is kept"))
-        for study in studies:
-            if study.complete:  # no worker will claim it, so nobody else tells of it
-                telling(StudyFinished(study))
+        _tell_of_the_past(telling, experiment.name, added, studies)
         job = Job(experiment, store_url, device, checkpoints)
         try:
             to_the_end = all(each.complete for each in studies) or engine.run(job, telling)
@@ -121,6 +117,17 @@ def run(
         found = findings(record)
         report = _try_to_write(found, folder, store.url)
     return RunOutcome(found.results, report, not to_the_end, telling.broken, record.state)
+
+
+def _tell_of_the_past(
+    tell: Callable[[Event], None], name: str, added: Sequence[str], studies: Sequence[StudyRecord]
+) -> None:
+    """Tell what was added to the experiment just now, and which studies are complete: no worker will claim them."""
+    if added:
+        tell(Notice(f"{name} is given more: {', '.join(added)}; what it has is kept"))
+    for study in studies:
+        if study.complete:
+            tell(StudyFinished(study))
 
 
 def _try_to_write(found: Findings, folder: Path, store: str) -> Path | ReportError:
