@@ -165,6 +165,15 @@ class PlannedObjective(Protocol):
 
 
 @runtime_checkable
+class CheckedObjective(Protocol):
+    """What an objective implements besides `Objective` if it can check code of the user's before it is trained."""
+
+    def check(self) -> None:
+        """Raises `ConfigError`, with paths from the top of the experiment's file, if his data or model are wrong."""
+        ...
+
+
+@runtime_checkable
 class MeasuresEnds(Protocol):
     """What a trainer implements besides `Trainer` if it leaves metrics out that are wanted where a trial ends."""
 

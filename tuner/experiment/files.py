@@ -11,7 +11,7 @@ from tuner.errors import ConfigError, Problem, TunerError
 from tuner.experiment.components import build
 from tuner.experiment.definition import Experiment, from_table
 from tuner.experiment.settings import Table, nearest
-from tuner.objective import Objective
+from tuner.objective import CheckedObjective, Objective
 
 
 def presets() -> dict[str, str]:
@@ -101,10 +101,24 @@ def _component_problems(table: Table) -> list[Problem]:
             problems += [each.under("search.sampler") for each in error.problems]
     if "objective" in table:
         try:
-            problems += _contract_problems(table, build("objectives", table["objective"], Objective))
+            objective = build("objectives", table["objective"], Objective)
+            problems += _contract_problems(table, objective)
+            if not (found := _own_problems(objective)):
+                problems += _size_problems(table, objective)
+            problems += found
         except ConfigError as error:
             problems += [each.under("objective") for each in error.problems]
     return problems
+
+
+def _own_problems(objective: Objective) -> list[Problem]:
+    """What a workload finds wrong with the user's code that it is made of."""
+    try:
+        if isinstance(objective, CheckedObjective):
+            objective.check()
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
@@ -125,6 +139,12 @@ def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
                 problems.append(Problem(f"space.{name}", message))
             missing = sorted(objective.hyperparameters - names)
             problems += [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]
+    return problems
+
+
+def _size_problems(table: Table, objective: Objective) -> list[Problem]:
+    """Batch sizes that are larger than the training set."""
+    problems: list[Problem] = []
     match table.get("batch_sizes"):
         case [*sizes]:
             examples = objective.train_examples
