@@ -66,7 +66,7 @@ class Supervised:
 
     @property
     def train_examples(self) -> int:
-        return len(self._splits.train)
+        return len(self.splits.train)
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -81,8 +81,8 @@ class Supervised:
         return DECISIVE if self._criteria.ends_early else frozenset()
 
     @property
-    def _splits(self) -> Splits:
-        """The data. Raises `ConfigError`."""
+    def splits(self) -> Splits:
+        """The data, checked. Raises `ConfigError`."""
         return splits_of(self.data, self.loss.targets, whole_numbers=isinstance(self.model, Architecture))
 
     @property
@@ -99,7 +99,7 @@ class Supervised:
         Raises:
             ConfigError: They do not fit to each other, or code of the user's raised an error.
         """
-        try_out(self._splits, self.model, self._criteria)
+        try_out(self.splits, self.model, self._criteria)
 
     def trainer(self, batch_size: int, *, lanes: int, device: str) -> Trainer:
         """A trainer that measures everything. Raises as `planned_trainer`."""
@@ -113,7 +113,7 @@ class Supervised:
             ConfigError: The data are wrong, or minibatches or microbatches would split a group of examples that are
                 normalised together.
         """
-        splits = self._splits
+        splits = self.splits
         computation = Computation(
             self.precision, compiled=self.compile, microbatch=self.microbatch, deterministic=self.deterministic
         )

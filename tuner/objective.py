@@ -169,7 +169,7 @@ class CheckedObjective(Protocol):
     """What an objective implements besides `Objective` if it can check code of the user's before it is trained."""
 
     def check(self) -> None:
-        """Raises `ConfigError`, with paths from the top of the experiment's file, if his data or model are wrong."""
+        """Raises `ConfigError`, with paths from the objective's table, if his data or model are wrong."""
         ...
 
 

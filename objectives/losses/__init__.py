@@ -74,7 +74,7 @@ def named(package: str, given: object) -> object:
         raise _refused(f"must be a name like {known[0]} or package.module:function, not {given!r}")
     module_name, _, name = given.partition(":")
     if not name and given not in known:
-        raise _refused(f"{given} is not one of the {noun}; {nearest(given, known)}, or give package.module:function")
+        raise _refused(f"{given} is not one of the {noun}; {nearest(given, known)} (or give package.module:function)")
     try:
         module = importlib.import_module(module_name if name else f"{package}.{given}")
     except Exception as error:  # a module of the user's may fail in any way

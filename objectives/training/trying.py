@@ -31,10 +31,10 @@ def try_out(splits: Splits, model: Model | Architecture, criteria: Criteria) -> 
         outputs = torch.randn(len(targets), splits.classes, generator=torch.Generator().manual_seed(0))
         _try_loss(criteria.loss, outputs, targets)
         for index, metric in enumerate(criteria.metrics):
-            with placed(f"objective.metrics.{index}", metric.name):
+            with placed(f"metrics.{index}", metric.name):
                 _try_metric(metric, outputs, targets)
         owner = type(model).__name__
-        with placed("objective.model", owner):
+        with placed("model", owner):
             inputs = splits.train.inputs[:EXAMPLES]
             if isinstance(model, Architecture):
                 _try_module(model, splits, inputs.view(-1, *splits.shape))
@@ -43,7 +43,7 @@ def try_out(splits: Splits, model: Model | Architecture, criteria: Criteria) -> 
 
 
 def _try_loss(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
-    with placed("objective.loss", loss.name):
+    with placed("loss", loss.name):
         with users_code(loss.name):
             found: object = loss.function(outputs.clone().requires_grad_(), targets.clone())
         if not isinstance(found, Tensor) or found.ndim:

@@ -78,7 +78,7 @@ def validate(file: FileArgument) -> None:
     sizes = ", ".join(map(str, settings.batch_sizes))
     print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
     if isinstance(objective, PlannedObjective) and metric not in objective.certain_early:
-        print(f"{metric} is no mean of terms that are never negative: measurements always see all validation examples")
+        print(f"{metric} ends no measurement early: each sees all validation examples")
 
 
 @commands.command(epilog=example("tuner presets digits > mine.toml"))

@@ -103,22 +103,12 @@ def _component_problems(table: Table) -> list[Problem]:
         try:
             objective = build("objectives", table["objective"], Objective)
             problems += _contract_problems(table, objective)
-            if not (found := _own_problems(objective)):
-                problems += _size_problems(table, objective)
-            problems += found
+            if isinstance(objective, CheckedObjective):
+                objective.check()
+            problems += _size_problems(table, objective)
         except ConfigError as error:
             problems += [each.under("objective") for each in error.problems]
     return problems
-
-
-def _own_problems(objective: Objective) -> list[Problem]:
-    """What a workload finds wrong with the user's code that it is made of."""
-    try:
-        if isinstance(objective, CheckedObjective):
-            objective.check()
-    except ConfigError as error:
-        return list(error.problems)
-    return []
 
 
 def _contract_problems(table: Table, objective: Objective) -> list[Problem]:

@@ -44,7 +44,7 @@ def _read(dataset: TorchDataset[tuple[object, object]], part: str) -> tuple[Tens
     """All examples of a data set, stacked."""
     name = type(dataset).__name__
     if not isinstance(dataset, Sized):
-        raise refused(f"{part} is a {name} without a length; give a data set with __len__ and __getitem__")
+        raise refused(f"{part} is of type {name}, which has no length; give a data set with __len__ and __getitem__")
     with users_code(f"{part}: {name}.__getitem__"):
         pairs = [dataset[index] for index in range(len(dataset))]
     if not pairs:

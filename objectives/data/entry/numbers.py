@@ -62,16 +62,13 @@ def inputs_of(given: object, what: str, *, whole_numbers: bool) -> Tensor:
 
 def as_float32(found: Tensor, what: str) -> Tensor:
     """The same numbers. Raises `ConfigError` if some are not finite, or whole numbers are lost."""
-    if found.dtype in LONG and found.numel() and int(found.abs().max()) > EXACT:
-        raise refused(
-            f"{what} are whole numbers up to {int(found.abs().max())}, which float32 rounds; scale them first"
-        )
+    if found.dtype in LONG and found.numel() and (most := int(found.abs().max())) > EXACT:
+        raise refused(f"{what} are whole numbers up to {most}, which float32 rounds; scale them first")
     floats = found.float()
     if not (finite := floats.isfinite()).all():
-        example = int((~finite).flatten(1).any(1).nonzero()[0]) if floats.ndim > 1 else int((~finite).nonzero()[0])
-        value = found[example].flatten()[~finite[example].flatten()][0].item()
-        many = int((~finite).sum())
-        raise refused(f"{what} hold {value:g} in example {example} ({many} such in all); all must be finite in float32")
+        places = (~finite).nonzero().tolist()
+        said = f"{what} hold {found[tuple(places[0])].item():g} in example {places[0][0]} ({len(places)} such in all)"
+        raise refused(f"{said}; all must be finite in float32")
     return floats
 
 
@@ -97,9 +94,12 @@ def labels_of(given: object, what: str, targets: Targets) -> Tensor:
 
 def _classes(found: Tensor, what: str) -> Tensor:
     if found.ndim != 1:
-        raise refused(f"{what} have the shape {list(found.shape)}; give the class of each example, [example]")
-    for wrong in ((found != found.round()) | ~found.isfinite() if found.is_floating_point() else found < 0, found < 0):
-        if wrong.any():
-            example = int(wrong.nonzero()[0])
-            raise refused(f"{what} hold {found[example].item():g} in example {example}; classes are 0, 1, 2, ...")
+        message = f"{what} have the shape {list(found.shape)}; give the class of each example, [example]"
+        raise refused(f"{message}; of one-hot labels, labels.argmax(1)")
+    wrong = (found < 0) | (found > EXACT)
+    if found.is_floating_point():
+        wrong |= (found != found.round()) | ~found.isfinite()
+    if wrong.any():
+        example = int(wrong.nonzero()[0])
+        raise refused(f"{what} hold {found[example].item():g} in example {example}; classes are 0, 1, 2, ...")
     return found.long()

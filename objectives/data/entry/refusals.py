@@ -32,7 +32,7 @@ def placed(path: str, owner: str) -> Iterator[None]:
     """Adds to the problems found in this context where they stand and what they are of.
 
     Args:
-        path: From the top of the experiment's file.
+        path: From the objective's table.
         owner: What the messages are about: `Mine`.
     """
     try:

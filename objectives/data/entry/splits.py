@@ -1,7 +1,7 @@
 """Checked splits of whatever a data set loads."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,12 +46,13 @@ def splits_of(data: Dataset, targets: Targets, *, whole_numbers: bool) -> Splits
         hash(data)
     except TypeError:
         return _checked(data, targets, whole_numbers)
+    assert isinstance(data, Hashable), "it has just been hashed"
     return _kept(data, targets, whole_numbers)
 
 
 def _checked(data: Dataset, targets: Targets, whole_numbers: bool) -> Splits:
     owner = type(data).__name__
-    with placed("objective.data", owner):
+    with placed("data", owner):
         with users_code(f"{owner}.load()"):
             loaded: object = data.load()
         if isinstance(loaded, Splits):
@@ -67,11 +68,13 @@ def _checked(data: Dataset, targets: Targets, whole_numbers: bool) -> Splits:
         return _joined(_completed(parts, how), kind, shape, classes)
 
 
-_kept: Callable[[Dataset, Targets, bool], Splits] = lru_cache(KEPT)(_checked)
+_kept = lru_cache(KEPT)(_checked)
 
 
 def _named(loaded: object) -> Mapping[str, object]:
     """The parts by name; all examples are `train`, if they are not split."""
+    if loaded is None:
+        raise refused("load() returned nothing; return (inputs, labels), for example")
     if not isinstance(loaded, Mapping):
         return {"train": loaded}
     for name in loaded:
@@ -142,7 +145,10 @@ def _outputs(parts: Mapping[str, _Examples], kind: Targets, said: int | None) ->
     most = {part: int(each.labels.max()) for part, each in parts.items()}
     for part, label in most.items():
         if said is not None and label >= said:
-            raise refused(f"{part} labels go up to {label}, and classes is {said}; classes are 0 to {said - 1}")
+            example = int(parts[part].labels.argmax())
+            raise refused(
+                f"{part} labels hold {label} in example {example}; classes is {said}, so they are 0 to {said - 1}"
+            )
     classes = said or max(most.values()) + 1
     if classes < 2:
         raise refused("all labels are 0; a classification needs two classes at least")

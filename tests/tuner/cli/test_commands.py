@@ -304,7 +304,7 @@ def test_validating_says_which_metric_is_always_measured_in_full(tmp_path: Path)
 
     said = {name: tuner(tmp_path, "validate", f"{name}.toml").stdout for name in ("digits", "train")}
 
-    full = "train/loss is no mean of terms that are never negative: measurements always see all validation examples"
+    full = "train/loss ends no measurement early: each sees all validation examples"
     assert full in said["train"].splitlines()
     assert len(said["digits"].splitlines()) == 1
 
