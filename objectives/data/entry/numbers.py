@@ -96,10 +96,11 @@ def _classes(found: Tensor, what: str) -> Tensor:
     if found.ndim != 1:
         message = f"{what} have the shape {list(found.shape)}; give the class of each example, [example]"
         raise refused(f"{message}; of one-hot labels, labels.argmax(1)")
-    wrong = (found < 0) | (found > EXACT)
+    whole = found.long()  # a comparison in fewer bits would wrap around
+    wrong = (whole < 0) | (whole > EXACT)
     if found.is_floating_point():
         wrong |= (found != found.round()) | ~found.isfinite()
     if wrong.any():
         example = int(wrong.nonzero()[0])
         raise refused(f"{what} hold {found[example].item():g} in example {example}; classes are 0, 1, 2, ...")
-    return found.long()
+    return whole
