@@ -18,16 +18,16 @@ from objectives.classification import Classification
 from objectives.data.digits import Digits
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from tests.commands import environment
+from tests.commands import environment, tuner
 from tests.measured import advanced
 from tests.toy import SMALL
 from tuner.cli.app import app
-from tuner.experiment import parse
+from tuner.experiment import load, parse
 from tuner.experiment.goals import ReachTarget
 from tuner.objective import Objective, Target
 from tuner.records import Role, TrialPlan
 from tuner.search.loop import Ended, Trial, search
-from tuner.trial import TrialSpec
+from tuner.trial import Outcome, TrialSpec
 
 ROOT = Path(__file__).parent.parent
 MAIN = ROOT / "README.md"
@@ -44,8 +44,8 @@ PAGES = [
 MOST_LINES, MOST_WORDS = 200, 20
 EXECUTED = {("README.md", "python"): 2, ("README.md", "toml"): 1, ("tuner/README.md", "toml"): 1}
 EXECUTED |= {
-    ("objectives/README.md", "python"): 4,
-    ("objectives/README.md", "toml"): 2,
+    ("objectives/README.md", "python"): 7,
+    ("objectives/README.md", "toml"): 5,
     ("objectives/README.md", "pycon"): 1,
     ("deploy/README.md", "nginx"): 1,
 }
@@ -156,6 +156,60 @@ def test_its_objective_trains() -> None:
     ended = [each for each in search(trainer, iter([Trial(0, plan)]), goal) if isinstance(each, Ended)]
 
     assert [each.result.steps for each in ended] == [4]
+
+
+EXAMPLES = {"rings": "class Rings", "stripes": "class Stripes", "waves": "np.savez"}
+"""Experiments with data of the user's, and what the code of each contains."""
+
+
+def written_example(name: str, folder: Path) -> None:
+    """The files of an example, and those that its code writes."""
+    (folder / f"{name}.toml").write_text(block(OBJECTIVES, "toml", containing=f'name = "{name}"'))
+    (folder / f"{name}.py").write_text(block(OBJECTIVES, "python", containing=EXAMPLES[name]))
+    subprocess.run([sys.executable, f"{name}.py"], cwd=folder, check=True, env=environment())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_with_data_of_the_users_reaches_its_goal(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written_example(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    experiment = load(f"{name}.toml")
+
+    objective, goal = experiment.build_objective(), experiment.goal.at(64)
+    point = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 1000.0}
+    trainer = objective.trainer(64, lanes=2, device="cpu")
+    plans = [TrialPlan(at, 0, Role.SEARCH, at, point, seed, "cpu") for at, seed in enumerate((1, 2))]
+    ended = [each for each in search(trainer, map(Trial, range(2), plans), goal) if isinstance(each, Ended)]
+    assert [each.result.outcome for each in ended] == [Outcome.ACHIEVED] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_with_data_of_the_users_runs(name: str, tmp_path: Path) -> None:
+    written_example(name, tmp_path)
+
+    done = tuner(tmp_path, "run", f"{name}.toml")
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / name / "report.html").exists()
+
+
+def test_its_loss_and_metric_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written_example("waves", tmp_path)
+    (tmp_path / "my_lab.py").write_text(block(OBJECTIVES, "python", containing="def huber"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = (tmp_path / "waves.toml").read_text()
+    changed = text.replace('loss = "mse"', 'loss = "my_lab:huber"\nmetrics = ["loss", "my_lab:within_a_tenth"]')
+
+    objective = parse(changed.replace("mean_absolute_error", "within_a_tenth"), source="waves.toml").build_objective()
+
+    measured = {f"{split}/{each}" for split in ("validation", "test") for each in ("loss", "within_a_tenth")}
+    assert objective.metrics == {"train/loss"} | measured
 
 
 @pytest.mark.parametrize("page", [MAIN, OBJECTIVES], ids=name_of)

@@ -202,6 +202,15 @@ class DiscoveredObjective(Protocol):
 
 
 @runtime_checkable
+class CheckedObjective(Protocol):
+    """What an objective implements besides `Objective` if it can check code of the user's before it is trained."""
+
+    def check(self) -> None:
+        """Raises `ConfigError`, with paths from the objective's table, if his data or model are wrong."""
+        ...
+
+
+@runtime_checkable
 class MeasuresEnds(Protocol):
     """What a trainer implements besides `Trainer` if it leaves metrics out that are wanted where a trial ends."""
 

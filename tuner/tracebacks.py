@@ -25,5 +25,10 @@ def user_frames(error: BaseException) -> str:
     return "".join(traceback.format_list(frames)).rstrip("\n")
 
 
+def explained(error: BaseException) -> str:
+    """An error in one line, and below it the user's own frames, if there are any."""
+    return "\n".join(filter(None, (reason_of(error), user_frames(error))))
+
+
 def _is_users(file: str) -> bool:
     return not file.startswith(OURS) and not any(each in file for each in INSTALLED)

@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from objectives.losses import Loss
+
 
 class Network(Protocol):
     """A model for given data that computes several lanes at once.
@@ -55,7 +57,7 @@ class Network(Protocol):
         Args:
             parameters: `[lane, parameter]`.
             inputs: `[lane, example, feature]`.
-            labels: `[lane, example]`, int64.
+            labels: `[lane, example]`, int64; or numbers `[lane, example, output]`, if the loss takes them.
             sums: The tensor that the gradient is added to, `[lane, parameter]`.
             share: The factor of the gradient.
 
@@ -72,8 +74,17 @@ class Network(Protocol):
             inputs: `[example, feature]`, the same for all lanes, or `[lane, example, feature]`.
 
         Returns:
-            `[lane, example, class]`.
+            `[lane, example, output]`.
         """
+        ...
+
+
+@runtime_checkable
+class AnyLoss(Protocol):
+    """What a network implements besides `Network` if it can minimise another loss than cross entropy."""
+
+    def minimise(self, loss: Loss) -> None:
+        """Minimise this loss from now on."""
         ...
 
 
@@ -91,7 +102,10 @@ class Model(Protocol):
         device: torch.device,
         dtype: torch.dtype,
     ) -> Network:
-        """The network for examples of this shape. It trains `lanes` lanes at once, with minibatches of `batch_size`."""
+        """The network for examples of this shape. It trains `lanes` lanes at once, with minibatches of `batch_size`.
+
+        `classes` is the number of outputs, which are classes or numbers.
+        """
         ...
 
 
@@ -102,6 +116,6 @@ class Architecture(Protocol):
     def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """A module with new parameters, drawn from torch's global generator.
 
-        It takes `[example, *shape]` and gives `[example, class]`.
+        It takes `[example, *shape]` and gives `[example, output]`, with `classes` outputs.
         """
         ...

@@ -10,6 +10,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from objectives.losses import Loss
+
 __all__ = ["Mlp"]
 
 ALIGNMENT = 64
@@ -30,7 +32,7 @@ Layer = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Mlp:
-    """Fully connected layers with ReLU between them and softmax cross entropy at the end.
+    """Fully connected layers with ReLU between them. The gradient of softmax cross entropy is written out.
 
     Attributes:
         hidden: Units of each hidden layer. Without hidden layers the model is softmax regression.
@@ -89,6 +91,7 @@ class MlpNetwork:
         self._losses = buffer()
         self._minus_one = torch.full_like(self._row, -1.0)
         self._share = 1 / batch_size
+        self._loss: Loss | None = None
         self._seen: list[tuple[Tensor, tuple[list[Layer], Layer]]] = []
 
     @property
@@ -132,6 +135,10 @@ class MlpNetwork:
     def seed(self, noise: int) -> None:
         """Does nothing: training draws no random numbers."""
 
+    def minimise(self, loss: Loss) -> None:
+        """Minimise this loss in place of cross entropy. It is differentiated by the outputs; the rest is the same."""
+        self._loss = loss
+
     def add_gradient(
         self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
     ) -> Tensor:
@@ -140,7 +147,7 @@ class MlpNetwork:
         for (each, offsets), outputs in zip(hidden, self._outputs, strict=True):
             below = torch.baddbmm(offsets, below, each, out=outputs).clamp_min_(0)
         torch.baddbmm(biases, weights, below.transpose(1, 2), out=self._logits)
-        losses = self._cross_entropy(labels.unsqueeze(1), share)
+        losses = self._cross_entropy(labels.unsqueeze(1), share) if self._loss is None else self._other(labels, share)
         above = self._logit_gradient
         hidden_sums, (weight_sums, bias_sums) = self._known(sums)
         weight_sums.baddbmm_(above, below)
@@ -175,6 +182,13 @@ class MlpNetwork:
         gradient.div_(torch.sum(gradient, 1, True, out=row))
         gradient.scatter_add_(1, labels, self._minus_one).mul_(share * self._share)
         return torch.sum(row.log_().sub_(self._picked), (1, 2), out=self._losses).mul_(self._share)
+
+    def _other(self, targets: Tensor, share: float) -> Tensor:
+        """As `_cross_entropy`, of another loss. Targets are `[lane, example]` or `[lane, example, output]`."""
+        assert self._loss is not None
+        losses, gradient = self._loss.gradient(self._logits.transpose(1, 2), targets)
+        torch.mul(gradient.transpose(1, 2), share, out=self._logit_gradient)
+        return self._losses.copy_(losses)
 
     def _backward(self, hidden: list[Layer], inputs: Tensor, sums: list[Layer]) -> None:
         """Adds the gradients of all hidden layers. Starts from the gradient of the last hidden layer's outputs."""

@@ -91,10 +91,12 @@ class Minibatches:
     def take(self, steps: int) -> tuple[Tensor, Tensor]:
         """The next steps' inputs `[step, lane, example, feature]` and labels `[step, lane, example]`.
 
-        The inputs are a buffer that the next call overwrites. Takes at most `ready` steps.
+        Labels that are numbers are `[step, lane, example, output]`. The inputs are a buffer that the next call
+        overwrites. Takes at most `ready` steps.
         """
         start, self._used = self._used, self._used + steps
         rows = self._rows[start : self._used]
         flat = rows.flatten()
         inputs = torch.index_select(self._inputs, 0, flat, out=self._gathered[: len(flat)])
-        return inputs.view(*rows.shape, -1), self._labels.index_select(0, flat).view(rows.shape)
+        labels = self._labels.index_select(0, flat)
+        return inputs.view(*rows.shape, -1), labels.view(*rows.shape, *labels.shape[1:])

@@ -11,12 +11,14 @@ from objectives.models import Architecture, Model
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training import checkpoint as checkpoints
+from objectives.training.criteria import Criteria
 from objectives.training.devices.arithmetic import Precision, deterministic_kernels, tensor_cores
-from objectives.training.devices.memory import memory_watched, sent
+from objectives.training.devices.memory import memory_watched, moved, sent
 from objectives.training.lanes import Lanes
 from objectives.training.measuring.evaluation import Evaluation
 from objectives.training.measuring.grid import Progress
-from objectives.training.measuring.snapshots import KEPT, Snapshot, Snapshots
+from objectives.training.measuring.snapshots import KEPT, Evaluating, Snapshot, Snapshots
+from objectives.training.measuring.whole import WholeEvaluation
 from objectives.training.minibatches import Minibatches, Order
 from objectives.training.networks.network import Computation, networks_for
 from tuner.objective import MeasuringPlan
@@ -36,6 +38,7 @@ class LaneTrainer:
         device: As torch names it, or `auto`: the accelerator, if there is one.
         computation: How gradients are computed.
         plan: What measurements are asked for.
+        criteria: What is minimised and measured.
         chunk: Steps that `advance` trains; by default up to the next measurement on the CPU. On an accelerator
             it is 16, or fewer if the parameters are so many that they cannot be kept for measuring.
 
@@ -56,6 +59,7 @@ class LaneTrainer:
         device: str,
         computation: Computation = Computation(),  # noqa: B008 - a frozen value
         plan: MeasuringPlan = MeasuringPlan(),  # noqa: B008 - a frozen value
+        criteria: Criteria = Criteria(),  # noqa: B008 - a frozen value
         chunk: int | None = None,
     ) -> None:
         on = torch.device(_accelerator() if device == "auto" else device)
@@ -66,17 +70,19 @@ class LaneTrainer:
         self._deterministic = computation.deterministic
         dtype = computation.dtype
         with self._watched(), torch.inference_mode():
-            self._networks = networks_for(model, splits, computation, lanes=lanes, batch_size=batch_size, device=on)
+            self._networks = networks_for(
+                model, splits, computation, lanes=lanes, batch_size=batch_size, device=on, loss=criteria.loss
+            )
             network = self._networks.now
         # Tensors that are made in inference mode cannot be trained outside of it: one mode for all.
         self._mode = torch.no_grad if network.autograd else torch.inference_mode
         with self._watched(), self._mode():
-            inputs, labels = splits.train.inputs.to(on, dtype), splits.train.labels.to(on)
+            inputs, labels = (moved(each, on, dtype) for each in (splits.train.inputs, splits.train.labels))
             self._minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
             self._lanes = Lanes(
                 self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=on, dtype=dtype
             )
-            self._evaluation = Evaluation(splits, plan, lanes=lanes, device=on, dtype=dtype)
+            self._evaluation = _evaluation(splits, plan, criteria, lanes=lanes, device=on, dtype=dtype)
             self._snapshots = Snapshots(self._evaluation)
             self._initial_losses = torch.zeros(lanes, device=on, dtype=torch.float64)
         affordable = max(1, KEPT // (lanes * network.parameters))
@@ -200,6 +206,15 @@ class LaneTrainer:
 
     def _watched(self) -> AbstractContextManager[None]:
         return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._device)
+
+
+def _evaluation(
+    splits: Splits, plan: MeasuringPlan, criteria: Criteria, *, lanes: int, device: torch.device, dtype: torch.dtype
+) -> Evaluating:
+    """What measures the lanes: no longer than the plan needs, if the metrics allow it."""
+    if criteria.ends_early:
+        return Evaluation(splits, plan, lanes=lanes, device=device, dtype=dtype)
+    return WholeEvaluation(splits, plan, criteria, lanes=lanes, device=device, dtype=dtype)
 
 
 @contextmanager

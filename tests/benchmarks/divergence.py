@@ -170,7 +170,7 @@ def first_loss(objective: Objective, batch_size: int, seed: int) -> float | None
     if not isinstance(objective, Classification):
         return None
     assert isinstance(objective.model, Model)
-    splits, generator = objective.data.load(), torch.Generator().manual_seed(seed)
+    splits, generator = objective.splits, torch.Generator().manual_seed(seed)
     network = objective.model.network(
         splits.shape,
         splits.classes,

@@ -12,13 +12,17 @@ from torch import nn
 from objectives.classification import Classification
 from objectives.data.digits import Digits
 from objectives.function import Function
+from objectives.losses.bce import BCE
+from objectives.losses.mse import MSE
 from objectives.models.mlp import Mlp
 from objectives.nqm import Noise, QuadraticWorkload
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from objectives.supervised import Supervised
 from tests.measured import advanced
 from tests.objectives.loops.scripts import command
 from tests.objectives.reference import EASY
+from tests.objectives.users import Data
 from tests.toy import Toy
 from tuner.analysis.nqm import Method
 from tuner.objective import Objective, Trainer
@@ -30,6 +34,8 @@ SLOW = {**EASY, "learning_rate": 0.01}
 POINTS: dict[str, dict[str, Value]] = {
     "perceptron": dict(SLOW),
     "module with dropout": dict(SLOW),
+    "perceptron with numbers": dict(SLOW),
+    "module with shares": dict(SLOW),
     "expected quadratic": {"learning_rate": 0.1, "averaging": 0.9},
     "sampled quadratic": {"learning_rate": 0.1, "momentum": 0.9},
     "toy": {"learning_rate": 0.01},
@@ -58,6 +64,10 @@ def objective(kind: str) -> Objective:
             return Classification(Digits(), Mlp((32, 16)), HeavyBall(), LinearDecay())
         case "module with dropout":
             return Classification(Digits(), Dropping(), HeavyBall(), LinearDecay())
+        case "perceptron with numbers":
+            return Supervised(Data("numbers"), Mlp((32, 16)), HeavyBall(), LinearDecay(), loss=MSE)
+        case "module with shares":
+            return Supervised(Data("shares"), Dropping(), HeavyBall(), LinearDecay(), loss=BCE)
         case "expected quadratic":
             return QuadraticWorkload(Method.AVERAGE, noise=Noise.EXPECTED)
         case "sampled quadratic":

@@ -81,7 +81,7 @@ def validate(file: FileArgument) -> None:
     print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
     certain = objective.certain_early if isinstance(objective, PlannedObjective) else frozenset()
     if certain and metric not in certain:
-        print(f"{metric} is no mean of terms that are never negative: measurements always see all validation examples")
+        print(f"{metric} ends no measurement early: each sees all validation examples")
 
 
 @commands.command(epilog=example("tuner presets digits > mine.toml"))

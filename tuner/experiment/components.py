@@ -11,8 +11,9 @@ import importlib
 import pkgutil
 from typing import TypeVar
 
-from tuner.errors import ConfigError, Problem
+from tuner.errors import ConfigError, Problem, TunerError
 from tuner.experiment.settings import Reader, fill, nearest, table_of
+from tuner.tracebacks import explained
 
 T = TypeVar("T")
 
@@ -44,10 +45,16 @@ def build(package: str, settings: object, protocol: type[T]) -> T:
     kind = table.pop("kind", None)
     if not isinstance(kind, str):
         raise ConfigError([Problem("kind", f"is missing; it is one of {', '.join(available(package))}")])
-    built: object = fill(_find(package, kind), table, owner=kind)
-    if not isinstance(built, protocol):
-        raise ConfigError([Problem("kind", f"{kind} is not one of the {package.rpartition('.')[2]}")])
-    return built
+    component_class = _find(package, kind)
+    try:
+        built: object = fill(component_class, table, owner=kind)
+        if isinstance(built, protocol):  # which asks for its properties
+            return built
+    except TunerError:
+        raise
+    except Exception as error:  # a class of the user's may fail in any way
+        raise ConfigError([Problem("kind", f"{kind} raised {explained(error)}")]) from error
+    raise ConfigError([Problem("kind", f"{kind} is not one of the {package.rpartition('.')[2]}")])
 
 
 def _find(package: str, kind: str) -> type[object]:
@@ -59,7 +66,7 @@ def _find(package: str, kind: str) -> type[object]:
     try:
         module = importlib.import_module(module_name if name else f"{package}.{kind}")
     except Exception as error:  # a module of the user's may fail in any way
-        message = f"{kind} cannot be imported: {type(error).__name__}: {error}"
+        message = f"{kind} cannot be imported: {explained(error)}"
         raise ConfigError([Problem("kind", message)]) from error
     found = getattr(module, name or module.__all__[0], None)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):

@@ -8,11 +8,9 @@ from os import PathLike
 from pathlib import Path
 
 from tuner.errors import ConfigError, Problem, TunerError
-from tuner.experiment.components import build
 from tuner.experiment.definition import Experiment, from_table, is_name
 from tuner.experiment.settings import Table, nearest
-from tuner.objective import DiscoveredObjective, Objective, OptionalHyperparameters
-from tuner.trial import TrialSpec
+from tuner.experiment.workload.problems import component_problems, discovered
 
 
 def presets() -> dict[str, str]:
@@ -123,75 +121,11 @@ def check(table: Table, *, source: str) -> Experiment:
         experiment = from_table(table)
     except ConfigError as error:
         problems += error.problems
-    problems += _component_problems(table)
+    problems += component_problems(table)
     if experiment is None or problems:
         raise ConfigError(problems, source=source)
     try:
-        found = _discovered(experiment)
+        found = discovered(experiment)
     except ConfigError as error:
         raise ConfigError([each.under("objective") for each in error.problems], source=source) from error
     return check({**table, "objective": {**experiment.objective, **found}}, source=source) if found else experiment
-
-
-def _discovered(experiment: Experiment) -> Mapping[str, object]:
-    """The settings of the workload that the file leaves out and that a trial tells. Raises `ConfigError`."""
-    objective = experiment.build_objective()
-    if not (isinstance(objective, DiscoveredObjective) and objective.undiscovered):
-        return {}
-    middle = experiment.space.at([0.5] * experiment.space.dimensions)
-    size = min(experiment.batch_sizes)
-    budget = experiment.goal.at(size).within_steps
-    return objective.discover(TrialSpec(experiment.seed, middle), size, max_steps=budget)
-
-
-def _component_problems(table: Table) -> list[Problem]:
-    """What is wrong with the components named, and between them and the rest, as far as the rest can be read."""
-    problems: list[Problem] = []
-    search = table.get("search")
-    if isinstance(search, Mapping) and "sampler" in search:
-        try:
-            build("tuner.samplers", search["sampler"], object)
-        except ConfigError as error:
-            problems += [each.under("search.sampler") for each in error.problems]
-    if "objective" in table:
-        try:
-            problems += _contract_problems(table, build("objectives", table["objective"], Objective))
-        except ConfigError as error:
-            problems += [each.under("objective") for each in error.problems]
-    return problems
-
-
-def _contract_problems(table: Table, objective: Objective) -> list[Problem]:
-    """Where the file asks of a workload what it does not offer, or the other way round."""
-    problems = _space_problems(table.get("space"), objective)
-    if isinstance(objective, DiscoveredObjective) and objective.undiscovered:
-        return problems
-    match table.get("goal"):
-        case {"metric": str(metric)} if metric not in objective.metrics:
-            owner = table["objective"]["kind"]  # type: ignore[index]
-            message = f"{metric} is not a metric of {owner}; it has {', '.join(sorted(objective.metrics))}"
-            problems.append(Problem("goal.metric", message))
-        case {"metric": str(metric)} if metric.startswith("test/"):
-            problems.append(Problem("goal.metric", f"{metric} must stay unseen by the search; use a validation metric"))
-    match table.get("batch_sizes"):
-        case [*sizes]:
-            examples = objective.train_examples
-            for index, size in enumerate(sizes):
-                if isinstance(size, int) and size > examples:
-                    message = f"{size} is larger than the training set of {examples} examples"
-                    problems.append(Problem(f"batch_sizes.{index}", message))
-    return problems
-
-
-def _space_problems(space: object, objective: Objective) -> list[Problem]:
-    """Where the space and the hyperparameters of a workload differ."""
-    if not isinstance(space, Mapping):
-        return []
-    names, known = {str(name) for name in space}, objective.hyperparameters
-    optional = objective.optional if isinstance(objective, OptionalHyperparameters) else frozenset()
-    problems = [
-        Problem(f"space.{name}", f"is not a hyperparameter of this objective; {nearest(name, known)}")
-        for name in sorted(names - known)
-    ]
-    missing = sorted(known - optional - names)
-    return problems + [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]

@@ -28,8 +28,15 @@ class Reader:
     read: Callable[[object], object]
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Marks a field, `Annotated[tuple[str, ...], Key("metrics")]`, whose key in the file is not its name."""
+
+    name: str
+
+
 def fill(kind: type[T], table: Table, *, owner: str) -> T:
-    """A dataclass from a table: its fields are the table's keys, checked strictly against their types.
+    """A dataclass from a table: its fields are the table's keys (or their `Key` is), checked against their types.
 
     Args:
         kind: The dataclass.
@@ -40,17 +47,21 @@ def fill(kind: type[T], table: Table, *, owner: str) -> T:
         ConfigError: Every unknown key, missing key and bad value, here and in nested tables.
     """
     hints = get_type_hints(kind, include_extras=True)
-    fields = [each for each in dataclasses.fields(kind) if each.init]  # type: ignore[arg-type]
-    problems = unknown_keys(table, [each.name for each in fields], owner=owner)
+    fields = {
+        _key(hints[each.name], each.name): each
+        for each in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if each.init
+    }
+    problems = unknown_keys(table, fields, owner=owner)
     values: dict[str, object] = {}
-    for field in fields:
-        if field.name in table:
+    for key, field in fields.items():
+        if key in table:
             try:
-                values[field.name] = _value(hints[field.name], table[field.name], owner=field.name)
+                values[field.name] = _value(hints[field.name], table[key], owner=key)
             except ConfigError as error:
-                problems += [each.under(field.name) for each in error.problems]
+                problems += [each.under(key) for each in error.problems]
         elif field.default is MISSING and field.default_factory is MISSING:
-            problems.append(Problem(field.name, f"is missing; {owner} needs it"))
+            problems.append(Problem(key, f"is missing; {owner} needs it"))
     if problems:
         raise ConfigError(problems)
     try:
@@ -94,6 +105,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _adapter(hint: object) -> TypeAdapter[object]:
     """What checks values of a type. It takes longer to make than to use a hundred times."""
     return TypeAdapter(hint)  # type: ignore[arg-type]  # any annotation will do
+
+
+def _key(hint: object, name: str) -> str:
+    """The key of a field of this name."""
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((each.name for each in marks if isinstance(each, Key)), name)
 
 
 def _value(hint: object, given: object, *, owner: str) -> object:

@@ -39,3 +39,8 @@ def is_full(error: BaseException | None) -> bool:
 def sent(values: Tensor, device: torch.device) -> Tensor:
     """A copy of the host's values on a device. Copies to a GPU are from pinned memory, so that nothing waits."""
     return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+
+
+def moved(values: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The values on a device, as numbers of this type; whole numbers stay as they are."""
+    return values.to(device, dtype) if values.is_floating_point() else values.to(device)

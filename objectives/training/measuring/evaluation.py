@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectives.data import Splits
+from objectives.data import Split, Splits
 from objectives.models import Network
-from objectives.training.devices.memory import sent
+from objectives.training.devices.memory import moved, sent
 from objectives.training.devices.recording import Recorder, recorder_for
 from objectives.training.measuring.recorded import RecordedTerms
 from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, LOSS, Losses, Rows, Tally, mean
@@ -52,14 +52,14 @@ class Evaluation:
         dtype: torch.dtype,
         recorder: Callable[[], Recorder] | None = None,
     ) -> None:
-        order, initial = (_shuffled(len(each)) for each in (splits.validation, splits.train))
-        self._inputs = splits.validation.inputs[order].to(device, dtype)
+        order, initial = _shuffled(len(splits.validation)), initial_examples(splits.train)
+        self._inputs = moved(splits.validation.inputs[order], device, dtype)
         self._labels = splits.validation.labels[order].to(device)
-        self._initial_inputs = splits.train.inputs[initial[:BLOCK]].to(device, dtype)
-        self._initial_labels = splits.train.labels[initial[:BLOCK]].to(device)
-        self._test_inputs = splits.test.inputs.to(device, dtype)
+        self._initial_inputs = moved(initial.inputs, device, dtype)
+        self._initial_labels = initial.labels.to(device)
+        self._test_inputs = moved(splits.test.inputs, device, dtype)
         self._test_labels = splits.test.labels.to(device)
-        self.plan, self._lanes, self._device = plan, lanes, device
+        self.plan, self._lanes, self._device, self._dtype = plan, lanes, device, dtype
         self._recorder = recorder or recorder_for(device)
         self._recorded: RecordedTerms | None = None
         self._metric = plan.metric if plan.metric in DECISIVE else ERROR
@@ -70,13 +70,13 @@ class Evaluation:
 
         It is that of a measurement: without dropout, and with the running averages of a batch norm.
         """
-        row = parameters.to(self._initial_inputs).unsqueeze(0)
+        row = parameters.to(self._device, self._dtype).unsqueeze(0)
         _, losses = terms(network, row, self._initial_inputs, self._initial_labels)
         return losses.mean(dtype=torch.float64)
 
     def recall(self) -> Losses:
         """The recall of a lane that has not been measured (`Tally.recall`)."""
-        return np.zeros(len(self._labels), np.float64 if self._inputs.dtype == torch.float64 else np.float32)
+        return np.zeros(len(self._labels), np.float64 if self._dtype == torch.float64 else np.float32)
 
     def tally(self, recall: Losses, reached: int) -> Tally:
         """The measurement of a lane, not begun.
@@ -87,6 +87,14 @@ class Evaluation:
         """
         target = self._targets[reached] if reached < len(self._targets) else None
         return Tally(self._metric, target, recall)
+
+    def measured(
+        self, network: Network, parameters: Tensor, recalls: Sequence[Losses], reached: Sequence[int]
+    ) -> Sequence[Tally]:
+        """The measurement of each lane, as `tally` begins and `measure` completes it."""
+        tallies = [self.tally(*each) for each in zip(recalls, reached, strict=True)]
+        self.measure(network, parameters, tallies)
+        return tallies
 
     def measure(self, network: Network, parameters: Tensor, tallies: Sequence[Tally]) -> None:
         """Measure each lane on the validation examples, or on as many as its tally asks for.
@@ -165,7 +173,13 @@ class Evaluation:
             return terms(network, rows, self._inputs[chosen], self._labels[chosen])
         if self._recorded is None:
             self._recorded = RecordedTerms(
-                network, self._inputs, self._labels, lanes=self._lanes, size=BLOCK, make=self._recorder
+                network,
+                self._inputs,
+                self._labels,
+                lanes=self._lanes,
+                size=BLOCK,
+                make=self._recorder,
+                dtype=self._dtype,
             )
         return self._recorded(rows, chosen)
 
@@ -174,6 +188,12 @@ class Evaluation:
         if list(rows) == list(range(len(parameters))):
             return parameters
         return parameters[sent(torch.tensor(rows), self._device)]
+
+
+def initial_examples(train: Split) -> Split:
+    """The training examples that give the initial loss."""
+    rows = _shuffled(len(train))[:BLOCK]
+    return Split(train.inputs[rows], train.labels[rows])
 
 
 def _shuffled(examples: int) -> Tensor:

@@ -22,6 +22,7 @@ class RecordedTerms:
         lanes: Lanes that are measured side by side.
         size: Examples that each is measured on at a time.
         make: Makes a recorder.
+        dtype: Of parameters and losses; by default that of the inputs.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class RecordedTerms:
         lanes: int,
         size: int,
         make: Callable[[], Recorder],
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._network, self._inputs, self._labels = network, inputs, labels
-        self._parameters = inputs.new_zeros(lanes, network.parameters)
+        self._parameters = inputs.new_zeros(lanes, network.parameters, dtype=dtype)
         self._chosen = torch.zeros(lanes, size, dtype=torch.int64, device=inputs.device)
         self._levels = torch.zeros(lanes, size, dtype=torch.int8, device=inputs.device)
-        self._losses = inputs.new_zeros(lanes, size)
+        self._losses = inputs.new_zeros(lanes, size, dtype=dtype)
         at_once = 1 if network.autograd else lanes
         groups = [slice(first, min(first + at_once, lanes)) for first in range(0, lanes, at_once)]
 

@@ -2,18 +2,75 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from objectives.models import Network
-from objectives.training.measuring.evaluation import Evaluation
 from objectives.training.measuring.grid import Progress
 from objectives.training.measuring.tally import Losses
+from tuner.objective import MeasuringPlan
 from tuner.trial import Measurement
 
 KEPT = 2**28
 """Parameters of all lanes that are kept at once, at most, unless those of one step are more: 1 GiB."""
+
+
+class Measured(Protocol):
+    """A measurement of one lane.
+
+    Attributes:
+        is_whole: Whether all validation examples were measured.
+        partial: How many examples each of the values rests on, if these are not all.
+        recall: What the next measurement of the lane is told.
+    """
+
+    @property
+    def is_whole(self) -> bool: ...
+    @property
+    def partial(self) -> dict[str, int]: ...
+    @property
+    def recall(self) -> Losses: ...
+
+    def values(self) -> dict[str, float]:
+        """The metrics."""
+        ...
+
+
+class Evaluating(Protocol):
+    """What measures lanes: `Evaluation` or `WholeEvaluation`.
+
+    Attributes:
+        plan: What measurements are asked for.
+    """
+
+    plan: MeasuringPlan
+
+    def initial_loss(self, network: Network, parameters: Tensor) -> Tensor:
+        """The loss of parameters `[parameter]` on training examples, before they are trained."""
+        ...
+
+    def recall(self) -> Losses:
+        """What the first measurement of a lane is told."""
+        ...
+
+    def measured(
+        self, network: Network, parameters: Tensor, recalls: Sequence[Losses], reached: Sequence[int]
+    ) -> Sequence[Measured]:
+        """Measure lanes on validation examples.
+
+        Args:
+            network: Computes the outputs.
+            parameters: `[lane, parameter]`.
+            recalls: Of each lane.
+            reached: How many of the plan's targets each lane has met.
+        """
+        ...
+
+    def test(self, network: Network, parameters: Tensor) -> list[dict[str, float]]:
+        """The test metrics of each lane."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +98,7 @@ class Snapshots:
         taken: The snapshots of this chunk, oldest first.
     """
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluating) -> None:
         self._evaluation, self._plan = evaluation, evaluation.plan
         self._recalls: dict[int, Losses] = {}
         self._whole: set[tuple[int, int]] = set()
@@ -61,8 +118,8 @@ class Snapshots:
             return {}
         rows = [row for each in self.taken for row in zip(each.lanes, each.before, each.steps, strict=True)]
         parameters = _joined([each.parameters for each in self.taken])
-        tallies = [self._evaluation.tally(self._recall(lane), progress[lane].reached) for lane, _, _ in rows]
-        self._evaluation.measure(network, parameters, tallies)
+        recalls, reached = zip(*((self._recall(lane), progress[lane].reached) for lane, _, _ in rows), strict=True)
+        tallies = self._evaluation.measured(network, parameters, recalls, reached)
         tests = self._tests(network, parameters, [self._plan.wants_test(before, step) for _, before, step in rows])
         self._whole = {(lane, step) for (lane, _, step), each in zip(rows, tallies, strict=True) if each.is_whole}
         losses = _joined([each.train_losses for each in self.taken]).tolist()
@@ -85,8 +142,9 @@ class Snapshots:
                 test = {} if has_test else self._evaluation.test(network, parameters)[0]
                 if (lane, step) in self._whole:
                     return test
-                tally = self._evaluation.tally(self._evaluation.recall(), len(self._plan.targets))
-                self._evaluation.measure(network, parameters, [tally])
+                (tally,) = self._evaluation.measured(
+                    network, parameters, [self._evaluation.recall()], [len(self._plan.targets)]
+                )
                 return {**tally.values(), **test}
         raise ValueError(f"lane {lane} was not measured at step {step} in the last chunk")
 

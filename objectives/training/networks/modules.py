@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from objectives.losses import Loss
+from objectives.losses.cross_entropy import CROSS_ENTROPY
 from objectives.models.layers.dense import Dense
 from objectives.models.layers.ghosts import GhostBatchNorm
 from objectives.training.devices.arithmetic import Precision
@@ -31,6 +32,7 @@ class ModuleNetwork:
     Args:
         make: Makes a module, with new parameters from torch's global generator.
         shape: The shape of one example as the module takes it.
+        loss: What is minimised.
         precision: The precision of products and convolutions.
         compiled: Whether the module goes through `torch.compile`, which takes about a minute.
 
@@ -50,10 +52,11 @@ class ModuleNetwork:
         *,
         device: torch.device,
         dtype: torch.dtype,
+        loss: Loss = CROSS_ENTROPY,
         precision: Precision = Precision.FLOAT32,
         compiled: bool = False,
     ) -> None:
-        self._make, self._shape, self._device = make, shape, device
+        self._make, self._shape, self._device, self._loss = make, shape, device, loss.function
         module = make().to(device, dtype)
         self.together = _together(module)
         self._own = [each for each in module.parameters() if each.requires_grad]
@@ -107,7 +110,7 @@ class ModuleNetwork:
             layer.target = targets[number]
         with torch.enable_grad(), self._autocast:
             outputs = self._call(inputs[0].view(-1, *self._shape))
-            loss = functional.cross_entropy(outputs.to(parameters.dtype), labels[0])
+            loss = self._loss(outputs.to(parameters.dtype), labels[0])
             scaled = loss * share
         found = torch.autograd.grad(scaled, self._own, allow_unused=True)
         for target, gradient in zip(targets, found, strict=True):

@@ -10,11 +10,14 @@ from pathlib import Path
 import torch
 
 from objectives.data import Splits
-from objectives.models import Architecture, Model, Network
+from objectives.losses import Loss
+from objectives.losses.cross_entropy import CROSS_ENTROPY
+from objectives.models import AnyLoss, Architecture, Model, Network
 from objectives.training.devices.arithmetic import Precision
 from objectives.training.networks.accumulation import Accumulation
 from objectives.training.networks.calibration import Calibration, Memory
 from objectives.training.networks.modules import ModuleNetwork
+from tuner.errors import ConfigError, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +70,57 @@ def networks_for(
     lanes: int,
     batch_size: int,
     device: torch.device,
+    loss: Loss = CROSS_ENTROPY,
 ) -> Networks:
     """The networks of a model for these data.
 
     Raises:
-        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
+        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together, or the
+            model computes its own gradients, and not of this loss.
     """
     if isinstance(model, Architecture):
-        module = _of_a_module(model, splits, computation, device=device)
+        module = _of_a_module(model, splits, computation, device=device, loss=loss)
         return Networks(lambda _: _in_parts(lambda _: module, computation, batch_size), Calibration((1,)))
 
     def make(at_once: int) -> Network:
         def sized(examples: int) -> Network:
-            return model.network(
+            made = model.network(
                 splits.shape, splits.classes, lanes=at_once, batch_size=examples, device=device, dtype=computation.dtype
             )
+            return _minimising(made, loss)
 
         return _in_parts(sized, computation, batch_size)
 
     if device.type != "cpu":
         # On an accelerator, rounding depends on the number of lanes, so that number must not depend on timing.
         return Networks(make, Calibration((lanes,)))
-    memory = _memory(model, splits, computation, lanes=lanes, batch_size=batch_size)
+    memory = _memory(model, splits, computation, lanes=lanes, batch_size=batch_size, loss=loss)
     return Networks(make, Calibration(_divisors(lanes), memory))
 
 
-def _memory(model: Model, splits: Splits, computation: Computation, *, lanes: int, batch_size: int) -> Memory:
+def _minimising(network: Network, loss: Loss) -> Network:
+    """The network, told which loss it minimises. Raises `ConfigError` if it cannot minimise any but cross entropy."""
+    if loss == CROSS_ENTROPY:
+        return network
+    if not isinstance(network, AnyLoss):
+        message = f"{type(network).__name__} computes the gradient of cross entropy alone, not of {loss.name}"
+        raise ConfigError(
+            [Problem("objective.model", f"{message}; give it a method minimise(loss), or a torch module")]
+        )
+    network.minimise(loss)
+    return network
+
+
+def _memory(
+    model: Model, splits: Splits, computation: Computation, *, lanes: int, batch_size: int, loss: Loss
+) -> Memory:
     """Where the fastest number of lanes is kept, with everything that it depends on as its key."""
     return Memory(
         {
             "model": repr(model),
             "shape": str(splits.shape),
             "classes": splits.classes,
+            "loss": loss.name,
             "lanes": lanes,
             "batch size": batch_size,
             "computation": repr(computation),
@@ -113,7 +135,7 @@ def _in_parts(make: Callable[[int], Network], computation: Computation, batch_si
 
 
 def _of_a_module(
-    architecture: Architecture, splits: Splits, computation: Computation, *, device: torch.device
+    architecture: Architecture, splits: Splits, computation: Computation, *, device: torch.device, loss: Loss
 ) -> Network:
     """The network of a torch module, which takes any batch size."""
     return ModuleNetwork(
@@ -121,6 +143,7 @@ def _of_a_module(
         splits.shape,
         device=device,
         dtype=computation.dtype,
+        loss=loss,
         precision=computation.precision,
         compiled=computation.compiled,
     )

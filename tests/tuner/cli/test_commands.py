@@ -39,7 +39,8 @@ def test_results_as_json_hold_what_is_promised(finished: Path) -> None:
     for study in found["studies"]:
         assert study["rounds"] == 1
         assert study["examples_spent"] == study["steps_spent"] * study["batch_size"]
-        assert study["trials"].keys() == {"achieved", "censored", "infeasible", "failed", "running"}
+        assert study["trials"].keys() == {"achieved", "censored", "infeasible", "error", "failed", "running"}
+        assert study["errors"] == {}
         assert sum(study["trials"].values()) == 12
         assert study["best"]["steps"] == steps_to(0.03, study["best"]["params"]["learning_rate"])
         confirmed = study["confirmed"]
@@ -133,7 +134,7 @@ def test_a_report_can_be_written_elsewhere(finished: Path, tmp_path: Path) -> No
 
 def test_an_experiment_of_the_same_name_with_other_settings_is_refused(finished: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    other.write_text(SMALL.replace("points = 12", "points = 13"))
+    other.write_text(SMALL.replace("points = 12", "points = 11"))
 
     done = tuner(finished, "run", str(other))
 
@@ -318,7 +319,7 @@ def test_validating_says_which_metric_is_always_measured_in_full(tmp_path: Path)
 
     said = {name: tuner(tmp_path, "validate", f"{name}.toml").stdout for name in ("digits", "train", "loop")}
 
-    full = "train/loss is no mean of terms that are never negative: measurements always see all validation examples"
+    full = "train/loss ends no measurement early: each sees all validation examples"
     assert full in said["train"].splitlines()
     assert len(said["digits"].splitlines()) == len(said["loop"].splitlines()) == 1
 

@@ -77,7 +77,9 @@ def test_every_trial_ends_at_the_same_step_with_the_same_outcome(data: Dataset, 
     ]
     assert {Outcome.ACHIEVED, Outcome.CENSORED} <= {each.outcome for each in full}
     assert [each.final for each in exact] == [each.final for each in full]
-    assert any(measured.partial for each in exact for measured in each.curve) == (len(data.load().validation) > BLOCK)
+    assert any(measured.partial for each in exact for measured in each.curve) == (
+        len(workload(data).splits.validation) > BLOCK
+    )
 
 
 def test_weaker_targets_are_met_at_the_same_step_too() -> None:

@@ -1,0 +1,155 @@
+"""Checked splits of whatever a data set loads."""
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from torch import Tensor
+
+from objectives.data import Dataset, Split, Splits, Unsplit
+from objectives.data.entry.examples import pair_of
+from objectives.data.entry.numbers import inputs_of, labels_of, tensor_of
+from objectives.data.entry.parting import parted
+from objectives.data.entry.refusals import placed, refused, users_code
+from objectives.losses import Targets
+from tuner.experiment.settings import nearest
+
+PARTS = ("train", "validation", "test")
+KEPT = 4
+"""Data sets that a process keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Examples:
+    """Examples of one part: inputs `[example, ...]` and labels."""
+
+    inputs: Tensor
+    labels: Tensor
+
+    def at(self, rows: Tensor) -> "_Examples":
+        return _Examples(self.inputs[rows], self.labels[rows])
+
+
+def splits_of(data: Dataset, targets: Targets, *, whole_numbers: bool) -> Splits:
+    """What a data set loads, checked and split. It is kept for the next call, if the settings can be hashed.
+
+    Args:
+        data: The data set's settings.
+        targets: What the labels have to be.
+        whole_numbers: Whether the model takes int64 inputs; otherwise they become float32.
+
+    Raises:
+        ConfigError: `load` raised an error, or returned what cannot be trained on.
+    """
+    try:
+        hash(data)
+    except TypeError:
+        return _checked(data, targets, whole_numbers)
+    assert isinstance(data, Hashable), "it has just been hashed"
+    return _kept(data, targets, whole_numbers)
+
+
+def _checked(data: Dataset, targets: Targets, whole_numbers: bool) -> Splits:
+    owner = type(data).__name__
+    with placed("data", owner):
+        with users_code(f"{owner}.load()"):
+            loaded: object = data.load()
+        if isinstance(loaded, Splits):
+            found = {part: getattr(loaded, part) for part in PARTS}
+            shape, classes = tuple(loaded.shape), loaded.classes
+        else:
+            shape, classes = None, None
+            found = dict(_named(loaded.examples if isinstance(loaded, Unsplit) else loaded))
+        pairs = {part: pair_of(each, part) for part, each in found.items()}
+        kind = _kind(pairs["train"][1], targets)
+        parts = {part: _examples(*pair, part, kind, whole_numbers) for part, pair in pairs.items()}
+        how = loaded if isinstance(loaded, Unsplit) else Unsplit({})
+        return _joined(_completed(parts, how), kind, shape, classes)
+
+
+_kept = lru_cache(KEPT)(_checked)
+
+
+def _named(loaded: object) -> Mapping[str, object]:
+    """The parts by name; all examples are `train`, if they are not split."""
+    if loaded is None:
+        raise refused("load() returned nothing; return (inputs, labels), for example")
+    if not isinstance(loaded, Mapping):
+        return {"train": loaded}
+    for name in loaded:
+        if name not in PARTS:
+            raise refused(f"{name!r} is not a part of the data; {nearest(str(name), PARTS)}")
+    if "train" not in loaded:
+        raise refused(f"there is no train, only {', '.join(loaded) or 'an empty mapping'}; give train at least")
+    return loaded
+
+
+def _kind(labels: object, targets: Targets) -> Targets:
+    """What the labels are to be, if it is left to the data."""
+    if targets is not Targets.ANY:
+        return targets
+    return Targets.NUMBERS if tensor_of(labels, "train labels").is_floating_point() else Targets.CLASSES
+
+
+def _examples(inputs: object, labels: object, part: str, targets: Targets, whole_numbers: bool) -> _Examples:
+    """Both arrays of a part, checked and converted."""
+    found = inputs_of(inputs, f"{part} inputs", whole_numbers=whole_numbers)
+    labelled = labels_of(labels, f"{part} labels", targets)
+    if len(found) != len(labelled):
+        raise refused(f"{part} has {len(found)} inputs and {len(labelled)} labels; every input needs one label")
+    if not len(found):
+        raise refused(f"{part} is empty; give it examples" + (", or leave it out" if part != "train" else ""))
+    return _Examples(found, labelled)
+
+
+def _completed(parts: dict[str, _Examples], how: Unsplit) -> dict[str, _Examples]:
+    """All three parts; those that are missing are taken from the training examples."""
+    shares = {"test": how.test, "validation": how.validation}
+    missing = {part: share for part, share in shares.items() if part not in parts}
+    if not missing:
+        return parts
+    train = parts["train"]
+    return parts | {part: train.at(rows) for part, rows in parted(train.labels, missing, seed=how.seed).items()}
+
+
+def _joined(
+    parts: Mapping[str, _Examples], kind: Targets, shape: tuple[int, ...] | None, classes: int | None
+) -> Splits:
+    """The three parts, which have to fit to each other and to what is said of them."""
+    train = parts["train"]
+    for part, each in parts.items():
+        for name, own, first in (("inputs", each.inputs, train.inputs), ("labels", each.labels, train.labels)):
+            if own.shape[1:] != first.shape[1:] or own.dtype != first.dtype:
+                message = f"{part} {name} are {_form(own)}, and those of train {_form(first)}; make them equal"
+                raise refused(message)
+    one = tuple(train.inputs.shape[1:])
+    if shape is not None and math.prod(shape) != math.prod(one):
+        raise refused(f"shape is {list(shape)}, and the inputs are {_form(train.inputs)}; say shape = {one}")
+    split = {part: Split(each.inputs.flatten(1), each.labels) for part, each in parts.items()}
+    return Splits(**split, classes=_outputs(parts, kind, classes), shape=one if shape is None else shape)
+
+
+def _form(examples: Tensor) -> str:
+    """The shape of one example and the type of its numbers: `[1, 28, 28] of float32`."""
+    return f"{list(examples.shape[1:])} of {str(examples.dtype).removeprefix('torch.')}"
+
+
+def _outputs(parts: Mapping[str, _Examples], kind: Targets, said: int | None) -> int:
+    """How many outputs the labels ask for: the number of classes, or of numbers."""
+    if kind is not Targets.CLASSES:
+        numbers = parts["train"].labels.shape[1]
+        if said not in (None, numbers):
+            raise refused(f"classes is {said}, and every label has {numbers} numbers; say classes = {numbers}")
+        return numbers
+    most = {part: int(each.labels.max()) for part, each in parts.items()}
+    for part, label in most.items():
+        if said is not None and label >= said:
+            example = int(parts[part].labels.argmax())
+            raise refused(
+                f"{part} labels hold {label} in example {example}; classes is {said}, so they are 0 to {said - 1}"
+            )
+    classes = said or max(most.values()) + 1
+    if classes < 2:
+        raise refused("all labels are 0; a classification needs two classes at least")
+    return classes
