@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.commands import tuner
 from tests.objectives.users import DATA, MODELS
@@ -170,6 +171,17 @@ def test_code_that_raises_is_shown_and_no_other_code(kind: str, case: str) -> No
     assert first == f"objective.{kind}: {message}"
     assert re.findall(r'^  File ".*/users.py", line \d+, in (.*)$', "\n".join(frames), flags=re.MULTILINE) == functions
     assert found.count("File") == len(functions)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("kind", ["data", "model"])
+def test_nothing_wrong_reaches_a_device(kind: str) -> None:
+    told = [problems(**of(kind, case)) for case in (WRONG_DATA if kind == "data" else WRONG_MODELS)]
+    torch.cuda.synchronize()  # raises what a kernel asserted
+
+    assert all(told)
+    assert torch.ones(3, device="cuda").sum().item() == 3
 
 
 def test_every_case_is_told_of() -> None:
