@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,8 @@ from tuner.errors import OutOfMemory
 from tuner.trial import Failure, Measurement
 
 CHUNK = 65536
+PATIENCE = 1.0
+"""Seconds that a measurement is waited for at a time: in between, the worker may be told to stop."""
 FULL = ("OutOfMemoryError", "CUDA out of memory", "CUDA error: out of memory", "RESOURCE_EXHAUSTED", "MemoryError")
 """What a script's standard error says if memory is full, in PyTorch, JAX, TensorFlow or Python."""
 
@@ -77,11 +80,14 @@ class ProcessLoop:
         self._ahead: deque[Measurement] = deque()
         self._broken: BrokenLine | None = None
 
-    def next(self) -> Measurement | Failure:
+    def next(self) -> Measurement | Failure | None:
+        until = time.monotonic() + PATIENCE
         while not self._ahead and self._broken is None:
             if self._has_ended:
                 return self._failure()
-            select.select([self._output], [], [])
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self._output], [], [], left)[0]:
+                return None
             self._read()
         if not self._ahead:
             return Failure(str(self._broken))

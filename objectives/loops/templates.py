@@ -1,11 +1,14 @@
 """A command whose arguments name what they hold: `["train", "--lr", "{learning_rate}"]`. No shell reads it."""
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from string import Formatter
 
 from objectives.loops.told import BATCH_SIZE
 from tuner.errors import ConfigError, Problem
+
+PYTHON = "python"
 
 
 def placeholders(command: Sequence[str]) -> frozenset[str]:
@@ -32,7 +35,7 @@ def check_command(command: Sequence[str]) -> None:
         message = "has no {batch_size}; every study trains at a batch size of its own"
         raise ConfigError([Problem("command", message)])
     program = command[0]
-    if not _names(program) and shutil.which(program) is None:
+    if program != PYTHON and not _names(program) and shutil.which(program) is None:
         message = f"{program} is not a program that is found here; give its path, or put it on PATH"
         raise ConfigError([Problem("command.0", message)])
 
@@ -40,10 +43,13 @@ def check_command(command: Sequence[str]) -> None:
 def filled(command: Sequence[str], values: Mapping[str, object]) -> list[str]:
     """The arguments with a value in place of each name. A format may follow a name, as in `{learning_rate:.3g}`.
 
+    The program `python` is the Python that runs this.
+
     >>> filled(["train", "--lr={learning_rate}", "{{}}"], {"learning_rate": 0.1})
     ['train', '--lr=0.1', '{}']
     """
-    return [argument.format_map(values) for argument in command]
+    program, *arguments = (argument.format_map(values) for argument in command)
+    return [sys.executable if program == PYTHON else program, *arguments]
 
 
 def _names(argument: str) -> set[str]:

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 class Loop(Protocol):
     """One trial in training. It stands still, or runs ahead, until it is asked for its next measurement."""
 
-    def next(self) -> Measurement | Failure:
-        """The next measurement; why there is none, if its code raised or ended.
+    def next(self) -> Measurement | Failure | None:
+        """The next measurement; why there is none, if its code raised or ended; None if it has to be waited for.
 
         Raises:
             OutOfMemory: The device is full.
@@ -52,7 +52,8 @@ class _Lane:
 
     Attributes:
         known: The last step that was measured before it was interrupted, or -1. What is measured again is dropped.
-        ready: What was measured before it was interrupted, and nobody has asked for yet.
+        ready: What was measured and not yet returned.
+        failure: Why nothing more will be measured, if that has not been returned yet.
         step: The last step that was asked for.
         is_untried: Whether it was started from a state and has not measured anything since.
     """
@@ -61,6 +62,7 @@ class _Lane:
     loop: Loop
     known: int = -1
     ready: deque[Measurement] = field(default_factory=deque)
+    failure: Failure | None = None
     step: int = 0
     is_untried: bool = False
 
@@ -92,7 +94,8 @@ class LoopTrainer:
         saved = Saved.decode(checkpoint)
         known = saved.ready[-1].step if saved.ready else saved.step
         loop = self._start(trial, saved.state)
-        self._lanes[lane] = _Lane(trial, loop, known, deque(saved.ready), saved.step, is_untried=bool(saved.state))
+        ready, is_untried = deque(saved.ready), bool(saved.state)
+        self._lanes[lane] = _Lane(trial, loop, known, ready, step=saved.step, is_untried=is_untried)
 
     def save(self, lane: int) -> bytes:
         """See `Trainer.save`. A state may be older than the last measurement: the steps between are trained again."""
@@ -102,8 +105,14 @@ class LoopTrainer:
         return Saved(held.step, ready, state).encode()
 
     def advance(self) -> Mapping[int, Sequence[Measurement | Failure]]:
-        """The next measurement of every lane."""
-        return {number: [self._next(lane)] for number, lane in sorted(self._lanes.items())}
+        """The next measurement of every lane; nothing as long as one has to be waited for.
+
+        So the order of measurements never depends on time, and the worker may stop in between.
+        """
+        lanes = sorted(self._lanes.items())
+        if not all(self._has_next(lane) for _, lane in lanes):
+            return {}
+        return {number: [self._taken(lane)] for number, lane in lanes}
 
     def unload(self, lane: int) -> None:
         self._lanes.pop(lane).loop.close()
@@ -114,22 +123,37 @@ class LoopTrainer:
         while self._lanes:
             self._lanes.popitem()[1].loop.close()
 
-    def _next(self, lane: _Lane) -> Measurement | Failure:
-        """The next measurement of a lane. Raises `OutOfMemory` if fewer lanes may fit."""
+    def _has_next(self, lane: _Lane) -> bool:
+        """Whether a lane has something to return. Raises `OutOfMemory` if fewer lanes may fit."""
+        if lane.ready or lane.failure is not None:
+            return True
         try:
-            found = lane.ready.popleft() if lane.ready else self._new(lane)
+            found = self._new(lane)
         except OutOfMemory as error:
             if self._number > 1:
                 raise OutOfMemory(f"{self._device} cannot hold {self._number} lanes: {error}") from error
-            return Failure(f"{self._device} cannot hold even one lane: {error}")
+            found = Failure(f"{self._device} cannot hold even one lane: {error}")
         if isinstance(found, Measurement):
-            lane.step = found.step
+            lane.ready.append(found)
+        else:
+            lane.failure = found
+        return found is not None
+
+    def _taken(self, lane: _Lane) -> Measurement | Failure:
+        """What a lane returns next."""
+        if not lane.ready:
+            assert lane.failure is not None
+            return lane.failure
+        found = lane.ready.popleft()
+        lane.step = found.step
         return found
 
-    def _new(self, lane: _Lane) -> Measurement | Failure:
-        """The first measurement of a lane that is not known yet."""
+    def _new(self, lane: _Lane) -> Measurement | Failure | None:
+        """The first measurement of a lane that is not known yet; None if it has to be waited for."""
         while True:
             found = lane.loop.next()
+            if found is None:
+                return None
             if isinstance(found, Failure) and lane.is_untried:
                 log.warning("a trial starts again, because it cannot go on from its checkpoint: %s", found.reason)
                 lane.loop.close()

@@ -55,7 +55,12 @@ class Dropping:
 
 def train(trainer: Trainer, lane: int) -> list[Measurement]:
     """What a lane measures while all of them are advanced some times."""
-    return [each for _ in range(8) for each in advanced(trainer).get(lane, ())]
+    found: list[Measurement] = []
+    for _ in range(8):
+        while not (measured := advanced(trainer)):
+            """A script has to be waited for."""
+        found += measured.get(lane, ())
+    return found
 
 
 def objective(kind: str) -> Objective:

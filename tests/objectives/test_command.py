@@ -6,7 +6,7 @@ import pytest
 
 from objectives.command import Command
 from objectives.loops.devices import Devices
-from tests.objectives.loops.scripts import command, curve, failure, loaded, spec
+from tests.objectives.loops.scripts import advanced, command, curve, failure, loaded, spec
 from tests.toy import TOY
 from tuner.errors import ConfigError, ContractError, OutOfMemory
 from tuner.experiment import parse
@@ -63,7 +63,7 @@ def test_a_command_that_cannot_be_run_is_a_problem_of_the_file(arguments: str, m
 
 def test_all_lanes_run_at_once_and_measure_what_each_would_alone() -> None:
     with loaded(command(), spec(0.5), spec(0.25)) as trainer:
-        chunks = [trainer.advance() for _ in range(3)]
+        chunks = [advanced(trainer) for _ in range(3)]
 
     for lane, rate in enumerate((0.5, 0.25)):
         measured = [each for chunk in chunks for each in chunk[lane]]
@@ -141,10 +141,10 @@ def test_a_program_that_vanishes_fails_the_trial() -> None:
 
 def test_a_step_that_is_no_whole_number_breaks_the_contract() -> None:
     with loaded(command("float step"), spec()) as trainer, pytest.raises(ContractError, match=r"printed the step 1\.5"):
-        trainer.advance()
+        advanced(trainer)
 
 
 def test_full_memory_means_fewer_lanes() -> None:
     full = pytest.raises(OutOfMemory, match=r"cpu cannot hold 2 lanes: torch\.OutOfMemoryError")
     with loaded(command("full"), spec(), spec()) as trainer, full:
-        trainer.advance()
+        advanced(trainer)

@@ -46,6 +46,8 @@ def begin(manner: str) -> None:
         case "environment":
             names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
             report(1, visible=[os.environ.get(each) for each in names], arguments=sys.argv[1:])
+        case "late":
+            time.sleep(3)
         case "parent":
             child = subprocess.Popen([sys.executable, "-S", "-c", DEAF_CHILD], start_new_session=True)
             report(1, child=child.pid)

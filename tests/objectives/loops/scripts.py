@@ -1,7 +1,7 @@
 """The training script of these tests as a workload, and trainers that run it."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -35,7 +35,17 @@ def spec(rate: float = 0.5, seed: int = 7) -> TrialSpec:
 
 
 def curve(trainer: Trainer, chunks: int, lane: int = 0) -> Sequence[Measurement | Failure]:
-    return [each for _ in range(chunks) for each in trainer.advance()[lane]]
+    found: list[Measurement | Failure] = []
+    for _ in range(chunks):
+        found += advanced(trainer)[lane]
+    return found
+
+
+def advanced(trainer: Trainer) -> Mapping[int, Sequence[Measurement | Failure]]:
+    """What the lanes measure next, however long it takes."""
+    while not (measured := trainer.advance()):
+        pass
+    return measured
 
 
 def errors(trainer: Trainer, chunks: int, lane: int = 0) -> list[tuple[int, float]]:

@@ -65,10 +65,10 @@ def test_what_a_script_has_started_ends_with_it() -> None:
 
 WORKER = """
 import sys
-from tests.objectives.loops.scripts import command, loaded, spec
+from tests.objectives.loops.scripts import advanced, command, loaded, spec
 with loaded(command("parent", grace=0.2), spec(), spec()) as trainer:
     for _ in range(2):
-        print(*[int(v) for m in trainer.advance().values() for v in m[0].metrics.values() if v > 1], flush=True)
+        print(*[int(v) for m in advanced(trainer).values() for v in m[0].metrics.values() if v > 1], flush=True)
     sys.stdin.read()
 """
 """A worker whose trials have started processes of their own; it prints the ids of all, and waits."""
@@ -95,6 +95,17 @@ def test_no_process_outlives_a_worker_that_is_killed(tmp_path: Path) -> None:
 
     wait_until_gone(*below)
     assert list(tmp_path.glob("tuner-trial-*")) == []
+
+
+def test_a_script_that_is_long_in_measuring_lets_its_worker_stop() -> None:
+    with loaded(command("late"), spec()) as trainer:
+        before = time.monotonic()
+        nothing = trainer.advance()
+        took = time.monotonic() - before
+
+        assert nothing == {}
+        assert took < 2.5
+        assert [step for step, _ in errors(trainer, 3)] == [1, 2, 3]
 
 
 def test_a_trial_goes_on_from_its_checkpoint_in_a_new_process_and_measures_nothing_twice() -> None:
