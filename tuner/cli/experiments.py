@@ -9,6 +9,7 @@ from tuner.cli.options import (
     AddressOption,
     CheckpointEveryOption,
     CheckpointsOption,
+    CurvePointsOption,
     DeviceOption,
     EngineName,
     EngineOption,
@@ -45,6 +46,7 @@ def run(
     trainers: TrainersOption = None,
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
+    curve_points: CurvePointsOption = None,
 ) -> None:
     """Search every batch size, confirm the winners, and write the report.
 
@@ -59,7 +61,12 @@ def run(
     cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
     settings = experiment.load(file)
     where = locations.run_locations(
-        settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every
+        settings.name,
+        store=store,
+        mlflow=mlflow,
+        checkpoints=checkpoints,
+        every=checkpoint_every,
+        points=curve_points,
     )
     outcome = run_and_log(settings, cluster or Local(workers), where, device=device)
     printing.show(tables.results_table(outcome.results))

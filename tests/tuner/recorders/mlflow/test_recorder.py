@@ -13,6 +13,7 @@ from tuner.errors import RecorderError
 from tuner.recorders import Notice, StudyStarted
 from tuner.recorders.mlflow.connection import shown_uri
 from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.mlflow.sync import sync
 
 
@@ -143,6 +144,6 @@ def test_a_shown_uri_holds_no_password(uri: str, shown: str) -> None:
 def test_an_error_does_not_show_the_password() -> None:
     what = recorded()
     with pytest.raises(RecorderError, match=r"MLflow at nonsense://ada@host cannot be used") as error:
-        sync(what.record, what.curves, tracking_uri="nonsense://ada:secret@host")
+        sync(what.record, what.curves, Tracking("nonsense://ada:secret@host", "digits"))
 
     assert "secret" not in str(error.value)

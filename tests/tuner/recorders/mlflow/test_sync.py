@@ -12,8 +12,10 @@ from mlflow.entities import Metric
 from tests.tuner.recorded import recorded, widened
 from tests.tuner.recorders.mlflow.tracked import by_name, runs, send, snapshot
 from tuner.errors import RecorderError
+from tuner.recorders.mlflow.overview import log_report
 from tuner.recorders.mlflow.run_content import study_run
-from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
+from tuner.recorders.mlflow.runs import Tracking
+from tuner.recorders.mlflow.sync import SyncCounts, sync
 from tuner.records import Curve, StudyRecord
 
 
@@ -23,7 +25,7 @@ class TestSync:
         other = f"sqlite:///{tmp_path / 'other.db'}"
         what = recorded()
         send(what, uri)
-        counts = sync(what.record, what.curves, tracking_uri=other)
+        counts = sync(what.record, what.curves, Tracking(other, "digits"))
 
         assert counts == SyncCounts(created=10, completed=0, removed=0, present=0)
         assert by_name(other) == by_name(uri)
@@ -32,9 +34,9 @@ class TestSync:
     def test_changes_nothing_the_second_time(self, uri: str, sent: int | None) -> None:
         what = recorded()
         send(what, uri, stop_after=sent)
-        sync(what.record, what.curves, tracking_uri=uri)
+        sync(what.record, what.curves, Tracking(uri, "digits"))
         before = snapshot(uri)
-        counts = sync(what.record, what.curves, tracking_uri=uri)
+        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=10)
         assert counts.sentence == "0 runs created, 0 completed, 10 there already"
@@ -44,7 +46,7 @@ class TestSync:
         what = recorded()
         send(what, uri)
         before = snapshot(uri)
-        counts = sync(what.record, what.curves, tracking_uri=uri)
+        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=10)
         assert snapshot(uri) == before
@@ -61,7 +63,7 @@ class TestSync:
         )
         first = next(iter(client.get_metric_history(run.info.run_id, "train/loss")))
         client.log_batch(half.info.run_id, [Metric(first.key, first.value, first.timestamp, first.step)])
-        counts = sync(what.record, what.curves, tracking_uri=uri)
+        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
         repaired = snapshot(uri)
 
         assert counts == SyncCounts(created=0, completed=1, removed=0, present=9)
@@ -75,7 +77,7 @@ class TestSync:
         MlflowClient(tracking_uri=uri).create_run(
             run.info.experiment_id, start_time=run.info.start_time, tags=run.data.tags
         )
-        counts = sync(what.record, what.curves, tracking_uri=uri)
+        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
 
         assert counts == SyncCounts(created=0, completed=0, removed=1, present=10)
         assert counts.sentence.endswith("1 second copies removed")
@@ -85,7 +87,7 @@ class TestSync:
         client = MlflowClient(tracking_uri=uri)
         theirs = client.create_run(client.create_experiment("digits"), tags={"batch_size": "64"})
         what = recorded()
-        sync(what.record, what.curves, tracking_uri=uri)
+        sync(what.record, what.curves, Tracking(uri, "digits"))
 
         assert client.get_run(theirs.info.run_id).info.status == "RUNNING"
         assert len(runs(uri)) == 11
@@ -95,7 +97,7 @@ class TestSync:
         what = recorded()
         send(what, uri)
         moved = replace(earlier.record, studies=tuple(map(later, earlier.record.studies)))
-        counts = sync(moved, earlier.curves, tracking_uri=uri)
+        counts = sync(moved, earlier.curves, Tracking(uri, "digits"))
 
         assert counts.created == 8
         assert len(runs(uri)) == 18
@@ -105,7 +107,7 @@ class TestSync:
         send(what, uri)
         (study,) = runs(uri, "tags.`tuner.study` LIKE '%'")
         MlflowClient(tracking_uri=uri).delete_run(study.info.run_id)
-        counts = sync(what.record, what.curves, tracking_uri=uri)
+        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
         (parent,) = runs(uri, "tags.`tuner.study` LIKE '%'")
 
         assert counts == SyncCounts(created=1, completed=4, removed=0, present=0)
@@ -118,7 +120,7 @@ class TestSync:
         def refuse(batch_size: int, *, round: int) -> Mapping[int, Curve]:
             raise AssertionError(f"asked for the curves of batch size {batch_size}")
 
-        assert sync(what.record, refuse, tracking_uri=uri).present == 10
+        assert sync(what.record, refuse, Tracking(uri, "digits")).present == 10
 
     def test_skips_a_study_without_a_finished_trial(self, uri: str) -> None:
         what = recorded(batch_sizes=(64,))
@@ -147,7 +149,7 @@ class TestRounds:
     def test_each_is_a_run_with_its_trials_whoever_brings_them(self, uri: str, sent: int | None) -> None:
         what = widened(recorded(batch_sizes=(64,)))
         send(what, uri, stop_after=sent)
-        sync(what.record, what.curves, tracking_uri=uri)
+        sync(what.record, what.curves, Tracking(uri, "digits"))
         before = snapshot(uri)
         studies = {run.info.run_name: run for run in runs(uri, "tags.`tuner.study` LIKE '%'")}
         children = {
@@ -158,7 +160,7 @@ class TestRounds:
         assert {run.info.status for run in studies.values()} == {"FINISHED"}
         assert [run.data.metrics["best_steps"] for _, run in sorted(studies.items())] == [30, 15]
         assert {run.data.metrics["trials"] for run in studies.values()} == {4}
-        assert sync(what.record, what.curves, tracking_uri=uri).present == 10
+        assert sync(what.record, what.curves, Tracking(uri, "digits")).present == 10
         assert snapshot(uri) == before
 
     def test_the_recorder_ends_a_round_when_the_next_is_opened(self, uri: str) -> None:
@@ -166,14 +168,14 @@ class TestRounds:
         send(what, uri)
         before = snapshot(uri)
 
-        assert sync(what.record, what.curves, tracking_uri=uri) == SyncCounts(0, 0, 0, present=10)
+        assert sync(what.record, what.curves, Tracking(uri, "digits")) == SyncCounts(0, 0, 0, present=10)
         assert snapshot(uri) == before
 
 
 class TestLogReport:
     def test_stores_the_page_and_its_figures_beside_the_database(self, uri: str, tmp_path: Path) -> None:
         folder = report_folder(tmp_path, "one")
-        stored = log_report("digits", folder, tracking_uri=uri)
+        stored = log_report("digits", folder, Tracking(uri, "digits"))
         (run,) = runs(uri, "tags.`tuner.report` LIKE '%'")
         artifacts = MlflowClient(tracking_uri=uri).list_artifacts(run.info.run_id)
 
@@ -186,9 +188,9 @@ class TestLogReport:
         ).read_text() == "one"
 
     def test_stores_the_same_report_once_and_a_new_one_in_its_place(self, uri: str, tmp_path: Path) -> None:
-        log_report("digits", report_folder(tmp_path, "one"), tracking_uri=uri)
-        again = log_report("digits", report_folder(tmp_path, "one"), tracking_uri=uri)
-        changed = log_report("digits", report_folder(tmp_path, "two"), tracking_uri=uri)
+        log_report("digits", report_folder(tmp_path, "one"), Tracking(uri, "digits"))
+        again = log_report("digits", report_folder(tmp_path, "one"), Tracking(uri, "digits"))
+        changed = log_report("digits", report_folder(tmp_path, "two"), Tracking(uri, "digits"))
         (run,) = runs(uri, "tags.`tuner.report` LIKE '%'")
         path = MlflowClient(tracking_uri=uri).download_artifacts(run.info.run_id, "report.html")
 
@@ -198,7 +200,7 @@ class TestLogReport:
 
     def test_refuses_a_folder_without_a_report(self, uri: str, tmp_path: Path) -> None:
         with pytest.raises(RecorderError, match=r"holds no report\.html; `tuner report digits` makes it"):
-            log_report("digits", tmp_path, tracking_uri=uri)
+            log_report("digits", tmp_path, Tracking(uri, "digits"))
 
 
 def report_folder(path: Path, text: str) -> Path:
