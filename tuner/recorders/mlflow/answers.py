@@ -13,6 +13,8 @@ from tuner.recorders.mlflow.descriptions import progress_description, study_desc
 from tuner.recorders.mlflow.run_content import COMPLETE_TAG, DOUBT_TAG
 from tuner.trial import Value
 
+ANSWER_TAG = "answer"
+"""The tag that holds the answer in a few words: a run's page shows tags before metrics, and descriptions not at all."""
 CONFIRMED = "confirmed_steps"
 """The metric that holds the answer: the winner's median steps to target over fresh seeds."""
 WINNER, EDGE = "winner.", "edge."
@@ -42,7 +44,9 @@ def answer(experiment: Experiment, study: StudyResults) -> Answer:
     """The answer of a study, for the run of its last round; while it is not complete, that there is none yet."""
     doubt = study.doubt.sentence if study.doubt is not None else ""
     if not study.complete:
-        return Answer({COMPLETE_TAG: "false", DOUBT_TAG: doubt}, description=progress_description(study))
+        return Answer(
+            {COMPLETE_TAG: "false", ANSWER_TAG: "", DOUBT_TAG: doubt}, description=progress_description(study)
+        )
     winner = _winner(study)
     numbers = {name: float(each) for name, each in winner.items() if _is_number(each)}
     words = {name: str(each) for name, each in winner.items() if not _is_number(each)}
@@ -65,7 +69,7 @@ def answer_alone(experiment: Experiment, study: StudyResults) -> Answer:
 def superseded(round: int) -> Answer:
     """What the run of a round says when the study has gone on in the next."""
     said = f"Round {round} of its study has been followed by round {round + 1}, whose run goes on."
-    return Answer({COMPLETE_TAG: "superseded"}, description=said)
+    return Answer({COMPLETE_TAG: "superseded", ANSWER_TAG: ""}, description=said)
 
 
 def _steps(study: StudyResults) -> Iterator[tuple[str, float]]:

@@ -9,6 +9,15 @@ from tuner.experiment.definition import GoalSettings
 from tuner.trial import Value
 
 
+def short_answer(study: StudyResults) -> str:
+    """The confirmed steps of a complete study with their interval over seeds: `52 steps (50 to 55)`, or `never`."""
+    confirmed = study.confirmed
+    if confirmed is None or math.isinf(confirmed.steps):
+        return "never"
+    interval = f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}"
+    return f"{_steps(confirmed.steps)} steps ({interval})"
+
+
 def study_description(goal: GoalSettings, study: StudyResults) -> str:
     """The answer of a complete study in a few sentences."""
     return "\n\n".join([_answer(goal, study), *_winner(study), *_warnings(study)])
@@ -30,7 +39,8 @@ def experiment_description(found: Results, report: str) -> str:
     goal = found.experiment.goal
     return "\n\n".join(
         [
-            f"Steps to **{goal.phrase}**, within {goal.budget}.",
+            _headline(found),
+            f"At each batch size, within {goal.budget}:",
             "\n".join(_table(found)),
             "*confirmed*: the winner's median over fresh seeds. *over seeds*: an interval for the median over all "
             "training seeds at this point. *repeated*: a 95 % interval for what repeated experiments would come to.",
@@ -38,6 +48,14 @@ def experiment_description(found: Results, report: str) -> str:
             f"[The whole report]({report})" if report else f"`tuner report {found.experiment.name}` writes the report.",
         ]
     )
+
+
+def _headline(found: Results) -> str:
+    """The line that MLflow shows before it is asked for more."""
+    confirmed = [(each.batch_size, each.confirmed) for each in found.studies if each.confirmed is not None]
+    steps = (f"**{_steps(each.steps)}** at {size}" for size, each in confirmed)
+    question = f"steps to {found.experiment.goal.phrase}"
+    return f"Confirmed {question}: {', '.join(steps)}." if confirmed else f"Searching: {question}."
 
 
 def _answer(goal: GoalSettings, study: StudyResults) -> str:

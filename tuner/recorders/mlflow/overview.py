@@ -19,7 +19,7 @@ from tuner.recorders.mlflow.run_content import (
     RunContent,
     RunStatus,
 )
-from tuner.recorders.mlflow.runs import StoredRun, Tracking
+from tuner.recorders.mlflow.runs import KIND, KIND_TAG, StoredRun, Tracking
 from tuner.records import study_name
 
 NOTE_TAG = "mlflow.note.content"
@@ -49,6 +49,8 @@ def log_answers(found: Results, tracking: Tracking) -> None:
     link = "" if report is None else _artifacts(tracking, report)
     text = experiment_description(found, link)
     _describe(text, tracking.experiment_tags, tracking.tag_experiment)
+    if KIND_TAG not in tracking.experiment_tags:
+        tracking.tag_experiment(KIND_TAG, KIND)
 
 
 def log_answer(tracking: Tracking, run: StoredRun, wanted: Answer) -> None:
@@ -127,7 +129,7 @@ def _describe(text: str, tags: Mapping[str, str], put: Callable[[str, str], None
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _artifacts(tracking: Tracking, run: StoredRun) -> str:

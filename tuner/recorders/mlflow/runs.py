@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's tag for the run that a run is nested under."""
 
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
+"""MLflow's tag for what its pages are about: training, where they would otherwise ask for a language model's traces."""
+
 ACTIVE = "active"
 """MLflow's word for what nobody has deleted."""
 
@@ -99,7 +102,7 @@ class Tracking:
             self._client = connect(tracking_uri)
             found = self._client.get_experiment_by_name(experiment_name)
             self.experiment_id = self._make(experiment_name) if found is None else str(found.experiment_id)
-        self.experiment_tags: Mapping[str, str] = {} if found is None else found.tags
+        self.experiment_tags: Mapping[str, str] = {KIND_TAG: KIND} if found is None else found.tags
         self.is_deleted = found is not None and found.lifecycle_stage != ACTIVE
         if self.is_deleted and deleted is not Deleted.STAYS:
             self._restore(with_runs=deleted is Deleted.WHOLE)
@@ -236,7 +239,8 @@ class Tracking:
 
     def _make(self, name: str) -> str:
         """A new experiment; its id."""
-        return str(self._client.create_experiment(name, artifact_location=artifact_location(self._uri, name)))
+        location = artifact_location(self._uri, name)
+        return str(self._client.create_experiment(name, artifact_location=location, tags={KIND_TAG: KIND}))
 
     def _restore(self, *, with_runs: bool) -> None:
         """Bring the deleted experiment back. MLflow brings its runs back with it; those are deleted again, if asked."""

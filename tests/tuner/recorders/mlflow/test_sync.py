@@ -11,8 +11,9 @@ from mlflow.entities import Metric
 
 from tests.tuner.recorded import recorded, widened
 from tests.tuner.recorders.mlflow.tracked import by_name, runs, send, snapshot
+from tuner.analysis.summary import results
 from tuner.errors import RecorderError
-from tuner.recorders.mlflow.overview import log_report
+from tuner.recorders.mlflow.overview import log_answers, log_report
 from tuner.recorders.mlflow.run_content import study_run
 from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.mlflow.sync import SyncCounts, sync
@@ -26,6 +27,8 @@ class TestSync:
         what = recorded()
         send(what, uri)
         counts = sync(what.record, what.curves, Tracking(other, "digits"))
+
+        log_answers(results(what.record), Tracking(other, "digits"))
 
         assert counts == SyncCounts(created=10, completed=0, removed=0, present=0)
         assert by_name(other) == by_name(uri)
@@ -102,16 +105,48 @@ class TestSync:
         assert counts.created == 8
         assert len(runs(uri)) == 18
 
-    def test_brings_trials_back_under_their_study_when_its_run_was_deleted(self, uri: str) -> None:
+    def test_counts_what_was_deleted_and_makes_it_again_only_when_asked(self, uri: str) -> None:
+        what = recorded(batch_sizes=(64,))
+        send(what, uri)
+        before = snapshot(uri)
+        client = MlflowClient(tracking_uri=uri)
+        for run in runs(uri)[:3]:
+            client.delete_run(run.info.run_id)
+        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+
+        assert counts == SyncCounts(created=0, completed=0, removed=0, present=2, deleted=3)
+        assert len(runs(uri)) == 2
+
+        restored = sync(what.record, what.curves, Tracking(uri, "digits"), restore=True)
+
+        assert restored == SyncCounts(created=0, completed=0, removed=0, present=2, restored=3)
+        assert snapshot(uri) == before
+
+    def test_brings_trials_back_under_their_study_when_another_run_took_its_place(self, uri: str) -> None:
         what = recorded(batch_sizes=(64,))
         send(what, uri)
         (study,) = runs(uri, "tags.`tuner.study` LIKE '%'")
-        MlflowClient(tracking_uri=uri).delete_run(study.info.run_id)
+        client = MlflowClient(tracking_uri=uri)
+        client.delete_run(study.info.run_id)
+        other = client.create_run(
+            study.info.experiment_id, tags=study.data.tags, start_time=study.info.start_time
+        ).info.run_id
         counts = sync(what.record, what.curves, Tracking(uri, "digits"))
-        (parent,) = runs(uri, "tags.`tuner.study` LIKE '%'")
 
-        assert counts == SyncCounts(created=1, completed=4, removed=0, present=0)
-        assert len(runs(uri, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")) == 4
+        assert counts == SyncCounts(created=0, completed=5, removed=0, present=0)
+        assert len(runs(uri, f"tags.`mlflow.parentRunId` = '{other}'")) == 4
+
+    def test_adds_the_rest_of_curves_that_were_thinned(self, uri: str) -> None:
+        what = recorded(batch_sizes=(64,), measurements=25)
+        send(what, uri)
+        first = sync(what.record, what.curves, Tracking(uri, "digits"), points=25)
+        again = sync(what.record, what.curves, Tracking(uri, "digits"), points=25)
+        (run,) = runs(uri, "tags.`tuner.trial` = 'digits/batch_size=64/round=1/trial=0'")
+        history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, "validation/error")
+
+        assert (first.completed, first.present) == (4, 1)
+        assert (again.completed, again.present) == (0, 5)
+        assert {each.step for each in history} == {each.step for each in what.curves(64)[0]}
 
     def test_asks_for_no_curves_when_nothing_is_missing(self, uri: str) -> None:
         what = recorded()
@@ -125,7 +160,7 @@ class TestSync:
     def test_skips_a_study_without_a_finished_trial(self, uri: str) -> None:
         what = recorded(batch_sizes=(64,))
         bare = tuple(replace(each, complete=False, trials=()) for each in what.record.studies)
-        counts = sync(replace(what.record, studies=bare), what.curves, tracking_uri=uri)
+        counts = sync(replace(what.record, studies=bare), what.curves, Tracking(uri, "digits"))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=0)
         with pytest.raises(ValueError, match="batch size 64 has no finished trial"):
