@@ -18,7 +18,7 @@ from tuner.records import CONFIRMATION
 from tuner.stores.relational.rows import PLAN
 from tuner.stores.relational.tables import optuna_trial, optuna_user_attribute
 
-APART = 1_000_000_000
+APART = 1_000_000
 """What is added to the number of a study for the study that shows its confirmation trials."""
 ROLES = frozenset(each.value for each in CONFIRMATION)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tuner.analysis.summary import StudyResults
 from tuner.experiment import Experiment
-from tuner.recorders.mlflow.descriptions import progress_description, study_description
+from tuner.recorders.mlflow.descriptions import progress_description, short_answer, study_description
 from tuner.recorders.mlflow.run_content import COMPLETE_TAG, DOUBT_TAG
 from tuner.trial import Value
 
@@ -52,7 +52,7 @@ def answer(experiment: Experiment, study: StudyResults) -> Answer:
     words = {name: str(each) for name, each in winner.items() if not _is_number(each)}
     edges = {f"{EDGE}{each.parameter}": str(each.verdict) for each in study.edges}
     return Answer(
-        tags={COMPLETE_TAG: "true", DOUBT_TAG: doubt}
+        tags={COMPLETE_TAG: "true", ANSWER_TAG: short_answer(study), DOUBT_TAG: doubt}
         | edges
         | {f"{WINNER}{name}": each for name, each in words.items()},
         metrics=dict(_steps(study)) | {f"{WINNER}{name}": each for name, each in numbers.items()},
