@@ -65,7 +65,7 @@ def serve_optuna(store_url: str, *, host: str, port: int) -> None:
             # A page may stay open for longer than connections live.
             engine_options = {"pool_pre_ping": True}
             storage = DashboardView(store.optuna_url, engine_kwargs=engine_options, skip_compatibility_check=True)
-            ours = partial(_importances, store, storage)
+            ours = partial(importances_shown, store, storage)
             application = _with_importances(_for_looking_only(optuna_dashboard.wsgi(storage)), ours)
             with make_server(host, port, application, _ThreadedServer, _QuietHandler) as server:
                 print(f"optuna-dashboard on http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
@@ -148,7 +148,7 @@ def _with_importances(
     return answering
 
 
-def _importances(store: Store, view: "DashboardView", study_id: int) -> list[dict[str, object]]:
+def importances_shown(store: Store, view: "DashboardView", study_id: int) -> list[dict[str, object]]:
     """The importances of a study as `tuner sensitivity` has them; empty for confirmation trials and for other studies.
 
     They are of the study's search up to this round.

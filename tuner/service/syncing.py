@@ -1,13 +1,13 @@
 """MLflow brought up to date with an experiment in the store, and what a person is told of that."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from tuner.analysis.summary import results
-from tuner.recorders.mlflow.overview import log_answers, log_report
-from tuner.recorders.mlflow.run_content import STUDY_TAG, TRIAL_TAG
+from tuner.recorders.mlflow.overview import log_answers, log_report, report_is_deleted
+from tuner.recorders.mlflow.run_content import REPORT_TAG, STUDY_TAG, TRIAL_TAG
 from tuner.recorders.mlflow.runs import Deleted, Tracking
 from tuner.recorders.mlflow.sync import SyncCounts, sync
 from tuner.records import SHOWN
@@ -40,8 +40,8 @@ class Synced:
             return
         yield self.counts.sentence
         if many := self.counts.deleted:
-            was, them = ("1 run was", "it") if many == 1 else (f"{many} runs were", "them")
-            yield f"{was} deleted in MLflow and stay out; {restore} makes {them} again"
+            was, stay, them = ("1 run was", "stays", "it") if many == 1 else (f"{many} runs were", "stay", "them")
+            yield f"{was} deleted in MLflow and {stay} out; {restore} makes {them} again"
         if self.left_out:
             yield self.left_out
 
@@ -66,10 +66,12 @@ def sync_experiment(
     record = store.record(name)
     tracking = Tracking(tracking_uri, name, deleted=Deleted.WHOLE if restore else Deleted.STAYS)
     if tracking.is_deleted:
-        gone = sum(1 for tag in (STUDY_TAG, TRIAL_TAG) for _ in tracking.runs(tag, deleted=True))
+        gone = sum(1 for tag in (STUDY_TAG, TRIAL_TAG, REPORT_TAG) for _ in tracking.runs(tag, deleted=True))
         return Synced(name, SyncCounts(0, 0, 0, 0, deleted=gone), is_deleted=True)
     counts = sync(record, partial(store.curves, name), tracking, points=points, restore=restore)
     if (folder / "report.html").exists():
         log_report(name, folder, tracking, restore=restore)
+    if report_is_deleted(tracking):
+        counts = replace(counts, deleted=counts.deleted + 1)
     log_answers(results(record), tracking)
     return Synced(name, counts, left_out=tracking.refusals.sentence)

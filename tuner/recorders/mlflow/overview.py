@@ -113,6 +113,12 @@ def log_report(experiment_name: str, folder: Path, tracking: Tracking, *, restor
     return True
 
 
+def report_is_deleted(tracking: Tracking) -> bool:
+    """Whether MLflow had the report, and somebody has deleted it. Raises `RecorderError`."""
+    copies = list(tracking.runs(REPORT_TAG, deleted=True))
+    return bool(copies) and all(each.is_deleted for each in copies)
+
+
 def _describe(text: str, tags: Mapping[str, str], put: Callable[[str, str], None]) -> None:
     """Put a description into tags, unless it is there already or somebody has written another.
 
