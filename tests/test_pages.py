@@ -136,7 +136,7 @@ def test_mlflow_shows_the_confirmed_answer_above_the_runs_and_among_the_tags_of_
     page: Page, mlflow: str, finished: Path
 ) -> None:
     results = json.loads(tuner(finished, "results", "toy", "--json").stdout)
-    steps = [each["confirmed"]["steps"] for each in results["studies"]]
+    steps = [f"{each['confirmed']['steps']:,.0f}" for each in results["studies"]]
     open_runs(page, mlflow)
 
     headline = f"Confirmed steps to validation/error below 0.03: {steps[0]} at 8, {steps[1]} at 16."

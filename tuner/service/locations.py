@@ -132,13 +132,7 @@ class RunLocations:
 
 
 def run_locations(
-    experiment: str,
-    *,
-    store: str | None,
-    mlflow: str | None,
-    checkpoints: str | None,
-    every: float,
-    points: int | None = None,
+    experiment: str, *, store: str | None, mlflow: str | None, checkpoints: str | None, every: float
 ) -> RunLocations:
     """The locations of a run of this experiment, from options, else environment variables, else defaults.
 
@@ -152,7 +146,7 @@ def run_locations(
         tracking_uri(mlflow),
         report_folder(experiment),
         checkpoint_folder(checkpoints, every=every),
-        curve_points(points),
+        curve_points(None),
     )
     refuse_shared(where.store, where.tracking)
     return where

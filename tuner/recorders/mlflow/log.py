@@ -3,11 +3,8 @@
 from contextlib import suppress
 from dataclasses import replace
 
-from tuner.analysis.summary import results
 from tuner.experiment import Experiment
 from tuner.recorders import StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.mlflow.answers import Answer, answer_alone, superseded
-from tuner.recorders.mlflow.overview import log_answer
 from tuner.recorders.mlflow.run_content import COMPLETE_TAG, DIGEST_TAG, STUDY_TAG, study_run, trial_run
 from tuner.recorders.mlflow.runs import RunDeletedError, Tracking
 from tuner.records import ExperimentRecord, StudyRecord, study_name
@@ -101,12 +98,22 @@ class Log:
         tracking, run_id = self.connect(), self._study_run(key)
         with suppress(RunDeletedError):
             tracking.complete(run_id, study_run(self._experiment, study))
-            log_answer(tracking, tracking.run(run_id), self._answer(study) if is_last else superseded(study.round))
+            self._bring_answer(run_id, study, is_last=is_last)
         del self._open[key]
 
-    def _answer(self, study: StudyRecord) -> Answer:
-        (found,) = results(ExperimentRecord(self._experiment, (study,))).studies
-        return answer_alone(self._experiment, found)
+    def _bring_answer(self, run_id: str, study: StudyRecord, *, is_last: bool) -> None:
+        """Bring to the run of a round what its study came to, as far as that is known without the other studies."""
+        # The analysis loads scipy, which a worker does without until a search is over.
+        from tuner.analysis.summary import results
+        from tuner.recorders.mlflow.answers import answer_alone, superseded
+        from tuner.recorders.mlflow.overview import log_answer
+
+        tracking = self.connect()
+        if is_last:
+            (found,) = results(ExperimentRecord(self._experiment, (study,))).studies
+            log_answer(tracking, tracking.run(run_id), answer_alone(self._experiment, found))
+        else:
+            log_answer(tracking, tracking.run(run_id), superseded(study.round))
 
     def _study_run(self, key: str) -> str:
         """The run of a study, `RUNNING`: made when it has its first trial, which says when the study began."""

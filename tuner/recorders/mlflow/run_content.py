@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from tuner.experiment import Experiment
 from tuner.recorders.mlflow.workload import part_settings, workload_parameters
-from tuner.records import SHOWN, Curve, Role, StudyRecord, TrialEnd, TrialRecord, shown, study_name
+from tuner.records import SHOWN, Curve, Role, StudyRecord, TrialEnd, TrialPlan, TrialRecord, shown, study_name
 from tuner.trial import Measurement, Outcome
 
 TRIAL_TAG = "tuner.trial"
@@ -123,20 +123,12 @@ def trial_run(
             TRIAL_TAG: trial_key(experiment, batch_size=batch_size, round=round, number=trial.number),
             **_study_tags(experiment, batch_size=batch_size, round=round),
             "outcome": end.outcome.value,
-            "role": plan.role.value,
-            **({} if plan.origin is None else {"origin": plan.origin.phrase}),
-            "point": str(plan.point),
-            "repeat": str(plan.repeat),
-            "seed": str(plan.seed),
-            "lanes": str(plan.lanes),
-            "device": plan.device,
+            **_plan_tags(plan),
             **({CURVE_TAG: str(points)} if len(curve) > points else {}),
         },
-        parameters={
-            **workload_parameters(experiment),
-            "batch_size": str(batch_size),
-            **{key: str(value) for key, value in plan.hyperparameters.items()},
-        },
+        parameters=workload_parameters(experiment)
+        | {"batch_size": str(batch_size)}
+        | {key: str(value) for key, value in plan.hyperparameters.items()},
         metrics=(
             *_curve_metrics(curve or (Measurement(end.spent, end.final),), points, started=started, ended=ended),
             *(MetricValue(name, value, end.spent, ended) for name, value in _end_metrics(end, batch_size).items()),
@@ -144,6 +136,22 @@ def trial_run(
         status=RunStatus.FINISHED,
         started=started,
         ended=ended,
+    )
+
+
+def _plan_tags(plan: TrialPlan) -> dict[str, str]:
+    """What a trial was run for, and where."""
+    origin = {} if plan.origin is None else {"origin": plan.origin.phrase}
+    return (
+        {"role": plan.role.value}
+        | origin
+        | {
+            "point": str(plan.point),
+            "repeat": str(plan.repeat),
+            "seed": str(plan.seed),
+            "lanes": str(plan.lanes),
+            "device": plan.device,
+        }
     )
 
 
