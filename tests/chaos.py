@@ -238,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
             codes = crew.end()
             inspect(found, store)
             for name in store.names():
-                sync(store.record(name), partial(store.curves, name), tracking_uri=mlflow.url)
+                sync(store.record(name), partial(store.curves, name), Tracking(mlflow.url, name))
                 found.mlflow_mismatches += mismatches(store, name, tracking_uri=mlflow.url)
             trials = sum(len(study.finished(*Role)) for name in store.names() for study in store.record(name).studies)
             print(f"{len(store.names())} experiments, {trials} finished trials")

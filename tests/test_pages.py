@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,9 @@ PATIENCE_MILLISECONDS = 30_000
 """How long a page may take to show something on a busy machine."""
 
 
-TRIALS = 12 + 2 + 3
-"""Of each study: searched, run again to choose the winner, and to report it."""
+SEARCHED, CONFIRMING = 12, 2 + 3
+"""Trials of each study: of the search, and run again to choose the winner and to report it."""
+TRIALS = SEARCHED + CONFIRMING
 
 
 class Best(NamedTuple):
@@ -86,24 +88,33 @@ def best(finished: Path) -> Best:
 def test_the_dashboard_lists_every_study(page: Page, dashboard: str) -> None:
     page.goto(dashboard)
 
-    expect(page.get_by_text("toy/batch_size=8/round=1")).to_be_visible()
-    expect(page.get_by_text("toy/batch_size=16/round=1")).to_be_visible()
+    for name in ("toy/batch_size=8/round=1", "toy/batch_size=16/round=1"):
+        for shown in (name, f"{name} confirmation"):
+            expect(page.get_by_text(re.compile(rf"\d\. {shown}$"))).to_be_visible()
 
 
-def test_a_study_page_draws_every_trial_and_names_the_best(page: Page, dashboard: str, best: Best) -> None:
-    page.goto(dashboard)
-    page.get_by_text("toy/batch_size=8/round=1").click()
+def test_a_study_page_draws_every_trial_of_the_search_and_names_the_best(
+    page: Page, dashboard: str, best: Best
+) -> None:
+    page.goto(f"{dashboard}/dashboard/studies/1")
 
     expect(page.get_by_text(f"Best Trial (number={best.trial})")).to_be_visible()
     expect(page.get_by_text(str(math.log2(best.steps)))).to_be_visible()
-    expect(page.locator("#plot-history .scatterlayer .trace").first.locator(".point")).to_have_count(TRIALS)
-    expect(page.locator("#graph-intermediate-values .scatterlayer .trace")).to_have_count(TRIALS)
+    expect(page.locator("#plot-history .scatterlayer .trace").first.locator(".point")).to_have_count(SEARCHED)
+    expect(page.locator("#graph-intermediate-values .scatterlayer .trace")).to_have_count(SEARCHED)
+
+
+def test_confirmation_trials_are_on_a_page_of_their_own(page: Page, dashboard: str) -> None:
+    page.goto(dashboard)
+    page.get_by_text("toy/batch_size=8/round=1 confirmation").click()
+
+    expect(page.locator("#plot-history .scatterlayer .trace").first.locator(".point")).to_have_count(CONFIRMING)
 
 
 def test_a_trial_of_the_dashboard_says_how_it_ended(page: Page, dashboard: str, best: Best) -> None:
     page.goto(f"{dashboard}/dashboard/studies/1/trials?numbers={best.trial}")
 
-    expect(page.get_by_text(f"{TRIALS} Trials")).to_be_visible()
+    expect(page.get_by_text(f"{SEARCHED} Trials")).to_be_visible()
     expect(page.get_by_text("Intermediate Values")).to_be_visible()
     for attribute in ("outcome achieved", "role search", f"steps {best.steps}"):
         expect(page.get_by_text(attribute, exact=True)).to_be_visible()
@@ -119,6 +130,21 @@ def test_mlflow_shows_a_run_for_each_study_with_those_of_its_trials_below(page: 
     page.get_by_role("row").filter(has=page.get_by_text("batch_size=8", exact=True)).get_by_role("button").click()
 
     expect(page.get_by_role("link", name=f"batch_size=8 trial={best.trial}", exact=True)).to_be_visible()
+
+
+def test_mlflow_shows_the_confirmed_answer_above_the_runs_and_among_the_tags_of_a_study(
+    page: Page, mlflow: str, finished: Path
+) -> None:
+    results = json.loads(tuner(finished, "results", "toy", "--json").stdout)
+    steps = [f"{each['confirmed']['steps']:,.0f}" for each in results["studies"]]
+    open_runs(page, mlflow)
+
+    headline = f"Confirmed steps to validation/error below 0.03: {steps[0]} at 8, {steps[1]} at 16."
+    expect(page.get_by_text(headline)).to_be_visible()
+
+    page.get_by_role("link", name="batch_size=8", exact=True).click()
+
+    expect(page.get_by_text(f"{steps[0]} steps (").first).to_be_visible()
 
 
 def test_mlflow_shows_what_a_trial_came_to_and_its_curve(page: Page, mlflow: str, best: Best) -> None:

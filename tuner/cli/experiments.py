@@ -1,6 +1,7 @@
 """The commands that make, check and delete experiments."""
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from tuner.cli.options import (
     AddressOption,
     CheckpointEveryOption,
     CheckpointsOption,
+    CurvePointsOption,
     DeviceOption,
     EngineName,
     EngineOption,
@@ -47,6 +49,7 @@ def run(
     trainers: TrainersOption = None,
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
+    curve_points: CurvePointsOption = None,
 ) -> None:
     """Search every batch size, confirm the winners, and write the report.
 
@@ -63,6 +66,7 @@ def run(
     where = locations.run_locations(
         settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every
     )
+    where = replace(where, curve_points=locations.curve_points(curve_points))
     outcome = run_and_log(settings, cluster or Local(workers), where, device=device)
     printing.show(tables.results_table(outcome.results))
     printing.show(tables.run_summary(outcome))

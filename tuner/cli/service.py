@@ -8,6 +8,7 @@ from tuner.cli.options import (
     AddressOption,
     CheckpointEveryOption,
     CheckpointsOption,
+    CurvePointsOption,
     DeviceOption,
     EngineName,
     EngineOption,
@@ -60,6 +61,7 @@ def worker(
     trainers: TrainersOption = None,
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
+    curve_points: CurvePointsOption = None,
 ) -> None:
     """Search whatever has been submitted, one study at a time, until told to stop.
 
@@ -72,12 +74,13 @@ def worker(
     tracking, url = locations.tracking_uri(mlflow), locations.store_url(store)
     locations.refuse_shared(url, tracking)
     folder = locations.checkpoint_folder(checkpoints, every=checkpoint_every)
+    points = locations.curve_points(curve_points)
     if cluster is not None:
-        serve_on(cluster, url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
+        serve_on(cluster, url, tracking_uri=tracking, device=device, once=once, checkpoints=folder, points=points)
     elif workers is not None:
         raise typer.BadParameter("is for --engine ray; start this command once for each", param_hint="--workers")
     else:
-        serve(url, tracking_uri=tracking, device=device, once=once, checkpoints=folder)
+        serve(url, tracking_uri=tracking, device=device, once=once, checkpoints=folder, points=points)
 
 
 @commands.command(epilog=example("tuner status --watch"))

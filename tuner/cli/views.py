@@ -1,8 +1,11 @@
 """The commands for the web pages of others on what was measured."""
 
+from typing import Annotated
+
 import typer
 
 from tuner.cli.options import (
+    CurvePointsOption,
     HostOption,
     MlflowOption,
     NameArgument,
@@ -39,10 +42,29 @@ def mlflow_ui(
 
 
 @commands.command(epilog=example("tuner sync digits"))
-def sync(name: NameArgument, store: StoreOption = None, mlflow: MlflowOption = None) -> None:
-    """Log to MLflow what it lacks of an experiment. Running it twice changes nothing."""
-    from tuner.service import locations, runs
+def sync(
+    name: NameArgument,
+    store: StoreOption = None,
+    mlflow: MlflowOption = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Make again what was deleted in MLflow: runs, or the whole experiment.")
+    ] = False,
+    curve_points: CurvePointsOption = None,
+) -> None:
+    """Log to MLflow what it lacks of an experiment. Running it twice changes nothing.
+
+    What was deleted in MLflow stays out, and is counted.
+    """
+    from tuner.service import locations
+    from tuner.service.syncing import sync_experiment
 
     with locations.records_in(store) as opened:
-        folder = locations.report_folder(name)
-        print(runs.sync_experiment(opened, name, tracking_uri=locations.tracking_uri(mlflow), folder=folder).sentence)
+        done = sync_experiment(
+            opened,
+            name,
+            tracking_uri=locations.tracking_uri(mlflow),
+            folder=locations.report_folder(name),
+            points=locations.curve_points(curve_points),
+            restore=restore,
+        )
+    print("\n".join(done.lines))

@@ -170,9 +170,11 @@ SHOWN = 10
 trials at once, and MLflow takes 50 microseconds of processor time for each value, on the machine that trains."""
 
 
-def shown(curve: Sequence[Measurement]) -> Curve:
-    """What views get of a curve: some of it, evenly spread over its measurements, the first and the last among them."""
+def shown(curve: Sequence[Measurement], many: int = SHOWN) -> Curve:
+    """What views get of a curve: `many` measurements at most, evenly spread, the first and the last among them."""
     last = len(curve) - 1
-    if last < SHOWN:
+    if last < many:
         return tuple(curve)
-    return tuple(curve[round(last * index / (SHOWN - 1))] for index in range(SHOWN))
+    if many == 1:
+        return (curve[last],)
+    return tuple(curve[round(last * index / (many - 1))] for index in range(many))

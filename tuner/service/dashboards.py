@@ -1,12 +1,15 @@
 """The web pages of other projects: optuna-dashboard on the store, the MLflow UI on its database."""
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from types import FrameType
@@ -15,12 +18,18 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from sqlalchemy import make_url
 
-from tuner.errors import TunerError
+from tuner.analysis.sensitivity.importances import importances
+from tuner.errors import StoreError, TunerError
+from tuner.experiment.distributions import distributions_of
+from tuner.experiment.space import Fixed
 from tuner.recorders.mlflow.connection import shown_uri, with_driver
+from tuner.stores import Store
 from tuner.stores.opening import open_store
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tuner.stores.dashboard_view import DashboardView
 
 GRACE_SECONDS = 5.0
 """How long the MLflow UI may take to answer what it was asked last."""
@@ -32,6 +41,9 @@ MLFLOW_ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore",
 }
 """Settings of the MLflow UI; what the user has set himself stands."""
+
+MLFLOW_PAGE = "#/experiments?workflowType=machine_learning"
+"""Where MLflow lists experiments for training; its front page is about language models."""
 
 
 def serve_optuna(store_url: str, *, host: str, port: int) -> None:
@@ -46,13 +58,15 @@ def serve_optuna(store_url: str, *, host: str, port: int) -> None:
     with _ended_by_signals():
         _check_port(host, port)
         import optuna_dashboard
-        from optuna.storages import RDBStorage
+
+        from tuner.stores.dashboard_view import DashboardView
 
         with closing(open_store(store_url, create=False)) as store:
             # A page may stay open for longer than connections live.
             engine_options = {"pool_pre_ping": True}
-            storage = RDBStorage(store.optuna_url, engine_kwargs=engine_options, skip_compatibility_check=True)
-            application = _for_looking_only(optuna_dashboard.wsgi(storage))
+            storage = DashboardView(store.optuna_url, engine_kwargs=engine_options, skip_compatibility_check=True)
+            ours = partial(importances_shown, store, storage)
+            application = _with_importances(_for_looking_only(optuna_dashboard.wsgi(storage)), ours)
             with make_server(host, port, application, _ThreadedServer, _QuietHandler) as server:
                 print(f"optuna-dashboard on http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
                 server.serve_forever()
@@ -75,7 +89,7 @@ def serve_mlflow(tracking_uri: str, *, host: str, port: int) -> None:
             "MLFLOW_BACKEND_STORE_URI": with_driver(tracking_uri),
         }
         environment.pop("MLFLOW_TRACKING_URI", None)
-        print(f"MLflow starts on http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
+        print(f"MLflow starts on http://{host}:{port}/{MLFLOW_PAGE}  (Ctrl-C ends it)", flush=True)
         # A session of its own: Ctrl-C reaches us alone, and ending its group ends whatever it has started.
         quiet = ["--uvicorn-opts", "--no-access-log"]
         with subprocess.Popen([*command, *quiet], env=environment, start_new_session=True) as server:  # noqa: S603
@@ -112,6 +126,49 @@ def _for_looking_only(application: "WSGIApplication") -> "WSGIApplication":
         return [b'{"reason": "the store is shown for looking only"}']
 
     return looking_only
+
+
+def _with_importances(
+    application: "WSGIApplication", importances_of: Callable[[int], list[dict[str, object]]]
+) -> "WSGIApplication":
+    """The application with our importances for its own, which rank hyperparameters by another method.
+
+    Args:
+        application: The dashboard.
+        importances_of: Those of the study with this number in Optuna's tables, as the page reads them.
+    """
+
+    def answering(environment: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        asked = re.fullmatch(r"/api/studies/(\d+)/param_importances/?", environment.get("PATH_INFO", ""))
+        if asked is None or environment["REQUEST_METHOD"] != "GET":
+            return application(environment, start_response)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"param_importances": [importances_of(int(asked[1]))]}).encode()]
+
+    return answering
+
+
+def importances_shown(store: Store, view: "DashboardView", study_id: int) -> list[dict[str, object]]:
+    """The importances of a study as `tuner sensitivity` has them; empty for confirmation trials and for other studies.
+
+    They are of the study's search up to this round.
+    """
+    attributes = view.search_attributes(study_id)
+    if attributes is None:
+        return []
+    name, batch_size, number = attributes
+    try:
+        (study,) = (each for each in store.record(name).studies if each.batch_size == batch_size)
+    except (StoreError, ValueError):
+        return []
+    distributions = distributions_of(study.until(number).space)
+    shares = importances(study.until(number))
+    searched = [each for each, one in study.space.parameters.items() if not isinstance(one, Fixed)]
+    return [
+        {"name": shown, "importance": shares[each], "distribution": type(distribution).__name__}
+        for each, (shown, distribution) in zip(searched, distributions.items(), strict=True)
+        if each in shares
+    ]
 
 
 def _check_database(tracking_uri: str) -> None:

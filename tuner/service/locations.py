@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tuner.errors import TunerError
+from tuner.records import SHOWN
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.stores import Records, Store
 from tuner.stores.opening import open_progress, open_records, open_store
@@ -83,6 +84,20 @@ def tracking_uri(option: str | None) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
 
 
+def curve_points(option: int | None) -> int:
+    """Measurements of each curve that MLflow gets: `--curve-points`, else `TUNER_MLFLOW_POINTS`, else 10.
+
+    Raises:
+        TunerError: The variable holds no positive number.
+    """
+    if option is not None:
+        return option
+    given = os.environ.get("TUNER_MLFLOW_POINTS") or str(SHOWN)
+    if not (given.isdecimal() and int(given) > 0):
+        raise TunerError(f"TUNER_MLFLOW_POINTS = {given} is no positive whole number; 10 is the default")
+    return int(given)
+
+
 def checkpoint_folder(option: str | None, *, every: float) -> CheckpointFolder | None:
     """The folder of checkpoints, made if need be: `--checkpoints`, else `TUNER_CHECKPOINTS`, else none.
 
@@ -106,12 +121,14 @@ class RunLocations:
         tracking: MLflow's tracking server or database. May hold a password.
         report: The folder of the report.
         checkpoints: Where running trials are saved; nowhere if None.
+        curve_points: Measurements of each curve that MLflow gets.
     """
 
     store: str
     tracking: str
     report: Path
     checkpoints: CheckpointFolder | None = None
+    curve_points: int = SHOWN
 
 
 def run_locations(
@@ -120,11 +137,16 @@ def run_locations(
     """The locations of a run of this experiment, from options, else environment variables, else defaults.
 
     Raises:
-        TunerError: An option holds a password, or the store and MLflow would share a database.
+        TunerError: An option holds a password, the store and MLflow would share a database, or `TUNER_MLFLOW_POINTS` is
+            no number.
         CheckpointError: Nothing can be written to the folder of checkpoints.
     """
     where = RunLocations(
-        store_url(store), tracking_uri(mlflow), report_folder(experiment), checkpoint_folder(checkpoints, every=every)
+        store_url(store),
+        tracking_uri(mlflow),
+        report_folder(experiment),
+        checkpoint_folder(checkpoints, every=every),
+        curve_points(None),
     )
     refuse_shared(where.store, where.tracking)
     return where

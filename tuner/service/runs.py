@@ -4,17 +4,17 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from tuner.analysis.summary import Results, results
+from tuner.analysis.summary import Results
 from tuner.errors import RecorderError, ReportError, TunerError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, Recorder, StudyBroken, StudyFinished
+from tuner.recorders.mlflow.overview import log_answers, log_report
 from tuner.recorders.mlflow.recorder import MlflowRecorder
-from tuner.recorders.mlflow.sync import SyncCounts, log_doubts, log_report, sync
+from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.progress.display import progress
 from tuner.records import ExperimentState, StudyRecord
 from tuner.reports.findings import Findings, findings
@@ -22,7 +22,6 @@ from tuner.reports.page import prepare_folder, write_findings
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.service.engine import Engine, Job
 from tuner.service.locations import RunLocations
-from tuner.stores import Records
 from tuner.stores.opening import open_store
 
 
@@ -65,7 +64,7 @@ def run_and_log(experiment: Experiment, engine: Engine, where: RunLocations, *, 
     if threading.current_thread() is not threading.main_thread():
         raise TunerError("a run handles Ctrl-C, which only the main thread can: start it there, or in a process")
     display = progress(Console(highlight=False))
-    logger = MlflowRecorder(where.tracking, tell=display.record)
+    logger = MlflowRecorder(where.tracking, tell=display.record, points=where.curve_points)
     outcome = run(
         experiment,
         engine,
@@ -138,28 +137,14 @@ def _try_to_write(found: Findings, folder: Path, store: str) -> Path | ReportErr
         return error
 
 
-def sync_experiment(store: Records, name: str, *, tracking_uri: str, folder: Path) -> SyncCounts:
-    """Bring MLflow up to date with an experiment, and with its report if there is one.
-
-    Raises:
-        StoreError: There is no such experiment.
-        RecorderError: MLflow cannot be reached or refuses.
-    """
-    record = store.record(name)
-    counts = sync(record, partial(store.curves, name), tracking_uri=tracking_uri)
-    log_doubts(results(record), tracking_uri=tracking_uri)
-    if (folder / "report.html").exists():
-        log_report(name, folder, tracking_uri=tracking_uri)
-    return counts
-
-
 def _try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:
-    """Log the report of a run and its doubts to MLflow. Returns what went wrong, else an empty string."""
+    """Log the report of a run and its answers to MLflow. Returns what went wrong, else an empty string."""
     if isinstance(outcome.report, ReportError):
         return ""
     try:
-        log_doubts(outcome.results, tracking_uri=tracking_uri)
-        log_report(outcome.results.experiment.name, outcome.report.parent, tracking_uri=tracking_uri)
+        tracking = Tracking(tracking_uri, outcome.results.experiment.name)
+        log_report(outcome.results.experiment.name, outcome.report.parent, tracking)
+        log_answers(outcome.results, tracking)
     except RecorderError as error:
         return str(error)
     return ""

@@ -13,6 +13,7 @@ from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.progress.lines import LineProgress
+from tuner.records import SHOWN
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.service.signals import GRACE_SECONDS, handled_by
 from tuner.service.worker import Worker, this_process
@@ -28,7 +29,13 @@ MLFLOW_SECONDS = 5.0
 
 
 def serve(
-    store_url: str, *, tracking_uri: str, device: str, once: bool, checkpoints: CheckpointFolder | None = None
+    store_url: str,
+    *,
+    tracking_uri: str,
+    device: str,
+    once: bool,
+    checkpoints: CheckpointFolder | None = None,
+    points: int = SHOWN,
 ) -> None:
     """Search open studies until told to stop, or, with `once`, until nothing is open.
 
@@ -42,7 +49,7 @@ def serve(
             name=this_process(),
             store=store,
             device=device,
-            recording=lambda experiment: _recording(experiment, tracking_uri),
+            recording=lambda experiment: _recording(experiment, tracking_uri, points),
             tell=_say,
             stopping=stop.is_set,
             once=once,
@@ -59,6 +66,7 @@ def serve_on(
     device: str,
     once: bool,
     checkpoints: CheckpointFolder | None = None,
+    points: int = SHOWN,
 ) -> None:
     """As `serve`, by workers on a cluster. Each line of output begins with the name of its worker.
 
@@ -73,20 +81,22 @@ def serve_on(
         device=device,
         once=once,
         checkpoints=checkpoints,
-        recording=lambda worker, experiment: _recording(experiment, tracking_uri, prefix=f"{worker}: "),
+        recording=lambda worker, experiment: _recording(experiment, tracking_uri, points, prefix=f"{worker}: "),
         tell=_say,
     )
     _say_goodbye(stopped=stopped)
 
 
 @contextmanager
-def _recording(experiment: Experiment, tracking_uri: str, *, prefix: str = "") -> Iterator[Callable[[Event], None]]:
+def _recording(
+    experiment: Experiment, tracking_uri: str, points: int, *, prefix: str = ""
+) -> Iterator[Callable[[Event], None]]:
     """Records one study in lines on standard output and in MLflow.
 
     Both are opened anew for each study, because another worker may have logged to MLflow in the meantime.
     """
     lines = LineProgress(sys.stdout, prefix=prefix)
-    recorders = (lines, MlflowRecorder(tracking_uri, tell=lines.record, patience=MLFLOW_SECONDS))
+    recorders = (lines, MlflowRecorder(tracking_uri, tell=lines.record, points=points, patience=MLFLOW_SECONDS))
 
     def emit(event: Event) -> None:
         for each in recorders:

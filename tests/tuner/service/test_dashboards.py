@@ -75,7 +75,8 @@ def test_the_dashboard_answers_while_another_connection_is_idle(dashboard: int) 
     with closing(socket.create_connection(("127.0.0.1", dashboard))):
         names = listed(dashboard)
 
-    assert names == ["toy/batch_size=8/round=1", "toy/batch_size=16/round=1"]
+    searches = ["toy/batch_size=8/round=1", "toy/batch_size=16/round=1"]
+    assert names == [*searches, *(f"{each} confirmation" for each in searches)]
 
 
 def test_the_dashboard_changes_nothing_in_the_store(dashboard: int) -> None:

@@ -69,6 +69,8 @@ def explained(tracking_uri: str) -> Iterator[None]:
     """Turns whatever MLflow raises (its own errors, and those of HTTP and SQL libraries) into one line."""
     try:
         yield
+    except RecorderError:
+        raise
     except Exception as error:
         reason = _reason(error, secret=_password(tracking_uri))
         raise RecorderError(f"MLflow at {shown_uri(tracking_uri)} cannot be used: {reason}") from error

@@ -3,16 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 
 from tuner.errors import RecorderError
 from tuner.experiment import Experiment
-from tuner.recorders import Event, Notice, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.mlflow.run_content import DIGEST_TAG, STUDY_TAG, study_run, trial_run
-from tuner.recorders.mlflow.runs import Tracking
-from tuner.records import StudyRecord, study_name
+from tuner.recorders import Event, Notice, TrialFinished
+from tuner.recorders.mlflow.log import Log, Logged
+from tuner.records import SHOWN
 
 BACKLOG = 500
 """Trials that may wait to be sent; those beyond are left to `tuner sync`."""
@@ -21,8 +19,6 @@ PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 10.0
 """How long after a failure MLflow is left alone."""
 
-Logged = StudyStarted | TrialFinished | StudyFinished
-
 
 class MlflowRecorder:
     """Sends trials to MLflow as they finish. Whatever goes wrong is told once; `tuner sync` repairs it later.
@@ -30,6 +26,7 @@ class MlflowRecorder:
     Args:
         tracking_uri: Where MLflow is: `sqlite:///runs/mlflow.db`, `https://...`. A password in it is never shown.
         tell: Is given what a person should see; called from this recorder's thread.
+        points: Measurements of each curve that are sent.
         backlog: Trials that may wait to be sent.
         patience: Seconds that closing waits for them.
     """
@@ -39,11 +36,13 @@ class MlflowRecorder:
         tracking_uri: str,
         *,
         tell: Callable[[Notice], None],
+        points: int = SHOWN,
         backlog: int = BACKLOG,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._tracking_uri = tracking_uri
         self._tell = tell
+        self._points = points
         self._backlog = backlog
         self._patience = patience
         self._events: SimpleQueue[Logged | None] = SimpleQueue()
@@ -83,12 +82,14 @@ class MlflowRecorder:
 
     def _send(self, experiment: Experiment) -> None:
         """The thread: sends events in order."""
-        log = _Log(self._tracking_uri, experiment)
+        log = Log(self._tracking_uri, experiment, self._points)
         self._attempt(log.connect)
         while (event := self._events.get()) is not None:
             log.note(event)
             self._attempt(partial(log.send, event))
         self._attempt(log.close)
+        if log.left_out:
+            self._tell(Notice(f"{log.left_out}."))
 
     def _attempt(self, action: Callable[[], object]) -> None:
         """Do something with MLflow, unless it failed a moment ago or there is no time left."""
@@ -104,81 +105,3 @@ class MlflowRecorder:
         if not self._has_told:
             self._has_told = True
             self._tell(Notice(f"{reason}. Training goes on; {self._advice}."))
-
-
-class _Log:
-    """An experiment's runs as this process sends them: which studies there are, and the run of each."""
-
-    def __init__(self, tracking_uri: str, experiment: Experiment) -> None:
-        self._tracking_uri = tracking_uri
-        self._experiment = experiment
-        self._connection: Tracking | None = None
-        self._studies: dict[str, StudyRecord] = {}
-        self._stored: dict[str, str] = {}
-        self._open: dict[str, str] = {}
-
-    def connect(self) -> Tracking:
-        """The connection, made once; the studies' runs that there are already are looked up then.
-
-        Raises:
-            RecorderError: MLflow cannot be reached.
-        """
-        if self._connection is None:
-            connection = Tracking(self._tracking_uri, self._experiment.name)
-            for each in connection.runs(STUDY_TAG):
-                if each.tags.get(DIGEST_TAG) == self._experiment.digest:
-                    self._stored.setdefault(each.tags[STUDY_TAG], each.run_id)
-            self._connection = connection
-        return self._connection
-
-    def note(self, event: Logged) -> None:
-        """Remember an event, whether or not it can be sent."""
-        match event:
-            case StudyStarted(study):
-                for each in study.rounds:
-                    self._studies[self._key(each.batch_size, each.round)] = each
-            case StudyFinished(study) if self._key(study.batch_size, study.round) in self._studies:
-                self._studies[self._key(study.batch_size, study.round)] = study
-            case TrialFinished(batch_size, round, trial):
-                study = self._studies[self._key(batch_size, round)]
-                self._studies[self._key(batch_size, round)] = replace(study, trials=(*study.trials, trial))
-
-    def send(self, event: Logged) -> None:
-        """Bring to MLflow what happened. Raises `RecorderError`."""
-        match event:
-            case StudyStarted(study):
-                for each in study.earlier:
-                    if (key := self._key(each.batch_size, each.round)) in self._open:
-                        self._end(key)
-            case TrialFinished(batch_size, round, trial, curve) if trial.end is not None:
-                parent = self._study_run(self._key(batch_size, round))
-                content = trial_run(self._experiment, trial, trial.end, curve, batch_size=batch_size, round=round)
-                self.connect().log(content, parent=parent)
-            case StudyFinished(study) if self._key(study.batch_size, study.round) in self._studies:
-                self._end(self._key(study.batch_size, study.round))
-
-    def close(self) -> None:
-        """End the runs of the studies that were not. Raises `RecorderError`."""
-        for key in tuple(self._open):
-            self._end(key)
-
-    def _end(self, key: str) -> None:
-        """Store what a study came to so far, and that nobody searches it any more."""
-        run_id = self._study_run(key)
-        self.connect().complete(run_id, study_run(self._experiment, self._studies[key]))
-        del self._open[key]
-
-    def _study_run(self, key: str) -> str:
-        """The run of a study, `RUNNING`: made when it has its first trial, which says when the study began."""
-        if key not in self._open:
-            tracking = self.connect()
-            run_id = self._stored.get(key)
-            if run_id is None:
-                run_id = tracking.create(study_run(self._experiment, self._studies[key]))
-            else:
-                tracking.reopen(run_id)
-            self._stored[key] = self._open[key] = run_id
-        return self._open[key]
-
-    def _key(self, batch_size: int, round: int) -> str:
-        return study_name(self._experiment.name, batch_size, round)

@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from tuner.experiment import Experiment
-from tuner.records import Curve, Role, StudyRecord, TrialEnd, TrialRecord, shown, study_name
+from tuner.recorders.mlflow.workload import part_settings, workload_parameters
+from tuner.records import SHOWN, Curve, Role, StudyRecord, TrialEnd, TrialPlan, TrialRecord, shown, study_name
 from tuner.trial import Measurement, Outcome
 
 TRIAL_TAG = "tuner.trial"
@@ -23,6 +24,10 @@ DOUBT_TAG = "tuner.doubt"
 """The tag of a study's run that says why its optimum does not fit those of other batch sizes; empty if it does."""
 REPORT_TAG = "tuner.report"
 """The tag of the run that holds an experiment's report: the digest of what it holds."""
+COMPLETE_TAG = "complete"
+"""The tag that says whether a study's run holds its answer: `true`, `false`, or `superseded` by its next round."""
+CURVE_TAG = "tuner.curve"
+"""The tag of a trial's run that has a part of the trial's curve: how many measurements of each metric."""
 
 
 class RunStatus(StrEnum):
@@ -68,6 +73,8 @@ def trial_key(experiment: Experiment, *, batch_size: int, round: int, number: in
 def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
     """A round of a study as a run: how many trials of which outcome, and the fewest steps one took. Timed by them.
 
+    Its tag `complete` says `false` until the answer is brought (`tuner.recorders.mlflow.answers`).
+
     A round that is not complete is `KILLED`: nobody is known to search it, and running the experiment again goes on.
 
     Raises:
@@ -80,9 +87,9 @@ def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
     ended = max(utc_milliseconds(each.ended or each.started) for each in trials)
     return RunContent(
         name=_name(study.batch_size, study.round),
-        tags={STUDY_TAG: study_name(experiment.name, study.batch_size, study.round)}
+        tags={STUDY_TAG: study_name(experiment.name, study.batch_size, study.round), COMPLETE_TAG: "false"}
         | _study_tags(experiment, batch_size=study.batch_size, round=study.round),
-        parameters={},
+        parameters=workload_parameters(experiment) | part_settings(experiment) | {"batch_size": str(study.batch_size)},
         metrics=tuple(MetricValue(name, value, 0, ended) for name, value in _study_metrics(alone).items()),
         status=RunStatus.FINISHED if study.complete else RunStatus.KILLED,
         started=min(utc_milliseconds(each.started) for each in trials),
@@ -91,9 +98,16 @@ def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
 
 
 def trial_run(
-    experiment: Experiment, trial: TrialRecord, end: TrialEnd, curve: Curve, *, batch_size: int, round: int
+    experiment: Experiment,
+    trial: TrialRecord,
+    end: TrialEnd,
+    curve: Curve,
+    *,
+    batch_size: int,
+    round: int,
+    points: int = SHOWN,
 ) -> RunContent:
-    """A finished trial as a run, with its curve; a long one is thinned here, and whole in the store.
+    """A finished trial as a run, with its curve. One of more than `points` measurements is thinned; the store has all.
 
     `examples` is a metric, too: on how many examples the validation metrics at a step rest, where these are not all.
 
@@ -109,22 +123,35 @@ def trial_run(
             TRIAL_TAG: trial_key(experiment, batch_size=batch_size, round=round, number=trial.number),
             **_study_tags(experiment, batch_size=batch_size, round=round),
             "outcome": end.outcome.value,
-            "role": plan.role.value,
-            **({} if plan.origin is None else {"origin": plan.origin.phrase}),
-            "point": str(plan.point),
-            "repeat": str(plan.repeat),
-            "seed": str(plan.seed),
-            "lanes": str(plan.lanes),
-            "device": plan.device,
+            **_plan_tags(plan),
+            **({CURVE_TAG: str(points)} if len(curve) > points else {}),
         },
-        parameters={"batch_size": str(batch_size)} | {key: str(value) for key, value in plan.hyperparameters.items()},
+        parameters=workload_parameters(experiment)
+        | {"batch_size": str(batch_size)}
+        | {key: str(value) for key, value in plan.hyperparameters.items()},
         metrics=(
-            *_curve_metrics(curve or (Measurement(end.spent, end.final),), started=started, ended=ended),
+            *_curve_metrics(curve or (Measurement(end.spent, end.final),), points, started=started, ended=ended),
             *(MetricValue(name, value, end.spent, ended) for name, value in _end_metrics(end, batch_size).items()),
         ),
         status=RunStatus.FINISHED,
         started=started,
         ended=ended,
+    )
+
+
+def _plan_tags(plan: TrialPlan) -> dict[str, str]:
+    """What a trial was run for, and where."""
+    origin = {} if plan.origin is None else {"origin": plan.origin.phrase}
+    return (
+        {"role": plan.role.value}
+        | origin
+        | {
+            "point": str(plan.point),
+            "repeat": str(plan.repeat),
+            "seed": str(plan.seed),
+            "lanes": str(plan.lanes),
+            "device": plan.device,
+        }
     )
 
 
@@ -139,23 +166,21 @@ def _study_tags(experiment: Experiment, *, batch_size: int, round: int) -> dict[
         "study": study_name(experiment.name, batch_size, round),
         "batch_size": str(batch_size),
         "round": str(round),
+        "metric": experiment.goal.metric,
         DIGEST_TAG: experiment.digest,
     }
 
 
-def _curve_metrics(curve: Curve, *, started: int, ended: int) -> Iterator[MetricValue]:
-    """The finite values of a curve that are shown, oldest first, so that a metric's latest value is its final one."""
-
-    def at(name: str, value: float, step: int) -> MetricValue:
-        return MetricValue(name, float(value), step, started + (ended - started) * step // curve[-1].step)
-
-    for metric in sorted({name for each in curve for name in each.metrics}):
-        for each in shown([each for each in curve if metric in each.metrics]):
-            if math.isfinite(each.metrics[metric]):
-                yield at(metric, each.metrics[metric], each.step)
-    for each in shown([each for each in curve if each.partial]):
-        if (examples := each.examples) is not None:
-            yield at("examples", examples, each.step)
+def _curve_metrics(curve: Curve, points: int, *, started: int, ended: int) -> Iterator[MetricValue]:
+    """The finite values of a curve that are shown, in order of steps, so that a metric's latest value is its last."""
+    names = sorted({name for each in curve for name in each.metrics})
+    chosen = {name: shown([each for each in curve if name in each.metrics], points) for name in names}
+    values = [(each.step, name, each.metrics[name]) for name, of_name in chosen.items() for each in of_name]
+    partial = shown([each for each in curve if each.partial], points)
+    values += [(each.step, "examples", each.examples) for each in partial if each.examples is not None]
+    for step, name, value in sorted(values, key=lambda each: each[:2]):
+        if math.isfinite(value):
+            yield MetricValue(name, float(value), step, started + (ended - started) * step // curve[-1].step)
 
 
 def _end_metrics(end: TrialEnd, batch_size: int) -> dict[str, float]:

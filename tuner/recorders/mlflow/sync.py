@@ -1,20 +1,15 @@
 """Brings MLflow up to date with the store: adds whatever it lacks, and changes nothing else."""
 
 import functools
-import hashlib
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
-from tuner.analysis.summary import Results
-from tuner.errors import RecorderError
+from tuner.recorders.mlflow.accepted import is_name
 from tuner.recorders.mlflow.run_content import (
+    CURVE_TAG,
     DIGEST_TAG,
-    DOUBT_TAG,
-    REPORT_TAG,
     STUDY_TAG,
     TRIAL_TAG,
     RunContent,
@@ -25,9 +20,10 @@ from tuner.recorders.mlflow.run_content import (
     utc_milliseconds,
 )
 from tuner.recorders.mlflow.runs import PARENT_TAG, StoredRun, Tracking
-from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord, study_name
+from tuner.recorders.mlflow.workload import workload_parameters
+from tuner.records import SHOWN, Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord
 
-Fate = Literal["created", "completed", "removed", "present"]
+Fate = Literal["created", "completed", "removed", "present", "deleted", "restored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +35,24 @@ class SyncCounts:
         completed: Runs that it had in part, as a killed process leaves them.
         removed: Second copies of a run, as a lost answer and a retry leave them.
         present: Runs that it had whole.
+        deleted: Runs that somebody deleted in MLflow, and that stay so.
+        restored: Runs that somebody deleted in MLflow, and that are there again.
     """
 
     created: int
     completed: int
     removed: int
     present: int
+    deleted: int = 0
+    restored: int = 0
 
     @property
     def sentence(self) -> str:
         """What was done, for a person."""
         done = f"{self.created} runs created, {self.completed} completed, {self.present} there already"
-        return f"{done}, {self.removed} second copies removed" if self.removed else done
+        again = f", {self.restored} restored" if self.restored else ""
+        copies = f", {self.removed} second copies removed" if self.removed else ""
+        return f"{done}{again}{copies}"
 
 
 class CurvesOf(Protocol):
@@ -59,61 +61,22 @@ class CurvesOf(Protocol):
     def __call__(self, batch_size: int, *, round: int) -> Mapping[int, Curve]: ...
 
 
-def sync(record: ExperimentRecord, curves: CurvesOf, *, tracking_uri: str) -> SyncCounts:
+def sync(
+    record: ExperimentRecord, curves: CurvesOf, tracking: Tracking, *, points: int = SHOWN, restore: bool = False
+) -> SyncCounts:
     """Add to MLflow what it lacks of an experiment. Doing it again changes nothing.
 
     Args:
         record: What the store knows.
         curves: Asked only for studies that lack something.
-        tracking_uri: Where MLflow is.
+        tracking: The experiment in MLflow. If it is deleted there, all its runs are, and nothing can be added.
+        points: Measurements of each curve that MLflow has at the least.
+        restore: Whether runs that were deleted in MLflow are to be there again.
 
     Raises:
         RecorderError: MLflow cannot be reached or refuses.
     """
-    return _Sync(record, curves, Tracking(tracking_uri, record.experiment.name)).run()
-
-
-def log_report(experiment_name: str, folder: Path, *, tracking_uri: str) -> bool:
-    """Store an experiment's report and its figures as artifacts of a run named `report`.
-
-    Returns:
-        Whether there was anything to store: False if MLflow has these very files.
-
-    Raises:
-        RecorderError: There is no report, or MLflow cannot be reached or refuses.
-    """
-    files = sorted(each for each in folder.glob("*") if each.name == "report.html" or each.suffix in {".png", ".svg"})
-    if not any(each.name == "report.html" for each in files):
-        raise RecorderError(f"{folder} holds no report.html; `tuner report {experiment_name}` makes it")
-    digest = hashlib.sha256(b"".join(each.name.encode() + each.read_bytes() for each in files)).hexdigest()
-    tracking = Tracking(tracking_uri, experiment_name)
-    stored = next(tracking.runs(REPORT_TAG), None)
-    if stored is not None and stored.tags[REPORT_TAG] == digest:
-        return False
-    now = time.time_ns() // 1_000_000
-    content = RunContent("report", {REPORT_TAG: "incomplete"}, {}, (), RunStatus.FINISHED, started=now, ended=now)
-    run_id = stored.run_id if stored is not None else tracking.log(content)
-    tracking.store_files(run_id, files)
-    tracking.tag(run_id, REPORT_TAG, digest)
-    return True
-
-
-def log_doubts(found: Results, *, tracking_uri: str) -> None:
-    """Tag the run of each study whose optimum is in doubt, and untag those that no longer are.
-
-    Raises:
-        RecorderError: MLflow cannot be reached or refuses.
-    """
-    experiment = found.experiment
-    wanted = {
-        study_name(experiment.name, each.batch_size, each.rounds): each.doubt.sentence if each.doubt is not None else ""
-        for each in found.studies
-    }
-    tracking = Tracking(tracking_uri, experiment.name)
-    for each in tracking.runs(STUDY_TAG):
-        doubt = wanted.get(each.tags[STUDY_TAG], "")
-        if each.tags.get(DIGEST_TAG) == experiment.digest and each.tags.get(DOUBT_TAG, "") != doubt:
-            tracking.tag(each.run_id, DOUBT_TAG, doubt)
+    return _Sync(record, curves, tracking, points, restore=restore).run()
 
 
 class _Sync:
@@ -123,16 +86,21 @@ class _Sync:
     not taken for this one; a study's by its name and the experiment's settings.
     """
 
-    def __init__(self, record: ExperimentRecord, curves: CurvesOf, tracking: Tracking) -> None:
+    def __init__(
+        self, record: ExperimentRecord, curves: CurvesOf, tracking: Tracking, points: int, *, restore: bool
+    ) -> None:
         self._record = record
         self._curves = curves
         self._tracking = tracking
+        self._points = points
+        self._restore = restore
+        self._workload = {name for name in workload_parameters(record.experiment) if is_name(name)}
         self._counts: Counter[Fate] = Counter()
         self._studies: defaultdict[tuple[str, str], list[StoredRun]] = defaultdict(list)
-        for each in tracking.runs(STUDY_TAG):
+        for each in tracking.runs(STUDY_TAG, deleted=True):
             self._studies[each.tags[STUDY_TAG], each.tags.get(DIGEST_TAG, "")].append(each)
         self._trials: defaultdict[tuple[str, int], list[StoredRun]] = defaultdict(list)
-        for each in tracking.runs(TRIAL_TAG):
+        for each in tracking.runs(TRIAL_TAG, deleted=True):
             self._trials[each.tags[TRIAL_TAG], each.started].append(each)
 
     def run(self) -> SyncCounts:
@@ -140,14 +108,13 @@ class _Sync:
             for each in study.rounds:
                 if each.finished(*Role):
                     self._sync_round(each)
-        count = self._counts
-        return SyncCounts(count["created"], count["completed"], count["removed"], count["present"])
+        return SyncCounts(**{name: self._counts[name] for name in get_args(Fate)})
 
     def _sync_round(self, study: StudyRecord) -> None:
         content = study_run(self._record.experiment, study)
         stored = self._kept(self._studies[content.tags[STUDY_TAG], content.tags[DIGEST_TAG]])
-        if stored is not None and stored.status == content.status and _has_metrics(stored, content):
-            self._counts["present"] += 1
+        is_whole = stored is not None and stored.status == content.status and _has_values(stored, content)
+        if stored is not None and self._is_settled(stored, is_whole=is_whole):
             parent = stored.run_id
         else:
             parent = self._bring(stored, content)
@@ -168,31 +135,63 @@ class _Sync:
         experiment = self._record.experiment
         key = trial_key(experiment, batch_size=study.batch_size, round=study.round, number=trial.number)
         stored = self._kept(self._trials[key, utc_milliseconds(trial.started)])
-        if stored is not None and stored.status == RunStatus.FINISHED and stored.tags.get(PARENT_TAG) == parent:
-            self._counts["present"] += 1
+        if stored is not None and self._is_settled(stored, is_whole=self._is_whole(stored, parent)):
             return
-        curve = curves().get(trial.number, ())
-        content = trial_run(experiment, trial, end, curve, batch_size=study.batch_size, round=study.round)
+        content = trial_run(
+            experiment,
+            trial,
+            end,
+            curves().get(trial.number, ()),
+            batch_size=study.batch_size,
+            round=study.round,
+            points=self._points,
+        )
         self._bring(stored, content, parent=parent)
 
+    def _is_whole(self, stored: StoredRun, parent: str) -> bool:
+        """Whether a trial's run lacks nothing, as far as can be seen without the trial's curve."""
+        ended = stored.status == RunStatus.FINISHED and stored.tags.get(PARENT_TAG) == parent
+        has_curve = int(stored.tags.get(CURVE_TAG, self._points)) >= self._points
+        return ended and has_curve and self._workload <= stored.parameters.keys()
+
     def _kept(self, copies: Sequence[StoredRun]) -> StoredRun | None:
-        """The one copy of a run that stays: a whole one if there is, or the oldest. The others are removed."""
-        ordered = sorted(copies, key=lambda each: each.status != RunStatus.FINISHED)
+        """The one copy of a run that stays: one that is not deleted if there is, a whole one, or the oldest.
+
+        The others are removed.
+        """
+        ordered = sorted(copies, key=lambda each: (each.is_deleted, each.status != RunStatus.FINISHED))
         for each in ordered[1:]:
-            self._tracking.remove(each.run_id)
-            self._counts["removed"] += 1
+            if not each.is_deleted:
+                self._tracking.remove(each.run_id)
+                self._counts["removed"] += 1
         return ordered[0] if ordered else None
+
+    def _is_settled(self, stored: StoredRun, *, is_whole: bool) -> bool:
+        """Count a run that MLflow has, and restore it if it is to be. Whether nothing has to be added to it."""
+        if stored.is_deleted and not self._restore:
+            self._counts["deleted"] += 1
+            return True
+        if stored.is_deleted:
+            self._tracking.restore(stored.run_id)
+            self._counts["restored"] += 1
+        else:
+            self._counts["present" if is_whole else "completed"] += 1
+        return is_whole
 
     def _bring(self, stored: StoredRun | None, content: RunContent, *, parent: str | None = None) -> str:
         """Create a run or complete it; its id."""
-        self._counts["created" if stored is None else "completed"] += 1
         if stored is None:
+            self._counts["created"] += 1
             return self._tracking.log(content, parent=parent)
         if parent is not None and stored.tags.get(PARENT_TAG) != parent:
             self._tracking.tag(stored.run_id, PARENT_TAG, parent)
+        if CURVE_TAG in stored.tags:
+            self._tracking.tag(stored.run_id, CURVE_TAG, content.tags.get(CURVE_TAG, str(self._points)))
         self._tracking.complete(stored.run_id, content)
         return stored.run_id
 
 
-def _has_metrics(stored: StoredRun, content: RunContent) -> bool:
-    return all(stored.metrics.get(each.name) == each.value for each in content.metrics)
+def _has_values(stored: StoredRun, content: RunContent) -> bool:
+    """Whether a run has these metrics and parameters, those aside whose names MLflow does not take."""
+    has_metrics = all(stored.metrics.get(each.name) == each.value for each in content.metrics)
+    return has_metrics and {name for name in content.parameters if is_name(name)} <= stored.parameters.keys()

@@ -6,9 +6,10 @@ from pathlib import Path
 from tests.tuner.recorded import recorded
 from tuner.analysis.scaling.doubts import Doubt
 from tuner.analysis.summary import results
+from tuner.recorders.mlflow.overview import log_answers
 from tuner.recorders.mlflow.run_content import DOUBT_TAG, STUDY_TAG
 from tuner.recorders.mlflow.runs import Tracking
-from tuner.recorders.mlflow.sync import log_doubts, sync
+from tuner.recorders.mlflow.sync import sync
 
 DOUBT = Doubt(128, 90.0, 31.0, (64,))
 
@@ -21,12 +22,12 @@ def tags(uri: str) -> dict[str, str]:
 
 def test_the_run_of_a_study_in_doubt_says_why_and_later_that_it_is_not(tmp_path: Path) -> None:
     uri, what = f"sqlite:///{tmp_path / 'mlflow.db'}", recorded()
-    sync(what.record, what.curves, tracking_uri=uri)
+    sync(what.record, what.curves, Tracking(uri, "digits"))
     found = results(what.record)
     first, second = found.studies
 
-    log_doubts(replace(found, studies=(first, replace(second, doubt=DOUBT))), tracking_uri=uri)
+    log_answers(replace(found, studies=(first, replace(second, doubt=DOUBT))), Tracking(uri, "digits"))
     assert tags(uri) == {"digits/batch_size=128/round=1": DOUBT.sentence}
 
-    log_doubts(replace(found, studies=(first, replace(second, doubt=None))), tracking_uri=uri)
+    log_answers(replace(found, studies=(first, replace(second, doubt=None))), Tracking(uri, "digits"))
     assert tags(uri) == {"digits/batch_size=128/round=1": ""}

@@ -7,24 +7,29 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
-from tests.tuner.recorded import POINT, recorded
+from tests.tuner.recorded import POINT, Recorded, recorded
 from tests.tuner.recorders.mlflow.tracked import runs, send
 from tuner.errors import RecorderError
-from tuner.recorders import Notice, StudyStarted
+from tuner.recorders import Notice, StudyFinished, StudyStarted, TrialFinished
 from tuner.recorders.mlflow.connection import shown_uri
+from tuner.recorders.mlflow.log import Log
 from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.mlflow.sync import sync
+from tuner.recorders.mlflow.workload import workload_parameters
 
 
 class TestMlflowRecorder:
     def test_stores_a_trial_as_a_whole_run(self, uri: str) -> None:
-        told = send(recorded(measurements=5), uri)
+        what = recorded(measurements=5)
+        told = send(what, uri)
         (run,) = runs(uri, "tags.`tuner.trial` = 'digits/batch_size=64/round=1/trial=1'")
 
         assert told == []
         assert run.info.status == "FINISHED"
         assert run.info.end_time - run.info.start_time == 1000
-        assert run.data.params == {"batch_size": "64"} | {name: str(value) for name, value in POINT.items()}
+        given = {"batch_size": "64"} | {name: str(value) for name, value in POINT.items()}
+        assert run.data.params == workload_parameters(what.experiment) | given
         tags = {
             name: run.data.tags[name] for name in ("batch_size", "study", "round", "outcome", "role", "point", "repeat")
         }
@@ -99,13 +104,41 @@ class TestMlflowRecorder:
         assert ended.info.status == "FINISHED"
         assert ended.data.metrics["trials"] == 4
 
-    def test_restores_a_deleted_experiment(self, uri: str) -> None:
+    def test_restores_a_deleted_experiment_without_the_runs_that_it_had(self, uri: str) -> None:
         client = MlflowClient(tracking_uri=uri)
-        client.delete_experiment(client.create_experiment("digits"))
+        experiment = client.create_experiment("digits")
+        theirs = client.create_run(experiment).info.run_id
+        client.delete_experiment(experiment)
         told = send(recorded(), uri)
 
         assert told == []
         assert len(runs(uri)) == 10
+        assert client.get_run(theirs).info.lifecycle_stage == "deleted"
+
+    def test_leaves_the_run_of_a_study_deleted_that_somebody_deletes_while_it_is_searched(self, uri: str) -> None:
+        what = recorded(batch_sizes=(64,))
+        log = Log(uri, what.experiment, 10)
+        events = [each for each in what.events() if isinstance(each, StudyStarted | TrialFinished | StudyFinished)]
+        for event in events[:-1]:
+            log.note(event)
+            log.send(event)
+        (study,) = runs(uri, "tags.`tuner.study` LIKE '%'")
+        MlflowClient(tracking_uri=uri).delete_run(study.info.run_id)
+        log.note(events[-1])
+        log.send(events[-1])
+
+        assert runs(uri, "tags.`tuner.study` LIKE '%'") == []
+
+    def test_leaves_out_a_value_whose_name_is_refused_and_says_so_once(self, uri: str) -> None:
+        what = recorded(batch_sizes=(64,))
+        recorder_told = send(renamed(what, "test/error", "F1@0.5 (%)"), uri)
+        (run,) = runs(uri, "tags.`tuner.trial` = 'digits/batch_size=64/round=1/trial=1'")
+
+        assert [each.text for each in recorder_told] == [
+            "MLflow does not take F1@0.5 (%): left out there, and kept in the store."
+        ]
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["steps_to_target"] == 31
 
     def test_drops_trials_when_the_backlog_is_full_and_says_so_once(self, uri: str) -> None:
         told: list[Notice] = []
@@ -126,6 +159,21 @@ class TestMlflowRecorder:
         assert capfd.readouterr() == ("", "")
 
 
+def renamed(what: Recorded, metric: str, name: str) -> Recorded:
+    """The same with another name of a metric in all curves."""
+    curves = {
+        key: {
+            number: tuple(
+                replace(each, metrics={name if old == metric else old: value for old, value in each.metrics.items()})
+                for each in curve
+            )
+            for number, curve in of_round.items()
+        }
+        for key, of_round in what.by_round.items()
+    }
+    return Recorded(what.record, curves)
+
+
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [
@@ -143,6 +191,6 @@ def test_a_shown_uri_holds_no_password(uri: str, shown: str) -> None:
 def test_an_error_does_not_show_the_password() -> None:
     what = recorded()
     with pytest.raises(RecorderError, match=r"MLflow at nonsense://ada@host cannot be used") as error:
-        sync(what.record, what.curves, tracking_uri="nonsense://ada:secret@host")
+        sync(what.record, what.curves, Tracking("nonsense://ada:secret@host", "digits"))
 
     assert "secret" not in str(error.value)

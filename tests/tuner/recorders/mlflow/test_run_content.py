@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta, timezone
 from itertools import pairwise
 
-from tests.tuner.recorded import at_second, curve_to, finished_study
+from tests.tuner.recorded import POINT, at_second, curve_to, finished_study
 from tests.tuner.synthetic import STARTED, digits, ended, study
-from tuner.recorders.mlflow.run_content import RunContent, RunStatus, study_run, trial_key, trial_run
+from tuner.recorders.mlflow.run_content import CURVE_TAG, RunContent, RunStatus, study_run, trial_key, trial_run
 from tuner.records import SHOWN, Curve, LearningRateRule, Origin, TrialEnd
 from tuner.trial import Measurement, Outcome
 
@@ -45,6 +45,40 @@ def test_a_curve_of_as_many_measurements_is_whole() -> None:
     curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, SHOWN + 1))
 
     assert history(content(ended(SHOWN), curve), "train/loss") == [(step, 1 / step) for step in range(1, SHOWN + 1)]
+
+
+def test_a_curve_is_whole_if_so_many_points_are_asked_for_and_its_values_come_in_order_of_steps() -> None:
+    curve = tuple(Measurement(step, {"train/loss": 1 / step, "test/error": 2 / step}) for step in range(1, 101))
+    end = ended(100)
+    run = trial_run(digits(), at_second(0, end), end, curve, batch_size=64, round=1, points=100)
+    steps = [each.step for each in run.metrics]
+
+    assert history(run, "train/loss") == [(step, 1 / step) for step in range(1, 101)]
+    assert steps == sorted(steps)
+    assert CURVE_TAG not in run.tags
+
+
+def test_a_run_says_how_much_of_its_curve_it_has() -> None:
+    curve = tuple(Measurement(step, {"train/loss": 1 / step}) for step in range(1, 101))
+
+    assert content(ended(100), curve).tags[CURVE_TAG] == str(SHOWN)
+
+
+def test_studies_and_trials_carry_the_workload_but_no_setting_that_may_grow() -> None:
+    of_study = study_run(digits(), finished_study(64, [at_second(0, ended(30))])).parameters
+    of_trial = content(ended(30), ()).parameters
+    workload = {
+        "workload": "classification",
+        "data": "digits",
+        "model": "mlp",
+        "optimizer": "heavy_ball",
+        "schedule": "linear_decay",
+        "goal": "validation/error below 0.03",
+        "sampler": "tpe",
+    }
+
+    assert of_study == workload | {"model.hidden": "[128]", "batch_size": "64"}
+    assert of_trial == workload | {"batch_size": "64"} | {name: str(value) for name, value in POINT.items()}
 
 
 def test_a_longer_curve_is_thinned_evenly_and_keeps_its_ends() -> None:
@@ -87,6 +121,7 @@ def test_a_study_is_summed_up_and_timed_by_its_trials() -> None:
         "trials_achieved": 2,
         "trials_censored": 1,
         "trials_infeasible": 1,
+        "trials_error": 0,
         "steps_spent": 154,
     }
     assert run.status is RunStatus.FINISHED

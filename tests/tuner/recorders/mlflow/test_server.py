@@ -16,8 +16,10 @@ from tests.servers import MlflowServer
 from tests.tuner.recorded import Recorded, recorded
 from tuner.errors import RecorderError
 from tuner.recorders import Notice
+from tuner.recorders.mlflow.overview import log_report
 from tuner.recorders.mlflow.recorder import MlflowRecorder
-from tuner.recorders.mlflow.sync import SyncCounts, log_report, sync
+from tuner.recorders.mlflow.runs import Tracking
+from tuner.recorders.mlflow.sync import SyncCounts, sync
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def send(what: Recorded, uri: str, *, patience: float) -> tuple[list[Notice], fl
 def test_a_server_gets_what_a_database_gets_and_sync_finds_nothing_to_do(server: str) -> None:
     what = recorded(trials=3)
     told, _ = send(what, server, patience=60)
-    counts = sync(what.record, what.curves, tracking_uri=server)
+    counts = sync(what.record, what.curves, Tracking(server, "digits"))
     client = MlflowClient(tracking_uri=server)
     experiment = client.get_experiment_by_name("digits")
     assert experiment is not None
@@ -98,8 +100,8 @@ def test_a_server_gets_what_a_database_gets_and_sync_finds_nothing_to_do(server:
 
 def test_a_server_keeps_the_report(server: str, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("the report")
-    stored = log_report("reported", tmp_path, tracking_uri=server)
-    again = log_report("reported", tmp_path, tracking_uri=server)
+    stored = log_report("reported", tmp_path, Tracking(server, "reported"))
+    again = log_report("reported", tmp_path, Tracking(server, "reported"))
     client = MlflowClient(tracking_uri=server)
     experiment = client.get_experiment_by_name("reported")
     assert experiment is not None
@@ -154,4 +156,4 @@ def test_sync_says_which_server_cannot_be_reached(hasty: None) -> None:
     port = free_port()
 
     with pytest.raises(RecorderError, match=f"MLflow at http://127.0.0.1:{port} cannot be used: Connection refused"):
-        sync(what.record, what.curves, tracking_uri=f"http://127.0.0.1:{port}")
+        sync(what.record, what.curves, Tracking(f"http://127.0.0.1:{port}", "digits"))
