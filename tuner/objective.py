@@ -225,6 +225,19 @@ class MeasuresEnds(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesWeights(Protocol):
+    """What a trainer implements besides `Trainer` if trained weights can be taken from it."""
+
+    def weights(self, lane: int, step: int) -> bytes:
+        """The weights of a lane at `step`, which the last `advance` measured: a file of `torch.save` with tensors only.
+
+        Raises:
+            NotImplementedError: This model cannot do that.
+        """
+        ...
+
+
 def make_trainer(objective: Objective, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
     """A trainer that measures as planned, if the objective can do that, or else everything."""
     if isinstance(objective, PlannedObjective):

@@ -1,5 +1,6 @@
 """Interfaces of models: networks whose parameters are stacked over lanes, and ordinary torch modules."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -85,6 +86,15 @@ class AnyLoss(Protocol):
 
     def minimise(self, loss: Loss) -> None:
         """Minimise this loss from now on."""
+        ...
+
+
+@runtime_checkable
+class NamedWeights(Protocol):
+    """What a network implements besides `Network` if its parameters have names."""
+
+    def named_weights(self, row: Tensor) -> Mapping[str, Tensor]:
+        """Copies of the tensors in a row, `[parameter]`, as the `state_dict` of a torch module has them."""
         ...
 
 

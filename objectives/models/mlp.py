@@ -1,7 +1,7 @@
 """A multilayer perceptron, its forward and backward pass written out for a batch of lanes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
@@ -124,6 +124,14 @@ class MlpNetwork:
             weights.copy_(drawn[: fan_in * fan_out].view(weights.shape))
             biases.copy_(drawn[fan_in * fan_out :])
         return row[0]
+
+    def named_weights(self, row: Tensor) -> Mapping[str, Tensor]:
+        """The weights as `nn.Sequential(nn.Linear(...), nn.ReLU(), nn.Linear(...), ...)` has them."""
+        found = {}
+        for number, (weights, biases) in enumerate(self.layers(row.unsqueeze(0))):
+            found[f"{2 * number}.weight"] = weights[0].T.clone()
+            found[f"{2 * number}.bias"] = biases[0, 0].clone()
+        return found
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         below = inputs.expand(len(parameters), *inputs.shape[-2:])

@@ -6,7 +6,7 @@ slow trial would train beside seven empty lanes.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.objective import Trainer, measure_end
+from tuner.objective import GivesWeights, Trainer, measure_end
 from tuner.trial import Failure, Measurement, TrialSpec
 
 
@@ -61,6 +61,11 @@ class ShrinkingTrainer:
 
     def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
         return measure_end(self._inner, self._inner_lanes[lane], step)
+
+    def weights(self, lane: int, step: int) -> bytes:
+        if not isinstance(self._inner, GivesWeights):
+            raise NotImplementedError
+        return self._inner.weights(self._inner_lanes[lane], step)
 
     def unload(self, lane: int) -> None:
         """Free a lane."""

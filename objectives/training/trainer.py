@@ -1,5 +1,6 @@
 """Trains many trials in lockstep: the trainer of every supervised objective."""
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -7,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 
 from objectives.data import Splits
-from objectives.models import Architecture, Model
+from objectives.models import Architecture, Model, NamedWeights
 from objectives.optimizers import Optimizer
 from objectives.schedules import Schedule
 from objectives.training import checkpoint as checkpoints
@@ -156,6 +157,17 @@ class LaneTrainer:
         """
         with self._computing():
             return self._snapshots.measure_end(self._networks.now, lane, step)
+
+    def weights(self, lane: int, step: int) -> bytes:
+        """See `tuner.objective.GivesWeights`."""
+        network = self._networks.now
+        if not isinstance(network, NamedWeights):
+            raise NotImplementedError
+        with self._mode():
+            named = network.named_weights(self._snapshots.parameters(lane, step))
+        file = io.BytesIO()
+        torch.save({name: each.cpu() for name, each in named.items()}, file)
+        return file.getvalue()
 
     def unload(self, lane: int) -> None:
         """Free a lane."""

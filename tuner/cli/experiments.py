@@ -50,6 +50,9 @@ def run(
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
     curve_points: CurvePointsOption = None,
+    models: Annotated[
+        bool, typer.Option("--save-models", help="At the end train each winner once more, and keep its weights.")
+    ] = False,
 ) -> None:
     """Search every batch size, confirm the winners, and write the report.
 
@@ -59,7 +62,7 @@ def run(
     from tuner.cli import printing, tables
     from tuner.service import locations
     from tuner.service.local import Local
-    from tuner.service.runs import run_and_log
+    from tuner.service.runs import run_and_log, save_models
 
     cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
     settings = experiment.load(file)
@@ -70,6 +73,9 @@ def run(
     outcome = run_and_log(settings, cluster or Local(workers), where, device=device)
     printing.show(tables.results_table(outcome.results))
     printing.show(tables.run_summary(outcome))
+    if models and not outcome.interrupted:
+        for line in save_models(settings, where):
+            print(line)
     raise typer.Exit(outcome.exit_code)
 
 

@@ -1,11 +1,13 @@
 """Replay: one trial is trained again as recorded, to see whether its result is reproducible."""
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
 from tuner.errors import TunerError
-from tuner.objective import make_trainer
+from tuner.experiment import Experiment
+from tuner.objective import Trainer, make_trainer
 from tuner.records import ExperimentRecord, Role, TrialRecord
 from tuner.search.contract import check_for
 from tuner.search.loop import Ended, Trial, search
@@ -49,18 +51,36 @@ def replay(record: ExperimentRecord, *, batch_size: int, number: int, round: int
         TunerError: There is no such trial, or it has no result to compare with.
     """
     recorded = _finished_trial(record, batch_size, round, number)
+    return Replay(recorded, train_again(record.experiment, batch_size, recorded))
+
+
+def train_again(
+    experiment: Experiment,
+    batch_size: int,
+    recorded: TrialRecord,
+    *,
+    within: Callable[[Trainer], Trainer] = lambda trainer: trainer,
+) -> TrialResult:
+    """The result of a finished trial that is trained again, as `replay` says.
+
+    Args:
+        experiment: What the trial belongs to.
+        batch_size: The batch size of its study.
+        recorded: The trial.
+        within: What the trainer is wrapped in.
+    """
     assert recorded.end is not None
     end, plan = recorded.end, recorded.plan
     limit = end.steps if end.outcome is Outcome.CENSORED else end.limit
-    goal = dataclasses.replace(record.experiment.goal.at(batch_size), within_steps=limit)
-    measuring = record.experiment.measuring.plan(record.experiment.goal, batch_size, reports=plan.role is Role.REPORT)
-    objective = record.experiment.build_objective()
-    check = check_for(objective, owner=record.experiment.kind, goal=goal.metric)
+    goal = dataclasses.replace(experiment.goal.at(batch_size), within_steps=limit)
+    measuring = experiment.measuring.plan(experiment.goal, batch_size, reports=plan.role is Role.REPORT)
+    objective = experiment.build_objective()
+    check = check_for(objective, owner=experiment.kind, goal=goal.metric)
     made = make_trainer(objective, batch_size, lanes=plan.lanes, device=plan.device, plan=measuring)
-    with closing(made) as trainer:
-        for event in search(trainer, iter([Trial(number, plan)]), goal, check=check):
+    with closing(within(made)) as trainer:
+        for event in search(trainer, iter([Trial(recorded.number, plan)]), goal, check=check):
             if isinstance(event, Ended):
-                return Replay(recorded, event.result)
+                return event.result
     raise AssertionError("a trial ends")
 
 

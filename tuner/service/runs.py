@@ -1,7 +1,7 @@
 """A run: an experiment is submitted, searched by the workers of an engine, recorded, and reported."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from tuner.analysis.summary import Results
 from tuner.errors import RecorderError, ReportError, TunerError
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, Recorder, StudyBroken, StudyFinished
-from tuner.recorders.mlflow.overview import log_answers, log_report
+from tuner.recorders.mlflow.overview import log_answers, log_report, log_weights
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.progress.display import progress
@@ -20,6 +20,7 @@ from tuner.records import ExperimentState, StudyRecord
 from tuner.reports.findings import Findings, findings
 from tuner.reports.page import prepare_folder, write_findings
 from tuner.search.checkpoints import CheckpointFolder
+from tuner.search.weights import save_weights
 from tuner.service.engine import Engine, Job
 from tuner.service.locations import RunLocations
 from tuner.stores.opening import open_store
@@ -135,6 +136,27 @@ def _try_to_write(found: Findings, folder: Path, store: str) -> Path | ReportErr
         return write_findings(found, folder, store=store)
     except ReportError as error:
         return error
+
+
+def save_models(experiment: Experiment, where: RunLocations) -> Iterator[str]:
+    """Save the weights of every confirmed winner in the report's folder, and in MLflow.
+
+    Yields:
+        For each winner a line that says where its weights are, and if MLflow does not have them, why.
+
+    Raises:
+        TunerError: The training code does not give its weights, or a file cannot be written.
+    """
+    with closing(open_store(where.store)) as store:
+        record = store.record(experiment.name)
+    for each in save_weights(record, where.report / "models"):
+        try:
+            tracking = Tracking(where.tracking, experiment.name)
+            log_weights(record.experiment, each.batch_size, each.round, each.file, tracking)
+            missing = ""
+        except RecorderError as error:
+            missing = f"; they are not in MLflow: {error}"
+        yield f"weights of the winner of batch size {each.batch_size}: {each.file}{missing}"
 
 
 def _try_to_log_report(outcome: RunOutcome, *, tracking_uri: str) -> str:

@@ -134,18 +134,27 @@ class Snapshots:
 
     def measure_end(self, network: Network, lane: int, step: int) -> Mapping[str, float]:
         """The metrics of a lane at a step of this chunk, over all validation and test examples, that are not known."""
+        taken, row = self._find(lane, step)
+        parameters = taken.parameters[row : row + 1]
+        has_test = self._plan.wants_test(taken.before[row], step)
+        test = {} if has_test else self._evaluation.test(network, parameters)[0]
+        if (lane, step) in self._whole:
+            return test
+        (tally,) = self._evaluation.measured(
+            network, parameters, [self._evaluation.recall()], [len(self._plan.targets)]
+        )
+        return {**tally.values(), **test}
+
+    def parameters(self, lane: int, step: int) -> Tensor:
+        """The parameters of a lane at a step of this chunk, `[parameter]`."""
+        taken, row = self._find(lane, step)
+        return taken.parameters[row]
+
+    def _find(self, lane: int, step: int) -> tuple[Snapshot, int]:
+        """The snapshot of a lane at a step, and its row there. Raises `ValueError`."""
         for each in self.taken:
             if (lane, step) in zip(each.lanes, each.steps, strict=True):
-                row = each.lanes.index(lane)
-                parameters = each.parameters[row : row + 1]
-                has_test = self._plan.wants_test(each.before[row], step)
-                test = {} if has_test else self._evaluation.test(network, parameters)[0]
-                if (lane, step) in self._whole:
-                    return test
-                (tally,) = self._evaluation.measured(
-                    network, parameters, [self._evaluation.recall()], [len(self._plan.targets)]
-                )
-                return {**tally.values(), **test}
+                return each, each.lanes.index(lane)
         raise ValueError(f"lane {lane} was not measured at step {step} in the last chunk")
 
     def _recall(self, lane: int) -> Losses:

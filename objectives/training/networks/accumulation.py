@@ -1,12 +1,12 @@
 """Gradient accumulation: a minibatch is computed in microbatches, so that any batch size fits into memory."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from objectives.models import Network
+from objectives.models import NamedWeights, Network
 from objectives.training.devices.memory import is_full
 from tuner.errors import ConfigError, Problem
 
@@ -62,6 +62,12 @@ class Accumulation:
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         return self._network.logits(parameters, inputs)
+
+    def named_weights(self, row: Tensor) -> Mapping[str, Tensor]:
+        """See `NamedWeights`. Raises `NotImplementedError` if the network's parameters have no names."""
+        if not isinstance(self._network, NamedWeights):
+            raise NotImplementedError
+        return self._network.named_weights(row)
 
     def seed(self, noise: int) -> None:
         self._network.seed(noise)

@@ -4,7 +4,7 @@ Each lane has its own parameters and running averages.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -125,6 +125,10 @@ class ModuleNetwork:
             outputs = [self._outputs(row, each) for row, each in zip(parameters, of_each, strict=True)]
         self._module.train()
         return torch.stack(outputs).to(parameters.dtype)
+
+    def named_weights(self, row: Tensor) -> Mapping[str, Tensor]:
+        self._borrow(row)
+        return {name: each.detach().clone() for name, each in self._module.state_dict().items()}
 
     def _outputs(self, row: Tensor, inputs: Tensor) -> Tensor:
         self._borrow(row)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuner.analysis.summary import Results
 from tuner.errors import RecorderError
+from tuner.experiment import Experiment
 from tuner.recorders.mlflow.accepted import TAG_LENGTH, cut
 from tuner.recorders.mlflow.answers import Answer, answer, is_answer, superseded
 from tuner.recorders.mlflow.descriptions import experiment_description
@@ -24,6 +25,8 @@ from tuner.records import study_name
 
 NOTE_TAG = "mlflow.note.content"
 """MLflow's tag for a description."""
+WEIGHTS_TAG = "tuner.weights"
+"""The tag of a study's run that has its winner's weights: the name of their file."""
 NOTE_DIGEST_TAG = "tuner.note"
 """The tag that says which description we wrote: one that people have changed since is theirs."""
 
@@ -111,6 +114,20 @@ def log_report(experiment_name: str, folder: Path, tracking: Tracking, *, restor
     tracking.store_files(run_id, files)
     tracking.tag(run_id, REPORT_TAG, digest)
     return True
+
+
+def log_weights(experiment: Experiment, batch_size: int, round: int, file: Path, tracking: Tracking) -> None:
+    """Store the weights of a winner as an artifact of its study's run. Doing it again changes nothing.
+
+    Raises:
+        RecorderError: MLflow cannot be reached or refuses.
+    """
+    study = study_name(experiment.name, batch_size, round)
+    for run in tracking.runs(STUDY_TAG):
+        is_its = run.tags[STUDY_TAG] == study and run.tags.get(DIGEST_TAG) == experiment.digest
+        if is_its and run.tags.get(WEIGHTS_TAG) != file.name:
+            tracking.store_files(run.run_id, [file])
+            tracking.tag(run.run_id, WEIGHTS_TAG, file.name)
 
 
 def report_is_deleted(tracking: Tracking) -> bool:
