@@ -158,7 +158,7 @@ def test_its_objective_trains() -> None:
     assert [each.result.steps for each in ended] == [4]
 
 
-EXAMPLES = {"rings": "class Rings", "stripes": "class Stripes", "waves": "np.savez(\"waves"}
+EXAMPLES = {"rings": "class Rings", "stripes": "class Stripes", "waves": 'np.savez("waves'}
 """Experiments with data of the user's, and what the code of each contains."""
 
 

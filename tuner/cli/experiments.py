@@ -19,9 +19,11 @@ from tuner.cli.options import (
     FileArgument,
     GpusOption,
     MlflowOption,
+    ModelsOption,
     NameArgument,
     StoreOption,
     TrainersOption,
+    WorkersOption,
     example,
     ray_cluster,
 )
@@ -35,13 +37,7 @@ def run(
     file: FileArgument,
     store: StoreOption = None,
     mlflow: MlflowOption = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Number of workers. Default: one for each GPU, else one for each core; with Ray, as many as fit.",
-        ),
-    ] = None,
+    workers: WorkersOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = EngineName.LOCAL,
     ray_address: AddressOption = "",
@@ -50,9 +46,7 @@ def run(
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
     curve_points: CurvePointsOption = None,
-    models: Annotated[
-        bool, typer.Option("--save-models", help="At the end train each winner once more, and keep its weights.")
-    ] = False,
+    models: ModelsOption = False,
 ) -> None:
     """Search every batch size, confirm the winners, and write the report.
 

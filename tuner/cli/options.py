@@ -36,6 +36,15 @@ MlflowOption = Annotated[
     typer.Option("--mlflow", metavar="URI", help="MLflow server or database. Default: MLFLOW_TRACKING_URI, else "
                  "runs/mlflow.db."),
 ]  # fmt: skip
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Number of workers. Default: one for each GPU, else one for each core; with Ray, as many as fit."
+    ),
+]
+ModelsOption = Annotated[
+    bool, typer.Option("--save-models", help="At the end train each winner once more, and keep its weights.")
+]
 CurvePointsOption = Annotated[
     int | None,
     typer.Option("--curve-points", min=1, metavar="N", help="Measurements of each curve that MLflow gets, evenly "

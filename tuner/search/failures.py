@@ -1,11 +1,10 @@
 """When a study stops because its training code raises errors too often."""
 
 from collections import deque
-from collections.abc import Iterable
 
 from tuner.errors import TunerError
 from tuner.records import Role, StudyRecord, TrialRecord
-from tuner.trial import Outcome
+from tuner.trial import Failure, Outcome
 
 LAST = 10
 """So many of a study's last trials are looked at."""
@@ -26,24 +25,25 @@ class ErrorWatch:
     def __init__(self, share: float, study: StudyRecord) -> None:
         self._share = share
         finished = sorted(study.finished(*Role), key=lambda each: (each.round, each.number))
-        self._last: deque[TrialRecord] = deque(finished, maxlen=LAST)
+        self._last = deque(map(_reason, finished), maxlen=LAST)
 
-    def see(self, trial: TrialRecord) -> None:
-        """A trial has ended."""
-        self._last.append(trial)
-
-    def has_seen(self, reason: str) -> bool:
-        """Whether one of the last trials ended with this error."""
-        return reason in [each.reason for each in _errors(self._last)]
+    def see(self, failure: Failure | None) -> str:
+        """A trial has ended, with an error or not. Returns what is to be said: details only of an error that is new."""
+        said = ""
+        if failure is not None:
+            said = failure.reason if failure.reason in self._last else str(failure)
+        self._last.append("" if failure is None else failure.reason)
+        return said
 
     def check(self) -> None:
         """Raise `TooManyErrors` if too many of the last trials ended with an error."""
-        errors = list(_errors(self._last))
+        errors = [each for each in self._last if each]
         if len(errors) > self._share * LAST:
             message = f"{len(errors)} of the last {len(self._last)} trials ended with an error, the last with"
             advice = "repair the training code and run the experiment again, or raise search.max_error_share"
-            raise TooManyErrors(f"{message} {errors[-1].reason}; {advice}")
+            raise TooManyErrors(f"{message} {errors[-1]}; {advice}")
 
 
-def _errors(trials: Iterable[TrialRecord]) -> Iterable[TrialRecord]:
-    return (each for each in trials if each.end is not None and each.end.outcome is Outcome.ERROR)
+def _reason(trial: TrialRecord) -> str:
+    """The error that ended a trial; empty if none did."""
+    return trial.reason if trial.end is not None and trial.end.outcome is Outcome.ERROR else ""

@@ -12,8 +12,8 @@ from tuner.records import PointRun, StudyRecord, TrialPlan
 from tuner.search.checkpoints import Checkpoints, NoCheckpoints
 from tuner.search.contract import check_for
 from tuner.search.cutoff import Cutoff
-from tuner.search.failures import ErrorWatch
-from tuner.search.loop import Advanced, Ended, Resumed, Saved, Trial, search
+from tuner.search.failures import ErrorWatch, TooManyErrors
+from tuner.search.loop import Advanced, Ended, Resumed, Saved, TrainerBroken, Trial, search
 from tuner.search.loop import Event as Progress
 from tuner.search.points import Points
 from tuner.search.prefetch import Prefetch
@@ -78,24 +78,30 @@ class StudyTraining:
         made = make_trainer(self.objective, record.batch_size, lanes=lanes, device=self.device, plan=plan)
         with closing(made) as trainer:
             source = TrialSource(self, record, points, trainer)
-            source.errors.check()  # what was noticed last may have been lost with a broken trainer
+            errors = ErrorWatch(self.experiment.search.max_error_share, record)
+            errors.check()  # the last trial may have broken its trainer
             depth = lanes + self.experiment.search.ask_ahead
             with Prefetch(ask=source.make, tell=source.finish, drop=source.drop, count=count, depth=depth) as trials:
                 saving = Saving(self.stopping, self.checkpoints)
                 ready = map(self.checkpoints.attach, trials)
                 check = check_for(self.objective, owner=self.experiment.kind, goal=source.goal.metric)
                 events = search(trainer, ready, source.goal, check=check, cutoff=cutoff, saving=saving)
-                self._follow(events, record.batch_size, trials, saving)
+                self._follow(events, record.batch_size, trials, saving, errors)
         if self.alone:
             raise AllAlone
 
-    def _follow(self, events: Iterator[Progress], batch_size: int, trials: Prefetch, saving: "Saving") -> None:
-        """Pass the events of a search on. Raises `Interrupted`."""
+    def _follow(
+        self, events: Iterator[Progress], batch_size: int, trials: Prefetch, saving: "Saving", errors: ErrorWatch
+    ) -> None:
+        """Pass the events of a search on. Raises `Interrupted` and `TooManyErrors`."""
         advanced = self._progress(batch_size)
         for event in events:
             match event:
                 case Ended(trial, result):
                     trials.settle(trial, result)
+                    if said := errors.see(result.failure):
+                        self.emit(Notice(f"batch size {batch_size}, trial {trial.number}: {said}"))
+                        errors.check()
                 case Saved(trial, checkpoint):
                     self.checkpoints.write(trial, checkpoint)
                 case Resumed():
@@ -146,7 +152,6 @@ class TrialSource:
     def __init__(self, study: StudyTraining, record: StudyRecord, points: Points, trainer: Trainer) -> None:
         self._study, self._record, self._points, self._trainer = study, record, points, trainer
         self.goal = study.experiment.goal.at(record.batch_size)
-        self.errors = ErrorWatch(study.experiment.search.max_error_share, record)
 
     def make(self) -> Trial:
         """The next trial, stored as running."""
@@ -160,16 +165,10 @@ class TrialSource:
         self._study.checkpoints.delete(trial.plan)
         self._points.tell(trial.plan.point, loss)
         self._study.emit(TrialFinished(self._record.batch_size, self._record.round, stored, result.curve))
-        if (failure := result.failure) is not None:
-            said = failure.reason if self.errors.has_seen(failure.reason) else str(failure)
-            self._study.emit(Notice(f"batch size {self._record.batch_size}, trial {trial.number}: {said}"))
-        self.errors.see(stored)
-        if failure is not None:
-            self.errors.check()
 
     def drop(self, trial: Trial, error: BaseException | None) -> None:
         """Store that a trial will not be finished, because of an error if there is one."""
-        interrupted = error is None or isinstance(error, Interrupted)
+        interrupted = error is None or isinstance(error, Interrupted | TrainerBroken | TooManyErrors)
         reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
         self._study.claim.fail(trial.number, reason=reason)
 

@@ -1,8 +1,16 @@
 """Deleting an experiment, in our tables and in Optuna's; and forgetting the results that errors were."""
 
-from sqlalchemy import Connection, MetaData, delete, select, union
+from sqlalchemy import Connection, MetaData, delete, select, union, update
 
-from tuner.stores.relational.tables import experiment, experiment_growth, optuna_study, optuna_trial, study, trial_end
+from tuner.stores.relational.tables import (
+    NO_STUDY,
+    experiment,
+    experiment_growth,
+    optuna_study,
+    optuna_trial,
+    study,
+    trial_end,
+)
 from tuner.trial import Outcome
 
 
@@ -26,6 +34,8 @@ def delete_experiment(connection: Connection, experiment_id: int) -> None:
             connection.execute(delete(table).where(table.c.trial_id.in_(select(trials.subquery().c.trial_id))))
         elif "study_id" in table.c:
             connection.execute(delete(table).where(table.c.study_id.in_(studies)))
+    of_trials = select(optuna_trial.c.trial_id).where(optuna_trial.c.study_id.in_(studies))
+    connection.execute(delete(trial_end).where(trial_end.c.study_id == NO_STUDY, trial_end.c.trial_id.in_(of_trials)))
     for ends in (trial_end, optuna_trial):
         connection.execute(delete(ends).where(ends.c.study_id.in_(studies)))
     identifiers = connection.scalars(studies).all()
@@ -38,10 +48,11 @@ def delete_experiment(connection: Connection, experiment_id: int) -> None:
 def forget_errors(connection: Connection, experiment_id: int) -> None:
     """Take from the trials that an error ended that this is their result, in the studies that were set aside.
 
-    The trials are kept as failed, with their reasons and curves. Their points have no result, so they run again.
+    The trials are kept as failed, with their reasons and curves. Their points have no result, so they run again. The
+    ends stay as rows that belong to no study: a worker's role may delete none.
     """
     of_experiment = study.c.experiment_id == experiment_id
     aside = select(study.c.batch_size).where(of_experiment, study.c.error.is_not(None))
     rounds = select(study.c.study_id).where(of_experiment, study.c.batch_size.in_(aside))
     is_error = trial_end.c.outcome == Outcome.ERROR.value
-    connection.execute(delete(trial_end).where(trial_end.c.study_id.in_(rounds), is_error))
+    connection.execute(update(trial_end).where(trial_end.c.study_id.in_(rounds), is_error).values(study_id=NO_STUDY))

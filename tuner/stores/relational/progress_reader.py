@@ -21,7 +21,7 @@ from tuner.stores.relational.reading import (
     stored_rounds,
 )
 from tuner.stores.relational.rows import PLAN, plan_from
-from tuner.stores.relational.tables import optuna_trial, optuna_user_attribute, trial_end, trial_failure
+from tuner.stores.relational.tables import NO_STUDY, optuna_trial, optuna_user_attribute, trial_end, trial_failure
 from tuner.stores.urls import visible
 from tuner.trial import Outcome
 
@@ -118,7 +118,7 @@ def _count_unfinished(connection: Connection, study_ids: Collection[int] | None)
     query = (
         select(optuna_trial.c.study_id, failed, func.count(), func.max(attribute.c.value_json))
         .join(attribute, and_(attribute.c.trial_id == trial_id, attribute.c.key == PLAN))
-        .outerjoin(trial_end, trial_end.c.trial_id == trial_id)
+        .outerjoin(trial_end, and_(trial_end.c.trial_id == trial_id, trial_end.c.study_id != NO_STUDY))
         .outerjoin(trial_failure, trial_failure.c.trial_id == trial_id)
         .where(optuna_trial.c.state != "COMPLETE", trial_end.c.trial_id.is_(None))
         .group_by(optuna_trial.c.study_id, failed)

@@ -24,6 +24,7 @@ from tuner.records import (
 from tuner.stores.database import Database
 from tuner.stores.relational.rows import PLAN, curves_from, end_from, plan_from
 from tuner.stores.relational.tables import (
+    NO_STUDY,
     experiment,
     measurement,
     optuna_trial,
@@ -192,7 +193,7 @@ def read_trials(connection: Connection, study_ids: Sequence[int]) -> Mapping[int
         )
         .join(study, study.c.study_id == optuna_trial.c.study_id)
         .join(attribute, and_(attribute.c.trial_id == optuna_trial.c.trial_id, attribute.c.key == PLAN))
-        .outerjoin(trial_end, trial_end.c.trial_id == optuna_trial.c.trial_id)
+        .outerjoin(trial_end, and_(trial_end.c.trial_id == optuna_trial.c.trial_id, trial_end.c.study_id != NO_STUDY))
         .outerjoin(trial_failure, trial_failure.c.trial_id == optuna_trial.c.trial_id)
         .where(optuna_trial.c.study_id.in_(study_ids))
         .order_by(optuna_trial.c.study_id, optuna_trial.c.number)

@@ -87,6 +87,9 @@ study = Table(
     UniqueConstraint("experiment_id", "batch_size", "round"),
 )
 
+NO_STUDY = 0
+"""The study of an end that has been forgotten: its trial has no result any more."""
+
 trial_end = Table(
     "trial_end",
     ours,
