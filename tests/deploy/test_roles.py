@@ -1,6 +1,7 @@
 """The roles of `deploy/postgresql/roles.sql`: each can do its work, and nothing else."""
 
 from contextlib import closing
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from tests.toy import SMALL
 from tests.working import work_through
 from tuner.errors import StoreError
 from tuner.experiment import parse
+from tuner.records import Role
 from tuner.stores.opening import open_store
 
 toy = parse(SMALL, source="toy.toml")
@@ -59,6 +61,18 @@ def test_a_worker_deletes_nothing_and_changes_no_table(searched: Cluster) -> Non
     assert refuses(url, "CREATE TABLE more (number INTEGER)")
     assert refuses(url, "CREATE SCHEMA more")
     assert not refuses(url, "UPDATE experiment SET state = state")
+
+
+def test_a_worker_may_run_again_what_failed_and_give_an_experiment_more(searched: Cluster) -> None:
+    more = replace(toy, batch_sizes=(8, 16, 32), search=replace(toy.search, points=14))
+    with closing(open_store(searched.url("tuner_worker"))) as store:
+        store.reopen("toy")
+        store.submit(more)
+        work_through(store)
+        record = store.record("toy")
+
+    assert [each.complete for each in record.studies] == [True] * 3
+    assert [len(each.finished(Role.SEARCH)) for each in record.studies] == [14] * 3
 
 
 def test_only_the_owner_deletes_an_experiment(searched: Cluster) -> None:
