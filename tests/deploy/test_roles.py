@@ -96,7 +96,7 @@ def test_a_reader_changes_nothing(searched: Cluster) -> None:
     assert refuses(url, "CREATE TEMPORARY TABLE more (number INTEGER)")
     with (
         closing(open_store(url)) as store,
-        pytest.raises(StoreError, match=r"the store .*/tuner failed: permission denied for table study"),
+        pytest.raises(StoreError, match=r"the store .*/tuner failed: permission denied for table trial_end"),
     ):
         store.reopen("toy")
 

@@ -106,6 +106,7 @@ def test_results_print_the_experiment_and_its_goal() -> None:
     assert printed_goal == {
         "experiment": "digits",
         "goal": {"metric": "validation/error", "below": 0.03, "within_steps": 4000},
+        "growth": [],
         "selection_bias": None,
         "studies": [],
     }

@@ -97,7 +97,7 @@ def borrowed(
 ) -> tuple[Candidate, ...]:
     """The candidates that a study takes over from other batch sizes, smallest batch size first.
 
-    A point that a confirmation trial of this round has run keeps its number. Others have numbers that depend on where
+    A point that a confirmation trial has run keeps its number. Others have numbers that depend on where
     they come from, so that a study that goes on after an interruption knows them again.
 
     Args:
@@ -106,7 +106,7 @@ def borrowed(
         own: The study's own candidates; a point that is one of these is left out.
     """
     known = [each.hyperparameters for each in own]
-    numbers = {each.plan.point: each.plan.hyperparameters for each in study.trials if each.plan.role in CONFIRMATION}
+    numbers = {each.plan.point: each.plan.hyperparameters for each in study.all_trials(*CONFIRMATION)}
     taken = []
     for index, (size, trials) in enumerate(sorted(found.items())):
         for wanted, each in enumerate(trials, start=BORROWED_FROM + index * LEADERS):

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from tests.tuner.synthetic import ended, grown, pending, study
-from tuner.analysis.optimum.candidates import LEADERS, leaders
+from tuner.analysis.optimum.candidates import LEADERS, MOST_BORROWED, leaders
 from tuner.analysis.optimum.confirmation import candidates, confirm, first_runs
 from tuner.experiment import ConfirmationSettings
-from tuner.records import LearningRateRule, Origin, PointRun, Role, Stage, StudyRecord
+from tuner.records import BORROWED_FROM, LearningRateRule, Origin, PointRun, Role, Stage, StudyRecord
 
 SETTINGS = ConfirmationSettings(candidates=3, choose_seeds=2, report_seeds=2)
 ALONE = replace(SETTINGS, neighbours=False)
@@ -56,10 +56,10 @@ def test_candidates_are_the_own_best_points_and_the_leaders_of_both_neighbours()
     assert [(each.point, each.hyperparameters["x"]) for each in found] == [
         (0, 16.0),
         (1, 16.1),
-        (2, 8.1),
-        (3, 8.3),
-        (4, 32.1),
-        (5, 32.0),
+        (BORROWED_FROM, 8.1),
+        (BORROWED_FROM + 1, 8.3),
+        (BORROWED_FROM + 2, 32.1),
+        (BORROWED_FROM + 3, 32.0),
     ]
     assert [each.origin for each in found[:2]] == [None, None]
     assert found[2].origin == Origin(8, 1, 1, LearningRateRule.SAME)
@@ -71,7 +71,19 @@ def test_a_point_of_a_neighbour_keeps_its_number_when_the_other_neighbour_has_no
 
     found = candidates(OWN, (SMALL, OWN, large), SETTINGS)
 
-    assert [each.point for each in found] == [0, 1, 2 + LEADERS, 3 + LEADERS]
+    assert [each.point for each in found] == [0, 1, BORROWED_FROM + LEADERS, BORROWED_FROM + LEADERS + 1]
+
+
+def test_a_point_that_was_taken_over_before_keeps_its_number_and_no_other_point_gets_it() -> None:
+    small, large = opened(SMALL, {1: 50, 2: 99, 3: 55}), opened(LARGE, {0: 40, 1: 39, 2: 60})
+    before = confirmed(OWN, (small, OWN, large), winner=32.1)
+    nearer = opened(searched(24, 30, 31), {0: 40, 1: 39})
+
+    found = candidates(before, (small, before, nearer, large), SETTINGS)
+
+    numbers = {each.hyperparameters["x"]: each.point for each in found}
+    assert (numbers[8.1], numbers[8.3]) == (BORROWED_FROM, BORROWED_FROM + 1)
+    assert {numbers[24.1], numbers[24.0]} == {BORROWED_FROM + 2 + MOST_BORROWED, BORROWED_FROM + 3 + MOST_BORROWED}
 
 
 def test_a_point_that_the_study_found_itself_is_not_taken_over() -> None:
@@ -90,7 +102,8 @@ def test_a_neighbours_point_that_wins_is_reported_with_its_origin() -> None:
     assert found.hyperparameters == {"x": 32.1}
     assert found.origin == Origin(32, 1, 1, LearningRateRule.SAME)
     assert (found.steps, found.searched) == (20, 40)
-    assert found.trial == len(OWN.trials) + [each.point for each in candidates(OWN, studies, SETTINGS)].index(4)
+    points = [each.point for each in candidates(OWN, studies, SETTINGS)]
+    assert found.trial == len(OWN.trials) + points.index(BORROWED_FROM + 2)
 
 
 def test_where_the_own_search_reached_nothing_a_neighbours_point_may_be_the_optimum() -> None:
