@@ -110,7 +110,8 @@ def test_a_study_that_keeps_failing_is_shown_with_its_error(tmp_path: Path) -> N
     assert tuner(tmp_path, "worker", "--once").returncode == 0
     said = tuner(tmp_path, "status").stdout
     assert states(tmp_path) == ["done", "set aside"]
-    assert "toy, batch size 16 was set aside: ZeroDivisionError: the toy is broken; tuner resume toy" in said
+    assert "toy, batch size 16 was set aside: 6 of the last 6 trials ended with an error, the last with " in said
+    assert "ZeroDivisionError: the toy is broken; repair the training code and run the experiment again" in said
 
 
 def test_a_killed_worker_is_not_shown_as_searching_and_another_goes_on(submitted: Path) -> None:
