@@ -91,6 +91,7 @@ def test_a_file_that_cannot_be_written_is_one_clear_line(file: str, message: str
 
 def test_the_function_trains(tmp_path: Path) -> None:
     tuner(tmp_path, "init", "function")
+    assert tuner(tmp_path, "validate", "experiment.toml").returncode == 0
     spec = importlib.util.spec_from_file_location("template_function", tmp_path / "train.py")
     assert spec is not None
     assert spec.loader is not None
@@ -106,6 +107,7 @@ def test_the_function_trains(tmp_path: Path) -> None:
 
 def test_the_script_prints_what_it_measures(tmp_path: Path) -> None:
     tuner(tmp_path, "init", "command")
+    assert tuner(tmp_path, "validate", "experiment.toml").returncode == 0
     table = tomllib.loads((tmp_path / "experiment.toml").read_text())
     point = {"learning_rate": 0.5, "loss": "hinge", "warmup": 3, "batch_size": 16, "seed": 2**60}
     _, *arguments = [each.format(**point) for each in table["objective"]["command"]]
