@@ -1,13 +1,12 @@
 """The user's function: where it is, and which parameters it has."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator
 
 from objectives.loops.told import BATCH_SIZE
 from tuner.errors import ConfigError, Problem
+from tuner.experiment.components import import_module
 from tuner.experiment.settings import nearest
-from tuner.tracebacks import reason_of
 
 LoopFunction = Callable[..., Iterator[object]]
 
@@ -22,9 +21,9 @@ def find(path: str) -> LoopFunction:
     if not (module_name and colon and name):
         raise _problem(f"must name a function as in my_lab.train:train, not {path!r}")
     try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # a module of the user's may fail in any way
-        raise _problem(f"{path} cannot be imported: {reason_of(error)}") from error
+        module = import_module(module_name, named=path)
+    except ConfigError as error:
+        raise ConfigError([each.under("function") for each in error.problems]) from error
     found = getattr(module, name, None)
     if found is None:
         functions = [each for each, value in vars(module).items() if inspect.isgeneratorfunction(value)]

@@ -1,6 +1,5 @@
 """Losses: functions of a network's outputs and of the targets, which training minimises."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tuner.errors import ConfigError, Problem
-from tuner.experiment.components import available
-from tuner.experiment.settings import Reader, nearest
+from tuner.experiment.components import available, find_named
+from tuner.experiment.settings import Reader
 
 
 class Targets(StrEnum):
@@ -69,17 +68,9 @@ def named(package: str, given: object) -> object:
     Raises:
         ConfigError: There is no such name, or its module cannot be imported.
     """
-    noun, known = package.rpartition(".")[2], available(package)
     if not isinstance(given, str):
-        raise _refused(f"must be a name like {known[0]} or package.module:function, not {given!r}")
-    module_name, _, name = given.partition(":")
-    if not name and given not in known:
-        raise _refused(f"{given} is not one of the {noun}; {nearest(given, known)} (or give package.module:function)")
-    try:
-        module = importlib.import_module(module_name if name else f"{package}.{given}")
-    except Exception as error:  # a module of the user's may fail in any way
-        raise _refused(f"{given} cannot be imported: {type(error).__name__}: {error}") from error
-    return getattr(module, name or module.__all__[0], None)
+        raise _refused(f"must be a name like {available(package)[0]} or package.module:function, not {given!r}")
+    return find_named(package, given, advice=" (or give package.module:function)")
 
 
 def function_named(given: object, found: object) -> Callable[[Tensor, Tensor], Tensor]:

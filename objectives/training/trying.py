@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.data import Splits
-from objectives.data.entry.refusals import placed, refused, users_code
+from objectives.data.entry.refusals import placed, refused
 from objectives.losses import Loss, Targets
 from objectives.metrics import Metric
 from objectives.models import Architecture, Model, Network
@@ -12,6 +12,7 @@ from objectives.training.criteria import Criteria
 from objectives.training.measuring.whole import value
 from objectives.training.networks.network import Computation, networks_for
 from tuner.errors import ContractError
+from tuner.tracebacks import users_code
 
 CPU = torch.device("cpu")
 EXAMPLES = 2

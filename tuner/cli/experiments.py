@@ -1,7 +1,6 @@
 """The commands that make, check and delete experiments."""
 
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -61,9 +60,8 @@ def run(
     cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
     settings = experiment.load(file)
     where = locations.run_locations(
-        settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every
+        settings.name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every, points=curve_points
     )
-    where = replace(where, curve_points=locations.curve_points(curve_points))
     outcome = run_and_log(settings, cluster or Local(workers), where, device=device)
     printing.show(tables.results_table(outcome.results))
     printing.show(tables.run_summary(outcome))

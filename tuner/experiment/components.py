@@ -9,11 +9,12 @@ runs that module.
 import dataclasses
 import importlib
 import pkgutil
+from types import ModuleType
 from typing import TypeVar
 
-from tuner.errors import ConfigError, Problem, TunerError
+from tuner.errors import ConfigError, Problem
 from tuner.experiment.settings import Reader, fill, nearest, table_of
-from tuner.tracebacks import explained
+from tuner.tracebacks import explained, users_code
 
 T = TypeVar("T")
 
@@ -46,29 +47,47 @@ def build(package: str, settings: object, protocol: type[T]) -> T:
     if not isinstance(kind, str):
         raise ConfigError([Problem("kind", f"is missing; it is one of {', '.join(available(package))}")])
     component_class = _find(package, kind)
-    try:
+    with users_code(kind, path="kind"):
         built: object = fill(component_class, table, owner=kind)
         if isinstance(built, protocol):  # which asks for its properties
             return built
-    except TunerError:
-        raise
-    except Exception as error:  # a class of the user's may fail in any way
-        raise ConfigError([Problem("kind", f"{kind} raised {explained(error)}")]) from error
     raise ConfigError([Problem("kind", f"{kind} is not one of the {package.rpartition('.')[2]}")])
+
+
+def find_named(package: str, name: str, *, advice: str = "") -> object:
+    """What a name in an experiment's file stands for; None if its module does not have it.
+
+    Args:
+        package: Where a name without a colon is looked up: it is that of a module, and stands for its public name.
+        name: Such a name, or `package.module:Name`.
+        advice: What a message about an unknown name ends with.
+
+    Raises:
+        ConfigError: There is no such module, or it cannot be imported.
+    """
+    module_name, _, member = name.partition(":")
+    known = available(package)
+    if not member and name not in known:
+        message = f"{name} is not one of the {package.rpartition('.')[2]}; {nearest(name, known)}{advice}"
+        raise ConfigError([Problem("", message)])
+    module = import_module(module_name if member else f"{package}.{name}", named=name)
+    return getattr(module, member or module.__all__[0], None)
+
+
+def import_module(module: str, *, named: str) -> ModuleType:
+    """A module that an experiment's file names as a part of `named`. Raises `ConfigError` if it cannot be imported."""
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # a module of the user's may fail in any way
+        raise ConfigError([Problem("", f"{named} cannot be imported: {explained(error)}")]) from error
 
 
 def _find(package: str, kind: str) -> type[object]:
     """The class that a kind names. Raises `ConfigError`."""
-    module_name, _, name = kind.partition(":")
-    if not name and kind not in available(package):
-        noun = package.rpartition(".")[2]
-        raise ConfigError([Problem("kind", f"{kind} is not one of the {noun}; {nearest(kind, available(package))}")])
     try:
-        module = importlib.import_module(module_name if name else f"{package}.{kind}")
-    except Exception as error:  # a module of the user's may fail in any way
-        message = f"{kind} cannot be imported: {explained(error)}"
-        raise ConfigError([Problem("kind", message)]) from error
-    found = getattr(module, name or module.__all__[0], None)
+        found = find_named(package, kind)
+    except ConfigError as error:
+        raise ConfigError([each.under("kind") for each in error.problems]) from error
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise ConfigError([Problem("kind", f"{kind} does not name a dataclass, which every component is")])
     return found

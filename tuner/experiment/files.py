@@ -10,7 +10,7 @@ from pathlib import Path
 from tuner.errors import ConfigError, Problem, TunerError
 from tuner.experiment.definition import Experiment, from_table, is_name
 from tuner.experiment.settings import Table, nearest
-from tuner.experiment.workload.problems import component_problems, discovered
+from tuner.experiment.workload.problems import discovered, read_workload
 
 
 def presets() -> dict[str, str]:
@@ -121,11 +121,12 @@ def check(table: Table, *, source: str) -> Experiment:
         experiment = from_table(table)
     except ConfigError as error:
         problems += error.problems
-    problems += component_problems(table)
+    objective, wrong = read_workload(table)
+    problems += wrong
     if experiment is None or problems:
         raise ConfigError(problems, source=source)
     try:
-        found = discovered(experiment)
+        found = discovered(experiment, objective)
     except ConfigError as error:
         raise ConfigError([each.under("objective") for each in error.problems], source=source) from error
     return check({**table, "objective": {**experiment.objective, **found}}, source=source) if found else experiment

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tuner.analysis.optimum.candidates import steps_of
 from tuner.analysis.optimum.confirmation import confirm
 from tuner.errors import ReportError, TunerError
 from tuner.objective import GivesWeights, Trainer, measure_end
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord
 from tuner.search.replay import train_again
-from tuner.trial import Failure, Measurement, Outcome, TrialSpec
+from tuner.trial import Failure, Measurement, TrialSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,8 @@ def _median_report(record: ExperimentRecord, study: StudyRecord) -> TrialRecord 
     winner = confirm(study, settings)
     if winner is None:
         return None
-    reports = [
-        each
-        for each in study.finished(Role.REPORT)
-        if each.plan.point == winner.point and each.end is not None and each.end.outcome is Outcome.ACHIEVED
-    ]
-    reports.sort(key=lambda each: math.inf if each.end is None else each.end.steps)
+    of_winner = (each for each in study.finished(Role.REPORT) if each.plan.point == winner.point)
+    reports = sorted((each for each in of_winner if steps_of(each) < math.inf), key=steps_of)
     return reports[(len(reports) - 1) // 2] if reports else None
 
 

@@ -132,7 +132,13 @@ class RunLocations:
 
 
 def run_locations(
-    experiment: str, *, store: str | None, mlflow: str | None, checkpoints: str | None, every: float
+    experiment: str,
+    *,
+    store: str | None,
+    mlflow: str | None,
+    checkpoints: str | None,
+    every: float,
+    points: int | None = None,
 ) -> RunLocations:
     """The locations of a run of this experiment, from options, else environment variables, else defaults.
 
@@ -146,7 +152,7 @@ def run_locations(
         tracking_uri(mlflow),
         report_folder(experiment),
         checkpoint_folder(checkpoints, every=every),
-        curve_points(None),
+        curve_points(points),
     )
     refuse_shared(where.store, where.tracking)
     return where

@@ -10,7 +10,8 @@ from torch.utils.data import TensorDataset
 
 from objectives.data import Split
 from objectives.data.entry.numbers import tensor_of
-from objectives.data.entry.refusals import refused, users_code
+from objectives.data.entry.refusals import refused
+from tuner.tracebacks import users_code
 
 
 def pair_of(examples: object, part: str) -> tuple[object, object]:

@@ -3,28 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tuner.errors import ConfigError, Problem, TunerError
-from tuner.tracebacks import explained
+from tuner.errors import ConfigError, Problem
 
 
 def refused(message: str) -> ConfigError:
     """The error that says this."""
     return ConfigError([Problem("", message)])
-
-
-@contextmanager
-def users_code(name: str) -> Iterator[None]:
-    """Turns what code of the user's raises in this context into a `ConfigError`, with those frames that are his.
-
-    Args:
-        name: What runs: `Mine.load()`.
-    """
-    try:
-        yield
-    except TunerError:
-        raise
-    except Exception as error:  # it may fail in any way
-        raise refused(f"{name} raised {explained(error)}") from error
 
 
 @contextmanager

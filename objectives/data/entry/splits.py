@@ -11,9 +11,10 @@ from objectives.data import Dataset, Split, Splits, Unsplit
 from objectives.data.entry.examples import pair_of
 from objectives.data.entry.numbers import inputs_of, labels_of, tensor_of
 from objectives.data.entry.parting import parted
-from objectives.data.entry.refusals import placed, refused, users_code
+from objectives.data.entry.refusals import placed, refused
 from objectives.losses import Targets
 from tuner.experiment.settings import nearest
+from tuner.tracebacks import users_code
 
 PARTS = ("train", "validation", "test")
 KEPT = 4

@@ -1,19 +1,15 @@
 """What an objective says of itself, checked where it enters: it may be code of the user's, which returns anything."""
 
 import operator
-import re
 from collections.abc import Callable, Collection
 from typing import NoReturn, TypeVar
 
-from tuner.errors import ConfigError, Problem, TunerError
+from tuner.errors import ConfigError, Problem
+from tuner.experiment.workload.names import is_loggable
 from tuner.objective import Objective
-from tuner.tracebacks import explained
+from tuner.tracebacks import users_code
 
 T = TypeVar("T")
-
-METRIC = re.compile(r"[\w.\- :]+(/[\w.\- :]+)*")
-"""The names of metrics that MLflow takes."""
-LONGEST = 250
 
 
 def check_hyperparameters(objective: Objective) -> None:
@@ -29,7 +25,7 @@ def check_metrics(objective: Objective) -> None:
     if not names:
         _refuse(objective, "metrics", "is empty; it names everything that a trial measures")
     for name in names:
-        if not METRIC.fullmatch(name) or len(name) > LONGEST or any(not each.strip(".") for each in name.split("/")):
+        if not is_loggable(name):
             allowed = "letters, digits, '_', '-', '.', ' ', ':' and '/'"
             _refuse(objective, "metrics", f"holds {name!r}; a name is of {allowed}, like validation/f1")
 
@@ -58,12 +54,8 @@ def _names(objective: Objective, member: str, ask: Callable[[], Collection[str]]
 
 def _asked(objective: Objective, member: str, ask: Callable[[], T]) -> T:
     """What an objective answers. Raises `ConfigError` if its code raises."""
-    try:
+    with users_code(f"{type(objective).__name__}.{member}"):
         return ask()
-    except TunerError:
-        raise
-    except Exception as error:
-        _refuse(objective, member, f"raised {explained(error)}")
 
 
 def _refuse(objective: Objective, member: str, problem: str) -> NoReturn:

@@ -11,9 +11,13 @@ from tuner.objective import CheckedObjective, DiscoveredObjective, Objective, Op
 from tuner.trial import TrialSpec
 
 
-def component_problems(table: Table) -> list[Problem]:
-    """What is wrong with the components named, and between them and the rest, as far as the rest can be read."""
+def read_workload(table: Table) -> tuple[Objective | None, list[Problem]]:
+    """The workload that a file names, if it can be made, and what is wrong with the components that the file names.
+
+    Between them and the rest too, as far as the rest can be read.
+    """
     problems: list[Problem] = []
+    objective = None
     search = table.get("search")
     if isinstance(search, Mapping) and "sampler" in search:
         try:
@@ -22,10 +26,11 @@ def component_problems(table: Table) -> list[Problem]:
             problems += [each.under("search.sampler") for each in error.problems]
     if "objective" in table:
         try:
-            problems += _workload_problems(table, build("objectives", table["objective"], Objective))
+            objective = build("objectives", table["objective"], Objective)
+            problems += _workload_problems(table, objective)
         except ConfigError as error:
             problems += [each.under("objective") for each in error.problems]
-    return problems
+    return objective, problems
 
 
 def _workload_problems(table: Table, objective: Objective) -> list[Problem]:
@@ -85,9 +90,8 @@ def _space_problems(space: object, objective: Objective) -> list[Problem]:
     return problems + [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]
 
 
-def discovered(experiment: Experiment) -> Mapping[str, object]:
-    """The settings of the workload that the file leaves out and that a trial tells. Raises `ConfigError`."""
-    objective = experiment.build_objective()
+def discovered(experiment: Experiment, objective: Objective | None) -> Mapping[str, object]:
+    """The settings of its workload that the file leaves out and that a trial tells. Raises `ConfigError`."""
     if not (isinstance(objective, DiscoveredObjective) and objective.undiscovered):
         return {}
     middle = experiment.space.at([0.5] * experiment.space.dimensions)

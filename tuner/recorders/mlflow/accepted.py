@@ -1,16 +1,15 @@
 """What MLflow accepts of a run: names and lengths, checked before anything is sent, so that one value costs no run."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-NAME_LENGTH, PARAMETER_LENGTH, TAG_LENGTH = 250, 6_000, 5_000
+from tuner.experiment.workload.names import is_loggable
+
+PARAMETER_LENGTH, TAG_LENGTH = 6_000, 5_000
 """Characters that every MLflow store keeps; some keep longer tags."""
 METRICS, PARAMETERS, TAGS = 800, 100, 100
 """Values that one request holds: MLflow takes 1,000 in all."""
-NAME = re.compile(r"[\w.\- :/]+")
-"""The letters of a name, as MLflow has them on Linux."""
 
 T = TypeVar("T")
 
@@ -22,16 +21,6 @@ def cut(text: str, length: int) -> str:
     'a lon...'
     """
     return text if len(text) <= length else f"{text[: length - 3]}..."
-
-
-def is_name(name: str) -> bool:
-    """Whether MLflow takes a name; one that looks like a path must be one that it would not shorten.
-
-    >>> [is_name(each) for each in ("validation/error", "1 - momentum", "F1@0.5 (%)", "../error", "a//b")]
-    [True, True, False, False, False]
-    """
-    parts = name.split("/")
-    return len(name) <= NAME_LENGTH and NAME.fullmatch(name) is not None and not {"", ".", ".."} & set(parts)
 
 
 @dataclass(slots=True)
@@ -51,9 +40,9 @@ class Refusals:
 
     def takes(self, name: str) -> bool:
         """Whether MLflow takes a name; one that it does not take is remembered."""
-        if not is_name(name):
+        if not is_loggable(name):
             self.add(name)
-        return is_name(name)
+        return is_loggable(name)
 
     def accepted(self, values: Mapping[str, str], length: int) -> dict[str, str]:
         """Tags or parameters as they can be sent: long values cut, those with other names left out."""

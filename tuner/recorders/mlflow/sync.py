@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from tuner.recorders.mlflow.accepted import is_name
+from tuner.experiment.workload.names import is_loggable
 from tuner.recorders.mlflow.run_content import (
     CURVE_TAG,
     DIGEST_TAG,
@@ -94,7 +94,7 @@ class _Sync:
         self._tracking = tracking
         self._points = points
         self._restore = restore
-        self._workload = {name for name in workload_parameters(record.experiment) if is_name(name)}
+        self._workload = {name for name in workload_parameters(record.experiment) if is_loggable(name)}
         self._counts: Counter[Fate] = Counter()
         self._studies: defaultdict[tuple[str, str], list[StoredRun]] = defaultdict(list)
         for each in tracking.runs(STUDY_TAG, deleted=True):
@@ -194,4 +194,4 @@ class _Sync:
 def _has_values(stored: StoredRun, content: RunContent) -> bool:
     """Whether a run has these metrics and parameters, those aside whose names MLflow does not take."""
     has_metrics = all(stored.metrics.get(each.name) == each.value for each in content.metrics)
-    return has_metrics and {name for name in content.parameters if is_name(name)} <= stored.parameters.keys()
+    return has_metrics and {name for name in content.parameters if is_loggable(name)} <= stored.parameters.keys()

@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric_name
 
-from tuner.recorders.mlflow.accepted import NAME_LENGTH, PARAMETER_LENGTH, TAG_LENGTH, is_name, send
+from tuner.experiment.workload.names import NAME_LENGTH, is_loggable
+from tuner.recorders.mlflow.accepted import PARAMETER_LENGTH, TAG_LENGTH, send
 from tuner.recorders.mlflow.run_content import MetricValue
 from tuner.recorders.mlflow.runs import Tracking
 
@@ -36,7 +37,7 @@ def test_a_name_is_taken_exactly_if_mlflow_takes_it(name: str) -> None:
     except MlflowException:
         taken = False
 
-    assert is_name(name) is taken
+    assert is_loggable(name) is taken
 
 
 def test_refused_values_are_found_among_many() -> None:
