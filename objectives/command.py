@@ -13,6 +13,7 @@ from objectives.loops.processes import ProcessLoop
 from objectives.loops.templates import check_command, filled, placeholders
 from objectives.loops.told import BATCH_SIZE, CHECKPOINT, DEVICE, MAX_STEPS, RESERVED, SEED, short_seed
 from objectives.loops.trainer import LoopTrainer
+from tuner.experiment.limits.numbers import NAMES, Seconds, Within
 from tuner.objective import MeasuringPlan, Trainer
 from tuner.trial import TrialSpec
 
@@ -39,10 +40,10 @@ class Command:
     """
 
     command: Annotated[tuple[str, ...], MinLen(1)]
-    metrics: Annotated[frozenset[str], MinLen(1)]
-    train_examples: Annotated[int, Ge(1)]
+    metrics: Annotated[frozenset[str], MinLen(1), NAMES]
+    train_examples: Annotated[int, Ge(1), Within(2**53)]
     devices: Devices = Devices.WORKER
-    grace_seconds: Annotated[float, Ge(0)] = 5.0
+    grace_seconds: Seconds = 5.0
 
     def __post_init__(self) -> None:
         check_command(self.command)

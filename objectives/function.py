@@ -12,6 +12,7 @@ from objectives.loops.signatures import find, parameters, with_defaults
 from objectives.loops.told import BATCH_SIZE, CHECKPOINT, DEVICE, MAX_STEPS, RESERVED, SEED, short_seed
 from objectives.loops.trainer import LoopTrainer
 from tuner.errors import ConfigError, ContractError, OutOfMemory, Problem
+from tuner.experiment.limits.numbers import NAMES, Within
 from tuner.objective import MeasuringPlan, Trainer
 from tuner.trial import Failure, Measurement, TrialSpec
 
@@ -19,6 +20,8 @@ __all__ = ["Function"]
 
 TRAIN_EXAMPLES = "train/examples"
 """The metric that tells the size of the training set, if the file does not."""
+MOST_EXAMPLES = 2**53
+"""Up to here a metric tells the number exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Function:
     """
 
     function: str
-    metrics: frozenset[str] = frozenset()
-    train_examples: Annotated[int, Ge(0)] = 0
+    metrics: Annotated[frozenset[str], NAMES] = frozenset()
+    train_examples: Annotated[int, Ge(0), Within(MOST_EXAMPLES)] = 0
 
     def __post_init__(self) -> None:
         find(self.function)
@@ -72,7 +75,7 @@ class Function:
             if TRAIN_EXAMPLES not in measured.metrics:
                 message = f"is missing; give it here, or have {self.function} yield it as the metric {TRAIN_EXAMPLES}"
                 raise ConfigError([Problem("train_examples", message)])
-            found["train_examples"] = int(measured.metrics[TRAIN_EXAMPLES])
+            found["train_examples"] = _whole(measured.metrics[TRAIN_EXAMPLES])
         return found
 
     def trainer(self, batch_size: int, *, lanes: int, device: str) -> Trainer:
@@ -125,3 +128,11 @@ class Function:
         missing = " and ".join(sorted(self.undiscovered))
         message = f"{self.function} fails in a first call: {first.reason}; correct it, or give {missing}"
         raise ConfigError([Problem("function", "\n".join(filter(None, [message, first.details])))])
+
+
+def _whole(examples: float) -> int:
+    """The size of a training set that was yielded as a metric. Raises `ConfigError` if it is none."""
+    if not 1 <= examples <= MOST_EXAMPLES:  # nor is it if it is not a number
+        message = f"is {examples:g} as the metric {TRAIN_EXAMPLES} has it; there must be at least one training example"
+        raise ConfigError([Problem("train_examples", message)])
+    return int(examples)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from objectives.training.quadratic import ExpectedWalk, QuadraticTrainer, SampledWalk
 from tuner.analysis.nqm import Box, Method, Never, NoisyQuadratic, Rule, optimal, power_law
 from tuner.analysis.nqm.model import BINS
+from tuner.experiment.limits.numbers import ENDLESS, Directions, Exponent, Scale
 from tuner.objective import Prediction, Trainer
 
 __all__ = ["QuadraticWorkload"]
@@ -40,7 +41,8 @@ class QuadraticWorkload:
     steps by up to 3 %, and a dip of the loss between two measurements is not seen.
 
     `train/loss` is the loss before the last step; a mean over the steps has no closed form. `validation/loss` is the
-    loss after the last step. There are no examples: the batch size only scales the noise.
+    loss after the last step. There are no examples and no epochs: the batch size only
+    scales the noise.
 
     Attributes:
         method: `sgd`, `heavy_ball` (needs `momentum`) or `average` (needs `averaging`).
@@ -57,13 +59,13 @@ class QuadraticWorkload:
     """
 
     method: Method = Method.SGD
-    power: float = 0.0
+    power: Exponent = 0.0
     spectrum: Spectrum = Spectrum.BINNED
-    dimension: int = 10_000
-    exponent: float = 1.0
+    dimension: Directions = 10_000
+    exponent: Exponent = 1.0
     noise: Noise = Noise.EXPECTED
-    noise_scale: float = 1.0
-    start: float = 1.0
+    noise_scale: Scale = 1.0
+    start: Scale = 1.0
 
     def __post_init__(self) -> None:
         _ = self.rule, self.model
@@ -83,7 +85,7 @@ class QuadraticWorkload:
 
     @property
     def train_examples(self) -> int:
-        return 2**40
+        return ENDLESS
 
     @property
     def metrics(self) -> frozenset[str]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.data import Labelled, Unsplit
-from tuner.errors import ConfigError, Problem
+from objectives.data.entry.refusals import refused
+from tuner.experiment.limits.numbers import Share, SmallSeed
 
 __all__ = ["Arrays"]
 
@@ -31,9 +32,9 @@ class Arrays:
     file: str
     inputs: str = "inputs"
     labels: str = "labels"
-    validation: float = 0.1
-    test: float = 0.1
-    seed: int = 0
+    validation: Share = 0.1
+    test: Share = 0.1
+    seed: SmallSeed = 0
 
     def load(self) -> Unsplit:
         """The arrays.
@@ -47,7 +48,7 @@ class Arrays:
             names = prefix + self.inputs, prefix + self.labels
             missing = [each for each in names if each not in content]
             if missing and (part == "train" or len(missing) == 1):
-                raise _refused(f"{self.file} has no array {missing[0]}; it has {', '.join(sorted(content)) or 'none'}")
+                raise refused(f"{self.file} has no array {missing[0]}; it has {', '.join(sorted(content)) or 'none'}")
             if not missing:
                 parts[part] = content[names[0]], content[names[1]]
         return Unsplit(parts, validation=self.validation, test=self.test, seed=self.seed)
@@ -62,8 +63,4 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
         with found:
             return dict(found)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise _refused(f"{path} cannot be read as an .npz file: {error}") from error
-
-
-def _refused(message: str) -> ConfigError:
-    return ConfigError([Problem("", message)])
+        raise refused(f"{path} cannot be read as an .npz file: {error}") from error

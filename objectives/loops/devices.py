@@ -34,6 +34,14 @@ def resolved(device: str) -> str:
     return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 
+def named(device: str) -> str:
+    """The model of a GPU, if torch is loaded and sees it; of any other device its name."""
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda") or not torch.cuda.is_available():
+        return device
+    return str(torch.cuda.get_device_name(device))
+
+
 def inside(device: str) -> str:
     """What a script calls its first GPU, whatever that is called outside.
 

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -14,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from objectives.loops import guard
 from objectives.loops.lines import EXAMPLE, BrokenLine, measurement_in
 from objectives.loops.logs import TrialLog
 from objectives.loops.trainer import ended_early
 from tuner.errors import OutOfMemory
+from tuner.guard import NOT_STARTED, SIGNALLED, guarded
 from tuner.trial import Failure, Measurement
 
 CHUNK = 65536
@@ -61,7 +60,7 @@ class ProcessLoop:
             self._checkpoint.write_bytes(state)
         command = fill(self._checkpoint)
         self._process = subprocess.Popen(  # noqa: S603 - the command of the experiment's file, without a shell
-            [sys.executable, "-I", "-S", guard.__file__, str(grace), str(self._folder), *command],
+            guarded(command, grace=grace, folder=str(self._folder)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -152,7 +151,7 @@ class ProcessLoop:
             return Failure(ended_early("the command", self._step, self._max_steps) + hint, "\n".join(errors))
         if any(each in line for line in errors for each in FULL):
             raise OutOfMemory(last)
-        reason = last if code == guard.NOT_STARTED else f"the command {_ending(code)}: {last}".rstrip(": ")
+        reason = last if code == NOT_STARTED else f"the command {_ending(code)}: {last}".rstrip(": ")
         return Failure(reason, "\n".join(errors))
 
 
@@ -163,6 +162,6 @@ def _ending(code: int) -> str:
     ('ended with exit code 1', 'was ended by SIGSEGV')
     """
     try:
-        return f"was ended by {signal.Signals(code - guard.SIGNALLED).name}"
+        return f"was ended by {signal.Signals(code - SIGNALLED).name}"
     except ValueError:
         return f"ended with exit code {code}"

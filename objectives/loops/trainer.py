@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from objectives.loops.devices import named
 from objectives.loops.saved import Saved
 from tuner.errors import OutOfMemory
 from tuner.trial import Failure, Measurement, TrialSpec
@@ -68,7 +69,7 @@ class _Lane:
 
 
 class LoopTrainer:
-    """Implements `tuner.objective.Trainer` by loops.
+    """Implements `tuner.objective.Trainer` and `NamesDevice` by loops.
 
     A trial whose code raises fails alone. If the device is full, there are too many lanes; if there is one lane, its
     trial fails.
@@ -85,6 +86,10 @@ class LoopTrainer:
     @property
     def device(self) -> str:
         return self._device
+
+    @property
+    def device_name(self) -> str:
+        return named(self._device)
 
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
         """Start a trial. Raises `ValueError` if the checkpoint is none of ours."""

@@ -15,14 +15,35 @@ from tuner.experiment.settings import Reader
 class Targets(StrEnum):
     """What the labels of a data set are.
 
-    `classes` are whole numbers from 0, `[example]`. The others are float32, `[example, output]`: `numbers` of any size,
-    or `shares` from 0 to 1. `any` leaves it to the data: whole numbers are classes, all others numbers.
+    `classes` are whole numbers from 0, `[example]`, and `tokens` such numbers `[example, position]`. The others are
+    float32, `[example, output]`: `numbers` of any size, or `shares` from 0 to 1. `any` leaves it to the data: whole
+    numbers are classes, or tokens if an example has several; all others are numbers.
     """
 
     CLASSES = "classes"
+    TOKENS = "tokens"
     NUMBERS = "numbers"
     SHARES = "shares"
     ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The distribution of labels, given outputs, whose negative log-probability is a loss.
+
+    Its gradients by the outputs have the Hessian `H` of the loss as their second moment, from which Fisher matrices are
+    made (Martens and Grosse 2015, section 2.2).
+
+    Attributes:
+        joint: Whether an example's outputs give one label, as those of classes do. If not, each gives one by itself.
+        drawn: From the outputs of labels `[label, output]` and uniform numbers `[label]` to the gradients for labels
+            that are drawn by these numbers, `[label, output]`. The second dimension has length 1 if not joint.
+        roots: From `[label, output]` to `[root, label, output]`: the sum of their outer products is `H`.
+    """
+
+    joint: bool
+    drawn: Callable[[Tensor, Tensor], Tensor]
+    roots: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +52,29 @@ class Loss:
 
     Attributes:
         name: As an experiment's file has it.
-        function: From outputs `[example, output]` and targets to the mean over the examples, a scalar that can be
-            differentiated.
+        function: From outputs `[example, output]`, or `[example, position, class]` for tokens, and targets to the mean
+            over the examples, a scalar that can be differentiated.
         targets: What the targets have to be.
         metrics: The names of the metrics that are measured unless others are asked for.
+        smooths: Whether it is the mean of softmax cross entropies, whose targets can be smoothed.
+        likelihood: The distribution of labels that makes it a negative log-probability, if that is known.
     """
 
     name: str
     function: Callable[[Tensor, Tensor], Tensor]
     targets: Targets
     metrics: tuple[str, ...]
+    smooths: bool = False
+    likelihood: Likelihood | None = None
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Each lane's loss, `[lane]`, and its gradient by the outputs, `[lane, example, output]`.
+        """Each lane's loss, `[lane]`, and its gradient by the outputs, in their shape.
 
         Every lane is differentiated by itself, so that none depends on its neighbours. Works in inference mode too.
 
         Args:
-            outputs: `[lane, example, output]`.
-            targets: `[lane, example]` or `[lane, example, output]`.
+            outputs: `[lane, example, ...]`.
+            targets: `[lane, example]` or `[lane, example, ...]`.
         """
         with torch.inference_mode(False), torch.enable_grad():
             leaves = [each.clone(memory_format=torch.contiguous_format).requires_grad_() for each in outputs]

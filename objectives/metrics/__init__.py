@@ -17,7 +17,8 @@ class Metric:
 
     Attributes:
         name: What it is called behind the split: `validation/macro_f1`.
-        function: From outputs `[example, output]` and targets of a whole split to a number.
+        function: From outputs `[example, output]`, or `[example, position, class]` for tokens, and targets of a whole
+            split to a number.
         targets: The kinds of targets that it takes.
     """
 

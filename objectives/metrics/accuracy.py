@@ -1,4 +1,4 @@
-"""The fraction of examples, or of yes-or-no outputs, that are predicted correctly."""
+"""The fraction of examples, of tokens, or of yes-or-no outputs, that are predicted correctly."""
 
 from torch import Tensor
 

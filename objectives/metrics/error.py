@@ -1,4 +1,4 @@
-"""The fraction of examples, or of yes-or-no outputs, that are predicted wrongly."""
+"""The fraction of examples, of tokens, or of yes-or-no outputs, that are predicted wrongly."""
 
 from torch import Tensor
 
@@ -15,6 +15,8 @@ def error(outputs: Tensor, targets: Tensor) -> float:
     >>> import torch
     >>> error(torch.tensor([[0.0, 2.0], [2.0, 0.0]]), torch.tensor([1, 1]))
     0.5
+    >>> error(torch.tensor([[[0.0, 2.0], [2.0, 0.0]]]), torch.tensor([[1, 1]]))
+    0.5
     >>> error(torch.tensor([[2.0], [-1.0], [-3.0], [3.0]]), torch.tensor([[1.0], [1.0], [0.0], [1.0]]))
     0.25
     """
@@ -22,4 +24,4 @@ def error(outputs: Tensor, targets: Tensor) -> float:
     return int(wrong.sum()) / wrong.numel()
 
 
-ERROR = Metric("error", error, frozenset({Targets.CLASSES, Targets.SHARES}))
+ERROR = Metric("error", error, frozenset({Targets.CLASSES, Targets.TOKENS, Targets.SHARES}))

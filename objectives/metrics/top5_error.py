@@ -1,4 +1,4 @@
-"""The fraction of examples whose class is not among the five largest outputs."""
+"""The fraction of examples, or of tokens, whose class is not among the five largest outputs."""
 
 from torch import Tensor
 
@@ -20,4 +20,4 @@ def top5_error(outputs: Tensor, targets: Tensor) -> float:
     return int(wrong.sum()) / wrong.numel()
 
 
-TOP5_ERROR = Metric("top5_error", top5_error, frozenset({Targets.CLASSES}))
+TOP5_ERROR = Metric("top5_error", top5_error, frozenset({Targets.CLASSES, Targets.TOKENS}))

@@ -1,12 +1,69 @@
 """Interfaces of models: networks whose parameters are stacked over lanes, and ordinary torch modules."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from objectives.losses import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A trained tensor in a row of parameters.
+
+    Attributes:
+        name: As the `state_dict` of a torch module has it.
+        start, stop: Its numbers, and perhaps zeros between them and after them.
+        dimensions: Of the tensor. Biases and the scales of norms have one.
+    """
+
+    name: str
+    start: int
+    stop: int
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A trained matrix in a row of parameters, `[output, input]`: a linear layer, or a convolution of patches.
+
+    Attributes:
+        weights: Where it starts.
+        biases: Where the biases start, `[output]`; None if the layer has none.
+        inputs: Of the layer, or numbers in a patch.
+    """
+
+    weights: int
+    biases: int | None
+    inputs: int
+    outputs: int
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The sides of its factors: of inputs, with a 1 behind them if there are biases, and of outputs."""
+        return self.inputs + (self.biases is not None), self.outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each trained tensor lies in a row of parameters; in order, without gaps.
+
+    What follows them in the row, such as running averages, is not trained.
+
+    Attributes:
+        layers: Those that factors are computed of. Empty if the network was not asked for factors.
+    """
+
+    blocks: tuple[Block, ...]
+    layers: tuple[Layer, ...] = ()
+
+    @property
+    def trained(self) -> int:
+        """The length of the part of a row that is trained."""
+        return self.blocks[-1].stop
 
 
 class Network(Protocol):
@@ -58,7 +115,8 @@ class Network(Protocol):
         Args:
             parameters: `[lane, parameter]`.
             inputs: `[lane, example, feature]`.
-            labels: `[lane, example]`, int64; or numbers `[lane, example, output]`, if the loss takes them.
+            labels: `[lane, example]`, int64; or as the loss takes them: tokens `[lane, example, position]`, int64, or
+                numbers `[lane, example, output]`.
             sums: The tensor that the gradient is added to, `[lane, parameter]`.
             share: The factor of the gradient.
 
@@ -75,7 +133,7 @@ class Network(Protocol):
             inputs: `[example, feature]`, the same for all lanes, or `[lane, example, feature]`.
 
         Returns:
-            `[lane, example, output]`.
+            `[lane, example, output]`; or `[lane, example, position, class]`, if the labels are tokens.
         """
         ...
 
@@ -87,6 +145,28 @@ class AnyLoss(Protocol):
     def minimise(self, loss: Loss) -> None:
         """Minimise this loss from now on."""
         ...
+
+
+@runtime_checkable
+class HasLayout(Protocol):
+    """What a network implements besides `Network` if its parameters are several tensors.
+
+    Attributes:
+        layout: Where each of them lies.
+    """
+
+    @property
+    def layout(self) -> Layout: ...
+
+
+def layout_of(network: Network) -> Layout:
+    """Where the trained tensors of a network lie: a single one, unless it says otherwise."""
+    return network.layout if isinstance(network, HasLayout) else Layout((Block("", 0, network.parameters, 2),))
+
+
+Factors = tuple[Tensor, Tensor]
+"""Of a layer: second moments of its inputs and of its outputs' gradients, `[lane, side, side]`. Their Kronecker product
+approximates the layer's block of the Fisher matrix."""
 
 
 @runtime_checkable
@@ -126,6 +206,16 @@ class Architecture(Protocol):
     def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """A module with new parameters, drawn from torch's global generator.
 
-        It takes `[example, *shape]` and gives `[example, output]`, with `classes` outputs.
+        It takes `[example, *shape]` and gives `[example, output]`, with `classes` outputs; or `[example, position,
+        class]`, if the labels are tokens.
         """
+        ...
+
+
+@runtime_checkable
+class AsModule(Protocol):
+    """What a `Model` implements besides if it can be a torch module too, from which the factors of layers are got."""
+
+    def as_module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """The same function as `Architecture.module` gives. Its parameters have the names of `NamedWeights`."""
         ...

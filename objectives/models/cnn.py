@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
 
-import torch
-from annotated_types import Ge
-from torch import Tensor, nn
+from torch import nn
 
 from objectives.models.layers.dense import Dense
-from objectives.models.layers.ghosts import GhostBatchNorm
+from objectives.models.layers.dropout import Dropout, Rate, check_rate
+from objectives.models.layers.images import ChannelsLast, size_of_images
+from objectives.models.layers.norms import GhostSize, Norm, norm_of_images
 
 __all__ = ["Cnn"]
 
@@ -20,14 +19,6 @@ class Size(StrEnum):
     NARROW = "narrow"
     BASE = "base"
     WIDE = "wide"
-
-
-class Norm(StrEnum):
-    """The layer after a convolution: none, batch norm of the minibatch, or batch norm of ghost batches."""
-
-    NONE = "none"
-    BATCH = "batch"
-    GHOST = "ghost"
 
 
 _HALVES = {Size.NARROW: 1, Size.BASE: 2, Size.WIDE: 4}
@@ -47,14 +38,13 @@ class Cnn:
     """
 
     size: Size = Size.BASE
-    dropout: float = 0.4
+    dropout: Rate = 0.4
     norm: Norm = Norm.NONE
-    ghost_size: Annotated[int, Ge(2)] = 32
+    ghost_size: GhostSize = 32
     channels_last: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
+        check_rate(self.dropout)
 
     def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """The network for images of `shape`, channels first.
@@ -62,37 +52,22 @@ class Cnn:
         Raises:
             ValueError: The examples are no images, or too small to be pooled twice.
         """
-        if len(shape) != 3 or min(shape[1:]) < 4:
-            raise ValueError(f"cnn needs images of at least 4 x 4 pixels, not examples of shape {shape}")
-        channels, height, width = shape
+        channels, height, width = size_of_images(shape, least=4, model="cnn")
         first, second, dense = (16 * _HALVES[self.size] * factor for factor in (1, 2, 32))
         # Pooling before the ReLU gives the same numbers for a quarter of the work: both are monotone.
         layers = nn.Sequential(
             nn.Conv2d(channels, first, 5, padding=2),
-            *self._normalised(first),
+            *norm_of_images(self.norm, first, self.ghost_size),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Conv2d(first, second, 5, padding=2),
-            *self._normalised(second),
+            *norm_of_images(self.norm, second, self.ghost_size),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
             Dense(second * (height // 4) * (width // 4), dense),
             nn.ReLU(),
-            nn.Dropout(self.dropout),
+            Dropout(self.dropout),
             nn.Linear(dense, classes),
         )
         return nn.Sequential(ChannelsLast(), *layers) if self.channels_last else layers
-
-    def _normalised(self, channels: int) -> list[nn.Module]:
-        """The layer after a convolution, if any."""
-        if self.norm is Norm.NONE:
-            return []
-        return [GhostBatchNorm(channels, self.ghost_size) if self.norm is Norm.GHOST else nn.BatchNorm2d(channels)]
-
-
-class ChannelsLast(nn.Module):
-    """Passes images on with their channels innermost in memory."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images.to(memory_format=torch.channels_last)

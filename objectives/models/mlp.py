@@ -7,10 +7,13 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
-from torch import Tensor
+from torch import Tensor, nn
 
 from objectives.losses import Loss
+from objectives.models import Block, Layout
+from objectives.models.layers.dense import Flattening, check_widths
+from objectives.models.regularisation import GRADIENT_NOISE, LABEL_SMOOTHING, Regularisation
+from tuner.experiment.limits.numbers import LAYERS, Units
 
 __all__ = ["Mlp"]
 
@@ -26,7 +29,7 @@ LEAST_EXPONENT = -80.0
 """Below -87 the exponential of a float32 underflows, which is a hundred times slower; e^-80 is as good as zero."""
 
 
-Layer = tuple[Tensor, Tensor]
+WeightsAndBiases = tuple[Tensor, Tensor]
 """Weights and biases of every lane."""
 
 
@@ -38,7 +41,10 @@ class Mlp:
         hidden: Units of each hidden layer. Without hidden layers the model is softmax regression.
     """
 
-    hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
+    hidden: Annotated[tuple[Units, ...], LAYERS] = (128,)
+
+    def __post_init__(self) -> None:
+        check_widths(self.hidden)
 
     def network(
         self,
@@ -52,6 +58,13 @@ class Mlp:
     ) -> "MlpNetwork":
         widths = (math.prod(shape), *self.hidden, classes)
         return MlpNetwork(widths, lanes=lanes, batch_size=batch_size, device=device, dtype=dtype)
+
+    def as_module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """See `objectives.models.AsModule`."""
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise((math.prod(shape), *self.hidden, classes)):
+            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+        return Flattening(*layers[:-1])
 
 
 class MlpNetwork:
@@ -92,18 +105,29 @@ class MlpNetwork:
         self._minus_one = torch.full_like(self._row, -1.0)
         self._share = 1 / batch_size
         self._loss: Loss | None = None
-        self._seen: list[tuple[Tensor, tuple[list[Layer], Layer]]] = []
+        self._seen: list[tuple[Tensor, tuple[list[WeightsAndBiases], WeightsAndBiases]]] = []
 
     @property
     def parameters(self) -> int:
         return sum(self._sizes)
 
-    def layers(self, parameters: Tensor) -> list[Layer]:
+    @property
+    def layout(self) -> Layout:
+        """See `objectives.models.HasLayout`."""
+        blocks, start = [], 0
+        for number, ((rows, _, stride, _), size) in enumerate(zip(self._blocks, self._sizes, strict=True)):
+            biases = start + rows * stride
+            blocks += [Block(f"{2 * number}.weight", start, biases, 2)]
+            blocks += [Block(f"{2 * number}.bias", biases, start + size, 1)]
+            start += size
+        return Layout(tuple(blocks))
+
+    def layers(self, parameters: Tensor) -> list[WeightsAndBiases]:
         """Views of each layer's weights `[lane, in, out]` and biases `[lane, 1, out]`."""
         hidden, (weights, biases) = self._split(parameters)
         return [*hidden, (weights.transpose(1, 2), biases.transpose(1, 2))]
 
-    def _split(self, parameters: Tensor) -> tuple[list[Layer], Layer]:
+    def _split(self, parameters: Tensor) -> tuple[list[WeightsAndBiases], WeightsAndBiases]:
         """The hidden layers as `layers` has them, and the output layer: `[lane, out, in]` and `[lane, out, 1]`."""
         views = []
         for (rows, length, stride, biases), block in zip(
@@ -143,13 +167,50 @@ class MlpNetwork:
     def seed(self, noise: int) -> None:
         """Does nothing: training draws no random numbers."""
 
+    @property
+    def regularisers(self) -> frozenset[str]:
+        """See `objectives.models.regularisation.Regularises`."""
+        return frozenset({GRADIENT_NOISE} | ({LABEL_SMOOTHING} if self._loss is None else set()))
+
     def minimise(self, loss: Loss) -> None:
         """Minimise this loss in place of cross entropy. It is differentiated by the outputs; the rest is the same."""
         self._loss = loss
 
     def add_gradient(
-        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        sums: Tensor,
+        share: float = 1.0,
+        regularisation: Regularisation | None = None,
     ) -> Tensor:
+        return self._step(parameters, inputs, labels, sums, share=share, regularisation=regularisation, kept=1)
+
+    def write_gradient(
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        sums: Tensor,
+        share: float = 1.0,
+        regularisation: Regularisation | None = None,
+    ) -> Tensor:
+        """See `objectives.models.regularisation.WritesGradient`."""
+        return self._step(parameters, inputs, labels, sums, share=share, regularisation=regularisation, kept=0)
+
+    def _step(
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        sums: Tensor,
+        *,
+        share: float,
+        regularisation: Regularisation | None,
+        kept: int,
+    ) -> Tensor:
+        """Add the gradient to what is in `sums`, or to zero: to `kept` times what is there. Returns the losses."""
         hidden, (weights, biases) = self._known(parameters)
         below = inputs
         for (each, offsets), outputs in zip(hidden, self._outputs, strict=True):
@@ -157,15 +218,17 @@ class MlpNetwork:
         torch.baddbmm(biases, weights, below.transpose(1, 2), out=self._logits)
         losses = self._cross_entropy(labels.unsqueeze(1), share) if self._loss is None else self._other(labels, share)
         above = self._logit_gradient
+        if regularisation is not None:
+            regularisation.change(above.transpose(1, 2), labels, share=share)
         hidden_sums, (weight_sums, bias_sums) = self._known(sums)
-        weight_sums.baddbmm_(above, below)
-        bias_sums.add_(above.sum(2, True))
+        weight_sums.baddbmm_(above, below, beta=kept)
+        _add_sum(bias_sums, above, 2, kept=kept)
         if hidden:
             torch.bmm(above.transpose(1, 2), weights, out=self._output_gradients[-1])
-            self._backward(hidden, inputs, hidden_sums)
+            self._backward(hidden, inputs, hidden_sums, kept=kept)
         return losses
 
-    def _known(self, rows: Tensor) -> tuple[list[Layer], Layer]:
+    def _known(self, rows: Tensor) -> tuple[list[WeightsAndBiases], WeightsAndBiases]:
         """The layers of a tensor, from a cache of two: making the views takes as long as a small matrix product."""
         for seen, views in self._seen:
             if seen is rows:
@@ -198,7 +261,9 @@ class MlpNetwork:
         torch.mul(gradient.transpose(1, 2), share, out=self._logit_gradient)
         return self._losses.copy_(losses)
 
-    def _backward(self, hidden: list[Layer], inputs: Tensor, sums: list[Layer]) -> None:
+    def _backward(
+        self, hidden: list[WeightsAndBiases], inputs: Tensor, sums: list[WeightsAndBiases], *, kept: int
+    ) -> None:
         """Adds the gradients of all hidden layers. Starts from the gradient of the last hidden layer's outputs."""
         for index in reversed(range(len(hidden))):
             above, outputs = self._output_gradients[index], self._outputs[index]
@@ -206,10 +271,18 @@ class MlpNetwork:
             torch.ops.aten.threshold_backward.grad_input(above, outputs, 0, grad_input=above)
             below = self._outputs[index - 1] if index else inputs
             weights, biases = sums[index]
-            weights.baddbmm_(below.transpose(1, 2), above)
-            biases.add_(above.sum(1, True))
+            weights.baddbmm_(below.transpose(1, 2), above, beta=kept)
+            _add_sum(biases, above, 1, kept=kept)
             if index:
                 torch.bmm(above, hidden[index][0].transpose(1, 2), out=self._output_gradients[index - 1])
+
+
+def _add_sum(biases: Tensor, above: Tensor, dim: int, *, kept: int) -> None:
+    """Add the sum over the examples, which lie in this dimension, to the biases; or write it over them."""
+    if kept:
+        biases.add_(above.sum(dim, True))
+    else:
+        torch.sum(above, dim, True, out=biases)
 
 
 def _apart(length: int) -> int:

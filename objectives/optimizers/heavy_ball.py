@@ -6,25 +6,40 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from objectives.bounds.domains import DOMAINS
+from objectives.models import Layout
 from objectives.optimizers import Problem, State
+from objectives.optimizers.parts.decay import DISPENSABLE, NONE, Decay, add_decay, decay_numbers, shrink
 
 __all__ = ["HeavyBall"]
 
 
 @dataclass(frozen=True, slots=True)
 class HeavyBall:
-    """`v = momentum v + gradient; parameters -= learning_rate v`. Momentum zero is plain gradient descent."""
+    """`v = momentum v + gradient; parameters -= learning_rate v`. Momentum zero is plain gradient descent.
 
-    @property
-    def hyperparameters(self) -> frozenset[str]:
-        return frozenset({"learning_rate", "momentum"})
+    Attributes:
+        decay: Of the weights. `decoupled` takes `learning_rate weight_decay` of them off in each step.
+    """
 
-    def initial_state(self, parameters: Tensor) -> State:
+    decay: Decay = Decay.COUPLED
+    hyperparameters = frozenset({"learning_rate", "momentum", *NONE})
+    defaults = NONE
+    dispensable = DISPENSABLE
+    domains = DOMAINS
+
+    def initial_state(self, parameters: Tensor, layout: Layout) -> State:  # noqa: ARG002 - the contract
         return (torch.zeros_like(parameters),)
 
-    def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+    def numbers(self, step: Tensor, hyperparameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:  # noqa: ARG002
+        taken = {name: hyperparameters[name] for name in ("learning_rate", "momentum")}
+        return taken | decay_numbers(self.decay, hyperparameters)
+
+    def step(self, problem: Problem, parameters: Tensor, state: State, numbers: Mapping[str, Tensor]) -> Tensor:
         (velocity,) = state
-        velocity.mul_(hyperparameters["momentum"])
+        velocity.mul_(numbers["momentum"])
+        add_decay(velocity, parameters, numbers, problem.layout)
         losses = problem.add_gradient(parameters, velocity)
-        parameters.addcmul_(velocity, hyperparameters["learning_rate"], value=-1)
+        shrink(parameters, numbers, problem.layout)
+        parameters.addcmul_(velocity, numbers["learning_rate"], value=-1)
         return losses

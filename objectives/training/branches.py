@@ -17,7 +17,7 @@ class Branches:
 
     Args:
         groups: Groups of all lanes. The network is the same for all.
-        given: Learning rates, inputs and labels of a step, `[lane, ...]`.
+        given: What a step of a group is given, `[lane, ...]`.
         make: Makes a recorder.
         side_by_side: Groups of a recording, at most; by default all.
     """
@@ -42,7 +42,7 @@ class Branches:
         """Train all lanes. Vacant lanes are trained along with the lanes of their recording, if those hold a trial.
 
         Args:
-            given: Learning rates, inputs and labels, `[step, lane, ...]`.
+            given: What the steps of a group are given, `[step, lane, ...]`.
             noise: Seeds of the steps' random numbers, `[step, lane]`, on the host. None if the network draws none.
             vacant: Lanes without a trial.
         """
@@ -69,5 +69,4 @@ def _recorded(groups: Sequence[Group], given: Sequence[Tensor], recorder: Record
 
 def _step(group: Group, first: int, *given: Tensor) -> None:
     """A step of a group that is given the minibatches of all lanes from `first` on."""
-    rates, inputs, labels = (each[group.lanes.start - first : group.lanes.stop - first] for each in given)
-    group.step(rates, inputs, labels)
+    group.step(*(each[group.lanes.start - first : group.lanes.stop - first] for each in given))

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from objectives.models import Network
-from objectives.optimizers import Optimizer, State
+from objectives.data import Splits
+from objectives.models import Network, layout_of
+from objectives.models.regularisation import GRADIENT_NOISE
+from objectives.optimizers import Averages, Optimizer, State, fisher_of
 from objectives.schedules import Schedule
 from objectives.training.branches import Branches
+from objectives.training.criteria import Criteria
 from objectives.training.devices.recording import Recorder, recorder_for
-from objectives.training.groups import LEARNING_RATE, Group
+from objectives.training.draws import StepSeeds
+from objectives.training.groups import Group, Scratch
+from objectives.training.hyperparameters import Hyperparameters, Numbers
 from objectives.training.networks.network import Networks
+from objectives.training.networks.regularisers import Regularisers
+from tuner.objective import MeasuringPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class Lanes:
     Args:
         recorder: Makes a recorder of steps; by default for a GPU, and none elsewhere, where steps are not recorded.
         side_by_side: Groups that a recorded step trains side by side, at most; by default all.
+        max_steps: The budget of a trial, which the schedule is told.
+        regularisers: What trials may name beside the hyperparameters of the optimizer and the schedule.
     """
 
     def __init__(
@@ -51,20 +60,23 @@ class Lanes:
         dtype: torch.dtype,
         recorder: Callable[[], Recorder] | None = None,
         side_by_side: int | None = None,
+        max_steps: int | None = None,
+        regularisers: Regularisers | None = None,
     ) -> None:
-        self._networks, self._optimizer, self._schedule = networks, optimizer, schedule
+        self._networks, self._optimizer = networks, optimizer
         self._parameters = torch.zeros(lanes, networks.now.parameters, device=device, dtype=dtype)
-        self._state = optimizer.initial_state(self._parameters)
+        self._layout = layout_of(networks.now)
+        self._state = optimizer.initial_state(self._parameters, self._layout)
+        self._scratch = Scratch(self._parameters)
         self._loss_sums = torch.zeros(lanes, device=device, dtype=torch.float64)
         self._steps = torch.zeros(lanes, device=device, dtype=torch.int64)
-        # Each lane's seed and steps done. They are on the host, where random generators are seeded.
-        self._seeds, self._counts = torch.zeros(2, lanes, dtype=torch.int64).unbind()
-        names = optimizer.hyperparameters | schedule.hyperparameters
-        self._hyperparameters = {name: torch.ones(lanes, device=device, dtype=torch.float64) for name in sorted(names)}
-        self._hyperparameters[LEARNING_RATE].zero_()
-        self._columns = {name: self._column(name) for name in optimizer.hyperparameters - {LEARNING_RATE}}
+        self._seeds = StepSeeds(lanes)
+        self._hyperparameters = Hyperparameters(optimizer, schedule, lanes=lanes, device=device, max_steps=max_steps)
+        self._numbers = Numbers(dtype)
+        self._regularisers = regularisers or Regularisers(lanes, device=device, others=self._hyperparameters.names)
         self._vacant = set(range(lanes))
-        self._recorder = recorder or recorder_for(device)
+        self._needs_factors = fisher_of(optimizer) is not None
+        self._recorder = None if self._needs_factors else recorder or recorder_for(device)
         self._side_by_side = side_by_side
         self._branches: Branches | None = None
         self._groups: list[Group] = []
@@ -74,25 +86,40 @@ class Lanes:
         """`[lane, parameter]`."""
         return self._parameters
 
+    @property
+    def measured(self) -> Tensor:
+        """The parameters that are measured, `[lane, parameter]`."""
+        if isinstance(self._optimizer, Averages):
+            return self._optimizer.measured(self._parameters, self._state)
+        return self._parameters
+
     def first_row(self, parameters: Tensor) -> Row:
         """The row of a trial that starts from these parameters, `[parameter]`."""
         placed = parameters.to(self._parameters)
-        state = self._optimizer.initial_state(placed.unsqueeze(0))
+        state = self._optimizer.initial_state(placed.unsqueeze(0), self._layout)
         return Row(placed, tuple(each[0] for each in state), self._loss_sums.new_zeros(()))
 
     def write(self, lane: int, row: Row, *, seed: int, step: int, hyperparameters: Mapping[str, float]) -> None:
-        """Set up a lane that has done `step` steps of a trial with this seed."""
+        """Set up a lane that has done `step` steps of a trial with this seed. Defaults stand in for what is missing.
+
+        Raises:
+            ConfigError: The trial names a regulariser that the network cannot apply.
+            ValueError: The trial names other regularisers than those in other lanes.
+        """
+        is_first = len(self._vacant | {lane}) == len(self._parameters)
+        if self._regularisers.choose(hyperparameters.keys(), self._networks.now, is_first=is_first):
+            self._groups = []
+        self._regularisers.write(lane, hyperparameters)
         self._parameters[lane] = row.parameters
+        self._scratch.clear(lane)
         for kept, given in zip(self._state, row.state, strict=True):
             kept[lane] = given
         self._loss_sums[lane] = row.loss_sum
         self._steps[lane] = step
-        self._seeds[lane], self._counts[lane] = seed, step
+        self._seeds.write(lane, seed=seed, step=step)
         self._vacant.discard(lane)
-        for name, values in self._hyperparameters.items():
-            values[lane] = hyperparameters[name]
-        for name, column in self._columns.items():
-            column.copy_(self._column(name))
+        self._hyperparameters.write(lane, hyperparameters)
+        self._numbers.forget()
 
     def read(self, lane: int) -> Row:
         """A copy of a lane, on the CPU."""
@@ -101,9 +128,8 @@ class Lanes:
 
     def clear(self, lane: int) -> None:
         """Vacate a lane and reset its values: arithmetic on the infinities of a diverged trial would stay slow."""
-        vacant = dict.fromkeys(self._hyperparameters, 1.0) | {LEARNING_RATE: 0.0}
         row = self.first_row(torch.zeros_like(self._parameters[lane]))
-        self.write(lane, row, seed=0, step=0, hyperparameters=vacant)
+        self.write(lane, row, seed=0, step=0, hyperparameters=self._hyperparameters.of_vacant | self._regularisers.none)
         self._vacant.add(lane)
 
     def train(self, inputs: Tensor, labels: Tensor) -> None:
@@ -124,9 +150,13 @@ class Lanes:
 
     def _train(self, inputs: Tensor, labels: Tensor) -> None:
         network = self._networks.now
+        given = [self._next_numbers(len(inputs)), inputs, labels]
         groups = self._grouped(network)
-        given = self._learning_rates(len(inputs)), inputs, labels
-        noise = self._noise(len(inputs)) if network.draws else None
+        draws, is_noisy = network.draws or self._needs_factors, GRADIENT_NOISE in self._regularisers.active
+        seeds = self._seeds.take(len(inputs)) if draws or is_noisy else None
+        if seeds is not None and is_noisy:
+            given.append(self._regularisers.weights(seeds, labels.shape[2]).to(self._parameters.dtype))
+        noise = seeds if draws else None
         if self._recorder is None:
             self._train_each(groups, given, noise)
             return
@@ -141,9 +171,10 @@ class Lanes:
             if self._vacant.issuperset(range(group.lanes.start, group.lanes.stop)):
                 continue
             for number, minibatch in enumerate(zip(*(each[:, group.lanes].unbind() for each in given), strict=True)):
-                if noise is not None:
-                    group.network.seed(int(noise[number, group.lanes.start]))
-                group.step(*minibatch)
+                seeds = None if noise is None else noise[number, group.lanes]
+                if seeds is not None and group.network.draws:
+                    group.network.seed(int(seeds[0]))
+                group.step(*minibatch, seeds=seeds)
 
     def collect_losses(self, lanes: Tensor) -> Tensor:
         """The sum of each lane's training losses since the last call for this lane, `[lane]`."""
@@ -151,26 +182,15 @@ class Lanes:
         self._loss_sums.index_fill_(0, lanes, 0.0)
         return sums
 
-    def _learning_rates(self, steps: int) -> Tensor:
-        """The learning rates of the next steps, `[step, lane, 1]`. Adds the steps to the steps done."""
+    def _next_numbers(self, steps: int) -> Tensor:
+        """What the next steps need, `[step, lane, number]`. Adds the steps to the steps done."""
         ahead = torch.arange(steps, device=self._steps.device).unsqueeze(1) + self._steps
         self._steps += steps
-        rates = self._hyperparameters[LEARNING_RATE] * self._schedule.factor(ahead, self._hyperparameters)
-        return rates.to(self._parameters.dtype).unsqueeze(-1)
-
-    def _column(self, name: str) -> Tensor:
-        """A hyperparameter in the shape that optimizers expect, `[lane, 1]`."""
-        return self._hyperparameters[name].to(self._parameters.dtype).unsqueeze(1)
-
-    def _noise(self, steps: int) -> Tensor:
-        """Seeds of the next steps' random numbers, `[step, lane]`. Adds the steps to the steps done."""
-        ahead = torch.arange(steps).unsqueeze(1) + self._counts
-        self._counts += steps
-        return _mixed(_mixed(self._seeds) + ahead)
+        return self._numbers.together({**self._hyperparameters.numbers(ahead), **self._regularisers.numbers()}, ahead)
 
     def _grouped(self, network: Network) -> list[Group]:
         """All lanes, in groups of as many lanes as the network trains at once."""
-        if not self._groups or self._groups[0].network is not network:
+        if not self._groups or self._groups[0].network is not network or self._groups[0].names != self._numbers.names:
             firsts = range(0, len(self._parameters), network.lanes)
             self._groups = [self._group(network, slice(first, first + network.lanes)) for first in firsts]
             self._branches = None
@@ -179,17 +199,44 @@ class Lanes:
     def _group(self, network: Network, lanes: slice) -> Group:
         return Group(
             network,
+            self._layout,
             self._optimizer,
             lanes,
             self._parameters[lanes],
             tuple(each[lanes] for each in self._state),
             self._loss_sums[lanes],
-            {name: column[lanes] for name, column in self._columns.items()},
+            self._numbers.names,
+            self._scratch,
         )
 
 
-def _mixed(numbers: Tensor) -> Tensor:
-    """Pseudo-random numbers from 0 to 2^63 - 1: the last steps of splitmix64 (Steele et al. 2014) on signed numbers."""
-    mixed = (numbers ^ (numbers >> 30)) * -0x40A7B892E31B1A47
-    mixed = (mixed ^ (mixed >> 27)) * -0x6B2FB644ECCEEE15
-    return mixed ^ (mixed >> 31)  # of two numbers of the same sign, so that it is not negative
+def lanes_for(
+    networks: Networks,
+    splits: Splits,
+    plan: MeasuringPlan,
+    criteria: Criteria,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    *,
+    lanes: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Lanes:
+    """The tensors of a trainer's lanes."""
+    regularisers = Regularisers(
+        lanes,
+        device=device,
+        others=optimizer.hyperparameters | schedule.hyperparameters,
+        smoothing=criteria.smoothing,
+        classes=splits.classes,
+    )
+    return Lanes(
+        networks,
+        optimizer=optimizer,
+        schedule=schedule,
+        lanes=lanes,
+        device=device,
+        dtype=dtype,
+        max_steps=plan.max_steps,
+        regularisers=regularisers,
+    )

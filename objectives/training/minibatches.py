@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from objectives.training.devices.memory import sent
+from objectives.training.draws import StepSeeds
+from objectives.training.inputs.examples import Examples
+from objectives.training.inputs.images import random_numbers
 
 ROWS_AHEAD = 1024
 """Rows drawn ahead for each lane: about an epoch of a small data set."""
@@ -42,39 +45,39 @@ class Order:
 
 
 class Minibatches:
-    """The minibatches of all lanes. Row numbers are drawn some steps ahead and kept on the device.
+    """The minibatches of all lanes. Row numbers are drawn some steps ahead and kept where the examples are.
 
-    A lane without a trial gets the rows left of its last trial, and then the first example.
+    A lane without a trial gets the rows left of its last trial, and then the first example. How examples are changed at
+    random depends on a trial's seed, the steps it has done and the place in the minibatch alone.
 
     Args:
-        inputs: The training set, `[example, feature]`, on the device.
-        labels: `[example]`.
+        examples: The training set.
     """
 
-    def __init__(self, inputs: Tensor, labels: Tensor, *, batch_size: int, lanes: int) -> None:
-        self._inputs, self._labels = inputs, labels
+    def __init__(self, examples: Examples, *, batch_size: int, lanes: int) -> None:
+        self._examples = examples
         self._steps = max(STEPS_AHEAD, ROWS_AHEAD // batch_size // STEPS_AHEAD * STEPS_AHEAD)
-        self._rows = torch.zeros(self._steps, lanes, batch_size, dtype=torch.int64, device=inputs.device)
+        self._rows = torch.zeros(self._steps, lanes, batch_size, dtype=torch.int64, device=examples.home)
         self._used = 0
         self._orders: dict[int, Order] = {}
-        self._steps_at_once = min(self._steps, max(1, ROWS_AT_ONCE // (lanes * batch_size)))
-        # A buffer, since fresh memory of this size costs ten times the copying.
-        self._gathered = inputs.new_empty(self._steps_at_once * lanes * batch_size, inputs.shape[1])
+        self._seeds = StepSeeds(lanes)
+        self._steps_at_once = min(self._steps, max(1, examples.at_once(ROWS_AT_ONCE) // (lanes * batch_size)))
 
     @property
     def ready(self) -> int:
         """The number of steps that can be taken at once, at least one."""
         if self._used == self._steps:
             self._used = 0
-            drawn = torch.zeros(self._rows.shape, dtype=torch.int64)
+            next_rows = torch.zeros(self._rows.shape, dtype=torch.int64)
             for lane, order in self._orders.items():
-                drawn[:, lane] = order.take(drawn[:, lane].numel()).view(len(drawn), -1)
-            self._rows.copy_(sent(drawn, self._rows.device))
+                next_rows[:, lane] = order.take(next_rows[:, lane].numel()).view(len(next_rows), -1)
+            self._rows.copy_(sent(next_rows, self._rows.device))
         return min(self._steps - self._used, self._steps_at_once)
 
-    def open(self, lane: int, order: Order) -> None:
-        """Give a lane the minibatches of an order."""
+    def open(self, lane: int, order: Order, *, seed: int = 0, step: int = 0) -> None:
+        """Give a lane the minibatches of an order, for a trial with this seed that has done `step` steps."""
         self._orders[lane] = order
+        self._seeds.write(lane, seed=seed, step=step)
         empty = self._rows[self._used :, lane]
         empty.copy_(sent(order.take(empty.numel()).view(empty.shape), empty.device))
 
@@ -91,12 +94,17 @@ class Minibatches:
     def take(self, steps: int) -> tuple[Tensor, Tensor]:
         """The next steps' inputs `[step, lane, example, feature]` and labels `[step, lane, example]`.
 
-        Labels that are numbers are `[step, lane, example, output]`. The inputs are a buffer that the next call
+        Labels that are several are `[step, lane, example, ...]`. The inputs are a buffer that the next call
         overwrites. Takes at most `ready` steps.
         """
         start, self._used = self._used, self._used + steps
         rows = self._rows[start : self._used]
-        flat = rows.flatten()
-        inputs = torch.index_select(self._inputs, 0, flat, out=self._gathered[: len(flat)])
-        labels = self._labels.index_select(0, flat)
+        inputs, labels = self._examples.gather(rows.flatten(), self._numbers(steps))
         return inputs.view(*rows.shape, -1), labels.view(*rows.shape, *labels.shape[1:])
+
+    def _numbers(self, steps: int) -> Tensor | None:
+        """Random numbers for the examples of the next steps, if they are changed."""
+        if not self._examples.is_augmented:
+            return None
+        seeds = sent(self._seeds.take(steps), self._examples.device)
+        return random_numbers(seeds, self._rows.shape[2]).flatten(0, 2)

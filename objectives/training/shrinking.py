@@ -6,7 +6,7 @@ slow trial would train beside seven empty lanes.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tuner.objective import GivesWeights, Trainer, measure_end
+from tuner.objective import GivesWeights, NamesDevice, TimesSteps, Trainer, measure_end
 from tuner.trial import Failure, Measurement, TrialSpec
 
 
@@ -31,6 +31,10 @@ class ShrinkingTrainer:
     @property
     def device(self) -> str:
         return self._inner.device
+
+    @property
+    def device_name(self) -> str:
+        return self._inner.device_name if isinstance(self._inner, NamesDevice) else self._inner.device
 
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
         """Start a trial in a free lane.
@@ -66,6 +70,11 @@ class ShrinkingTrainer:
         if not isinstance(self._inner, GivesWeights):
             raise NotImplementedError
         return self._inner.weights(self._inner_lanes[lane], step)
+
+    def time_steps(self, steps: int) -> float:
+        if not isinstance(self._inner, TimesSteps):
+            raise NotImplementedError
+        return self._inner.time_steps(steps)
 
     def unload(self, lane: int) -> None:
         """Free a lane."""

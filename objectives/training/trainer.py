@@ -1,7 +1,6 @@
 """Trains many trials in lockstep: the trainer of every supervised objective."""
 
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -9,19 +8,26 @@ import torch
 
 from objectives.data import Splits
 from objectives.models import Architecture, Model, NamedWeights
-from objectives.optimizers import Optimizer
-from objectives.schedules import Schedule
+from objectives.optimizers import Optimizer, fisher_of
+from objectives.schedules import Schedule, check_budget
 from objectives.training import checkpoint as checkpoints
 from objectives.training.criteria import Criteria
-from objectives.training.devices.arithmetic import Precision, deterministic_kernels, tensor_cores
-from objectives.training.devices.memory import memory_watched, moved, sent
-from objectives.training.lanes import Lanes
-from objectives.training.measuring.evaluation import Evaluation
+from objectives.training.devices.arithmetic import (
+    Precision,
+    denormals_flushed,
+    deterministic_kernels,
+    one_thread,
+    tensor_cores,
+)
+from objectives.training.devices.clock import device_name, seconds_of
+from objectives.training.devices.memory import memory_watched, sent
+from objectives.training.inputs.examples import Examples
+from objectives.training.lanes import lanes_for
 from objectives.training.measuring.grid import Progress
-from objectives.training.measuring.snapshots import KEPT, Evaluating, Snapshot, Snapshots
-from objectives.training.measuring.whole import WholeEvaluation
+from objectives.training.measuring.snapshots import KEPT, Snapshot, Snapshots
+from objectives.training.measuring.whole import evaluation_for
 from objectives.training.minibatches import Minibatches, Order
-from objectives.training.networks.network import Computation, networks_for
+from objectives.training.networks.network import Computation, Networks, networks_for
 from tuner.objective import MeasuringPlan
 from tuner.trial import Measurement, TrialSpec
 
@@ -30,7 +36,7 @@ ACCELERATOR_CHUNK = 16
 
 
 class LaneTrainer:
-    """Implements `tuner.objective.Trainer` and `MeasuresEnds` for data that fit on the device.
+    """Implements `tuner.objective.Trainer`, `MeasuresEnds`, `GivesWeights`, `TimesSteps` and `NamesDevice`.
 
     A trial's result is the same in any lane, beside any neighbours; only the number of lanes may change its rounding.
 
@@ -45,7 +51,8 @@ class LaneTrainer:
 
     Raises:
         OutOfMemory: The device cannot hold this many lanes.
-        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together.
+        ConfigError: Minibatches or microbatches would split a group of examples that are normalised together, or the
+            schedule needs the budget, which the plan does not know.
     """
 
     def __init__(
@@ -63,27 +70,27 @@ class LaneTrainer:
         criteria: Criteria = Criteria(),  # noqa: B008 - a frozen value
         chunk: int | None = None,
     ) -> None:
+        check_budget(schedule, plan.max_steps)
         on = torch.device(_accelerator() if device == "auto" else device)
         self._lane_count, self._batch_size, self._device = lanes, batch_size, on
         self._examples = len(splits.train)
         self._progress: dict[int, Progress] = {}
         self._tensor_cores = computation.precision is Precision.TF32
-        self._deterministic = computation.deterministic
-        dtype = computation.dtype
+        self._deterministic, dtype = computation.deterministic, computation.dtype
         with self._watched(), torch.inference_mode():
-            self._networks = networks_for(
-                model, splits, computation, lanes=lanes, batch_size=batch_size, device=on, loss=criteria.loss
+            self._networks = _networks(
+                model, splits, computation, criteria, optimizer, lanes=lanes, batch_size=batch_size, device=on
             )
             network = self._networks.now
         # Tensors that are made in inference mode cannot be trained outside of it: one mode for all.
         self._mode = torch.no_grad if network.autograd else torch.inference_mode
         with self._watched(), self._mode():
-            inputs, labels = (moved(each, on, dtype) for each in (splits.train.inputs, splits.train.labels))
-            self._minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
-            self._lanes = Lanes(
-                self._networks, optimizer=optimizer, schedule=schedule, lanes=lanes, device=on, dtype=dtype
+            examples = Examples(splits.train, splits, device=on, dtype=dtype)
+            self._minibatches = Minibatches(examples, batch_size=batch_size, lanes=lanes)
+            self._lanes = lanes_for(
+                self._networks, splits, plan, criteria, optimizer, schedule, lanes=lanes, device=on, dtype=dtype
             )
-            self._evaluation = _evaluation(splits, plan, criteria, lanes=lanes, device=on, dtype=dtype)
+            self._evaluation = evaluation_for(splits, plan, criteria, lanes=lanes, device=on, dtype=dtype)
             self._snapshots = Snapshots(self._evaluation)
             self._initial_losses = torch.zeros(lanes, device=on, dtype=torch.float64)
         affordable = max(1, KEPT // (lanes * network.parameters))
@@ -97,11 +104,16 @@ class LaneTrainer:
     def device(self) -> str:
         return str(self._device)
 
+    @property
+    def device_name(self) -> str:
+        return device_name(self._device)
+
     def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
         """Start a trial in a free lane, from its seed or from what `save` returned.
 
         Raises:
-            ValueError: The lane holds a trial.
+            ValueError: The lane holds a trial, or the other lanes' trials name other regularisers.
+            ConfigError: The trial names a regulariser that the network cannot apply.
         """
         if lane in self._progress:
             raise ValueError(f"lane {lane} holds a trial; unload it first")
@@ -116,7 +128,7 @@ class LaneTrainer:
             if not progress.step:
                 self._initial_losses[lane] = self._evaluation.initial_loss(self._networks.now, row.parameters)
             self._lanes.write(lane, row, seed=trial.seed, step=progress.step, hyperparameters=hyperparameters)
-            self._minibatches.open(lane, order)
+            self._minibatches.open(lane, order, seed=trial.seed, step=progress.step)
             self._progress[lane] = progress
 
     def save(self, lane: int) -> bytes:
@@ -169,6 +181,11 @@ class LaneTrainer:
         torch.save({name: each.cpu() for name, each in named.items()}, file)
         return file.getvalue()
 
+    def time_steps(self, steps: int) -> float:
+        """See `tuner.objective.TimesSteps`."""
+        with self._computing():
+            return seconds_of(lambda: self._train(steps), self._device)
+
     def unload(self, lane: int) -> None:
         """Free a lane."""
         del self._progress[lane]
@@ -183,6 +200,13 @@ class LaneTrainer:
         del self._networks, self._lanes, self._minibatches, self._snapshots, self._evaluation
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _train(self, steps: int) -> None:
+        """Train for so many steps and no more: nothing is counted, and nothing measured."""
+        while steps:
+            now = min(steps, self._minibatches.ready)
+            self._lanes.train(*self._minibatches.take(now))
+            steps -= now
 
     def _until_due(self) -> int:
         """Steps until some lane is measured."""
@@ -201,17 +225,17 @@ class LaneTrainer:
         for progress in due:
             progress.measured = progress.step
         steps = [progress.step for progress in due]
-        return Snapshot(lanes, steps, before, self._lanes.parameters[rows], train_losses)
+        return Snapshot(lanes, steps, before, self._lanes.measured[rows], train_losses)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
         """The settings under which everything is trained and measured."""
         with (
             self._watched(),
-            _one_thread(),
-            _denormals_flushed(),
+            one_thread(),
+            denormals_flushed(),
             tensor_cores(allowed=self._tensor_cores),
-            deterministic_kernels(wanted=self._deterministic),
+            deterministic_kernels(self._device, wanted=self._deterministic),
             self._mode(),
         ):
             yield
@@ -220,37 +244,28 @@ class LaneTrainer:
         return memory_watched(lanes=self._lane_count, batch_size=self._batch_size, device=self._device)
 
 
-def _evaluation(
-    splits: Splits, plan: MeasuringPlan, criteria: Criteria, *, lanes: int, device: torch.device, dtype: torch.dtype
-) -> Evaluating:
-    """What measures the lanes: no longer than the plan needs, if the metrics allow it."""
-    if criteria.ends_early:
-        return Evaluation(splits, plan, lanes=lanes, device=device, dtype=dtype)
-    return WholeEvaluation(splits, plan, criteria, lanes=lanes, device=device, dtype=dtype)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limits torch to one thread, unless `OMP_NUM_THREADS` is set: with several, rounding depends on their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _denormals_flushed() -> Iterator[None]:
-    """Rounds numbers below 1e-38 to zero. The decaying momentum of a dead unit would slow the processor tenfold.
-
-    The setting is undone afterwards, because other libraries check for denormals and warn.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
+def _networks(
+    model: Model | Architecture,
+    splits: Splits,
+    computation: Computation,
+    criteria: Criteria,
+    optimizer: Optimizer,
+    *,
+    lanes: int,
+    batch_size: int,
+    device: torch.device,
+) -> Networks:
+    """The networks that minimise the loss, with factors if the optimizer needs them."""
+    return networks_for(
+        model,
+        splits,
+        computation,
+        lanes=lanes,
+        batch_size=batch_size,
+        device=device,
+        loss=criteria.loss,
+        fisher=fisher_of(optimizer),
+    )
 
 
 def _accelerator() -> str:

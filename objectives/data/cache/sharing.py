@@ -16,7 +16,7 @@ WORTHWHILE = 2**24
 """Bytes from which on an array is shared."""
 
 
-def shared(values: NDArray[np.float32], *, least: int = WORTHWHILE) -> Tensor:
+def shared(values: NDArray[np.float32] | NDArray[np.uint8], *, least: int = WORTHWHILE) -> Tensor:
     """A tensor of these values, in memory that is shared with every process that asked for the same values.
 
     The memory is a file in the cache folder that is mapped into it. The file is named by a hash of its content, so it
@@ -30,12 +30,12 @@ def shared(values: NDArray[np.float32], *, least: int = WORTHWHILE) -> Tensor:
     if values.nbytes < least:
         return torch.from_numpy(values)
     content = np.ascontiguousarray(values)
-    name = hashlib.blake2b(f"{content.shape}".encode() + content.data, digest_size=16).hexdigest()
+    name = hashlib.blake2b(f"{content.shape} {content.dtype.str}".encode() + content.data, digest_size=16).hexdigest()
     path = cache_folder() / f"{name}.npy"
     try:
         if not path.exists():
             write_whole(path, lambda file: np.save(file, content), keep=True)
-        mapped: NDArray[np.float32] = np.load(path, mmap_mode="c")
+        mapped: NDArray[np.generic] = np.load(path, mmap_mode="c")
     except (OSError, ValueError) as error:
         log.debug("%s is not shared: %s", path, error)
         return torch.from_numpy(values)

@@ -73,7 +73,7 @@ def as_float32(found: Tensor, what: str) -> Tensor:
 
 
 def labels_of(given: object, what: str, targets: Targets) -> Tensor:
-    """Labels as a loss takes them: int64 `[example]`, or float32 `[example, output]`.
+    """Labels as a loss takes them: int64 `[example]` or `[example, position]`, or float32 `[example, output]`.
 
     Raises:
         ConfigError: They are no array, of a wrong shape, or values that the loss does not take.
@@ -82,6 +82,14 @@ def labels_of(given: object, what: str, targets: Targets) -> Tensor:
     if found.ndim == 2 and found.shape[1] == 1 and targets is Targets.CLASSES:
         found = found.squeeze(1)
     if targets is Targets.CLASSES:
+        if found.ndim != 1:
+            message = f"{what} have the shape {list(found.shape)}; give the class of each example, [example]"
+            raise refused(f'{message}; of one-hot labels, labels.argmax(1). For texts, say loss = "next_token"')
+        return _classes(found, what)
+    if targets is Targets.TOKENS:
+        if found.ndim != 2 or not found.shape[1]:
+            message = f"{what} have the shape {list(found.shape)}; give the class at each position, [example, position]"
+            raise refused(f'{message}. For one class for each example, say loss = "cross_entropy"')
         return _classes(found, what)
     if found.ndim not in (1, 2):
         raise refused(f"{what} have the shape {list(found.shape)}; give [example], or [example, output]")
@@ -93,14 +101,12 @@ def labels_of(given: object, what: str, targets: Targets) -> Tensor:
 
 
 def _classes(found: Tensor, what: str) -> Tensor:
-    if found.ndim != 1:
-        message = f"{what} have the shape {list(found.shape)}; give the class of each example, [example]"
-        raise refused(f"{message}; of one-hot labels, labels.argmax(1)")
+    """The same labels, as whole numbers. Raises `ConfigError` if they are none."""
     whole = found.long()  # a comparison in fewer bits would wrap around
     wrong = (whole < 0) | (whole > EXACT)
     if found.is_floating_point():
         wrong |= (found != found.round()) | ~found.isfinite()
     if wrong.any():
-        example = int(wrong.nonzero()[0])
-        raise refused(f"{what} hold {found[example].item():g} in example {example}; classes are 0, 1, 2, ...")
+        place = tuple(wrong.nonzero()[0].tolist())
+        raise refused(f"{what} hold {found[place].item():g} in example {place[0]}; classes are 0, 1, 2, ...")
     return whole

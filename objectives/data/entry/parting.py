@@ -11,7 +11,7 @@ def parted(labels: Tensor, shares: dict[str, float], *, seed: int) -> dict[str, 
     """The numbers of the examples of each part, in rising order, and of `train`, which gets the rest.
 
     Args:
-        labels: `[example]`; classes keep their shares if they are whole numbers.
+        labels: `[example]`, or `[example, ...]`; classes keep their shares if there is one for each example.
         shares: Of each part to be made, of all examples.
         seed: Of the random choice.
 
@@ -26,7 +26,7 @@ def parted(labels: Tensor, shares: dict[str, float], *, seed: int) -> dict[str, 
     left = np.arange(len(labels))
     parts: dict[str, Tensor] = {}
     for name, share in shares.items():
-        strata = None if labels.is_floating_point() else labels[left].numpy()
+        strata = None if labels.is_floating_point() or labels.ndim > 1 else labels[left].numpy()
         many = max(1, round(share * len(labels)))
         try:
             left, taken = train_test_split(left, test_size=many, random_state=seed, stratify=strata)

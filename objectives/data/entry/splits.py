@@ -1,17 +1,19 @@
 """Checked splits of whatever a data set loads."""
 
 import math
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 from torch import Tensor
 
 from objectives.data import Dataset, Split, Splits, Unsplit
 from objectives.data.entry.examples import pair_of
+from objectives.data.entry.images import bytes_of, check_images
 from objectives.data.entry.numbers import inputs_of, labels_of, tensor_of
 from objectives.data.entry.parting import parted
 from objectives.data.entry.refusals import placed, refused
+from objectives.data.entry.subset import with_fewer
 from objectives.losses import Targets
 from tuner.experiment.settings import nearest
 from tuner.tracebacks import users_code
@@ -32,41 +34,49 @@ class _Examples:
         return _Examples(self.inputs[rows], self.labels[rows])
 
 
-def splits_of(data: Dataset, targets: Targets, *, whole_numbers: bool) -> Splits:
+def splits_of(data: Dataset, targets: Targets, *, whole_numbers: bool, train_examples: int | None = None) -> Splits:
     """What a data set loads, checked and split. It is kept for the next call, if the settings can be hashed.
 
     Args:
         data: The data set's settings.
         targets: What the labels have to be.
         whole_numbers: Whether the model takes int64 inputs; otherwise they become float32.
+        train_examples: How many examples are trained on; by default all.
 
     Raises:
-        ConfigError: `load` raised an error, or returned what cannot be trained on.
+        ConfigError: `load` raised an error, or returned what cannot be trained on, or too few examples.
     """
     try:
         hash(data)
     except TypeError:
-        return _checked(data, targets, whole_numbers)
+        return _checked(data, targets, whole_numbers, train_examples)
     assert isinstance(data, Hashable), "it has just been hashed"
-    return _kept(data, targets, whole_numbers)
+    return _kept(data, targets, whole_numbers, train_examples)
 
 
-def _checked(data: Dataset, targets: Targets, whole_numbers: bool) -> Splits:
+def _checked(data: Dataset, targets: Targets, whole_numbers: bool, train_examples: int | None) -> Splits:
+    splits = _all(data, targets, whole_numbers)
+    return splits if train_examples is None else with_fewer(splits, train_examples)
+
+
+def _all(data: Dataset, targets: Targets, whole_numbers: bool) -> Splits:
+    """Everything that a data set loads, checked and split."""
     owner = type(data).__name__
     with placed("data", owner):
         with users_code(f"{owner}.load()"):
             loaded: object = data.load()
-        if isinstance(loaded, Splits):
-            found = {part: getattr(loaded, part) for part in PARTS}
-            shape, classes = tuple(loaded.shape), loaded.classes
+        said = loaded if isinstance(loaded, Splits) else None
+        if said is not None:
+            found = {part: getattr(said, part) for part in PARTS}
         else:
-            shape, classes = None, None
             found = dict(_named(loaded.examples if isinstance(loaded, Unsplit) else loaded))
+        pixels = None if said is None else said.pixels
+        read = partial(inputs_of, whole_numbers=whole_numbers) if pixels is None else partial(bytes_of, pixels=pixels)
         pairs = {part: pair_of(each, part) for part, each in found.items()}
         kind = _kind(pairs["train"][1], targets)
-        parts = {part: _examples(*pair, part, kind, whole_numbers) for part, pair in pairs.items()}
+        parts = {part: _examples(*pair, part, kind, read) for part, pair in pairs.items()}
         how = loaded if isinstance(loaded, Unsplit) else Unsplit({})
-        return _joined(_completed(parts, how), kind, shape, classes)
+        return _joined(_completed(parts, how), kind, said)
 
 
 _kept = lru_cache(KEPT)(_checked)
@@ -90,12 +100,17 @@ def _kind(labels: object, targets: Targets) -> Targets:
     """What the labels are to be, if it is left to the data."""
     if targets is not Targets.ANY:
         return targets
-    return Targets.NUMBERS if tensor_of(labels, "train labels").is_floating_point() else Targets.CLASSES
+    found = tensor_of(labels, "train labels")
+    if found.is_floating_point():
+        return Targets.NUMBERS
+    return Targets.TOKENS if found.ndim == 2 and found.shape[1] > 1 else Targets.CLASSES
 
 
-def _examples(inputs: object, labels: object, part: str, targets: Targets, whole_numbers: bool) -> _Examples:
+def _examples(
+    inputs: object, labels: object, part: str, targets: Targets, read: Callable[[object, str], Tensor]
+) -> _Examples:
     """Both arrays of a part, checked and converted."""
-    found = inputs_of(inputs, f"{part} inputs", whole_numbers=whole_numbers)
+    found = read(inputs, f"{part} inputs")
     labelled = labels_of(labels, f"{part} labels", targets)
     if len(found) != len(labelled):
         raise refused(f"{part} has {len(found)} inputs and {len(labelled)} labels; every input needs one label")
@@ -114,9 +129,7 @@ def _completed(parts: dict[str, _Examples], how: Unsplit) -> dict[str, _Examples
     return parts | {part: train.at(rows) for part, rows in parted(train.labels, missing, seed=how.seed).items()}
 
 
-def _joined(
-    parts: Mapping[str, _Examples], kind: Targets, shape: tuple[int, ...] | None, classes: int | None
-) -> Splits:
+def _joined(parts: Mapping[str, _Examples], kind: Targets, said: Splits | None) -> Splits:
     """The three parts, which have to fit to each other and to what is said of them."""
     train = parts["train"]
     for part, each in parts.items():
@@ -125,10 +138,15 @@ def _joined(
                 message = f"{part} {name} are {_form(own)}, and those of train {_form(first)}; make them equal"
                 raise refused(message)
     one = tuple(train.inputs.shape[1:])
-    if shape is not None and math.prod(shape) != math.prod(one):
+    train_split, validation, test = (Split(parts[each].inputs.flatten(1), parts[each].labels) for each in PARTS)
+    if said is None:
+        return Splits(train_split, validation, test, classes=_outputs(parts, kind, None), shape=one)
+    shape = tuple(said.shape)
+    if said.pixels is None and math.prod(shape) != math.prod(one):
         raise refused(f"shape is {list(shape)}, and the inputs are {_form(train.inputs)}; say shape = {one}")
-    split = {part: Split(each.inputs.flatten(1), each.labels) for part, each in parts.items()}
-    return Splits(**split, classes=_outputs(parts, kind, classes), shape=one if shape is None else shape)
+    check_images(said)
+    classes = _outputs(parts, kind, said.classes)
+    return replace(said, train=train_split, validation=validation, test=test, classes=classes, shape=shape)
 
 
 def _form(examples: Tensor) -> str:
@@ -138,7 +156,7 @@ def _form(examples: Tensor) -> str:
 
 def _outputs(parts: Mapping[str, _Examples], kind: Targets, said: int | None) -> int:
     """How many outputs the labels ask for: the number of classes, or of numbers."""
-    if kind is not Targets.CLASSES:
+    if kind not in (Targets.CLASSES, Targets.TOKENS):
         numbers = parts["train"].labels.shape[1]
         if said not in (None, numbers):
             raise refused(f"classes is {said}, and every label has {numbers} numbers; say classes = {numbers}")
@@ -146,7 +164,7 @@ def _outputs(parts: Mapping[str, _Examples], kind: Targets, said: int | None) ->
     most = {part: int(each.labels.max()) for part, each in parts.items()}
     for part, label in most.items():
         if said is not None and label >= said:
-            example = int(parts[part].labels.argmax())
+            example = int(parts[part].labels.argmax()) // parts[part].labels[0].numel()
             raise refused(
                 f"{part} labels hold {label} in example {example}; classes is {said}, so they are 0 to {said - 1}"
             )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def missed(outputs: Tensor, classes: Tensor, *, among: int = 1) -> Tensor:
-    """Whether each example's class is not among those of the largest outputs, `[example]`.
+    """Whether each example's class is not among those of the largest outputs, in the shape of the classes.
 
     Outputs that are equal to that of the class come before it. If an output is not finite, the class is missed.
 
@@ -14,8 +14,8 @@ def missed(outputs: Tensor, classes: Tensor, *, among: int = 1) -> Tensor:
     >>> missed(torch.tensor([[0.0, 2.0, 1.0], [1.0, 1.0, 0.0]]), torch.tensor([2, 0]), among=2)
     tensor([False, False])
     """
-    own = outputs.gather(1, classes.unsqueeze(1))
-    return ((outputs >= own).sum(1) > among) | ~outputs.isfinite().all(1)
+    own = outputs.gather(-1, classes.unsqueeze(-1))
+    return ((outputs >= own).sum(-1) > among) | ~outputs.isfinite().all(-1)
 
 
 def predicted(outputs: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 So the loss does not depend on the batch size.
 """
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,7 +36,9 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training or len(input) <= self.ghost_size:
             return super().forward(input)
         self._check_input_dim(input)
-        ghosts = len(input) // self.ghost_size
+        ghosts, rest = divmod(len(input), self.ghost_size)
+        if rest:
+            raise ValueError(f"{len(input)} examples are not a multiple of the {self.ghost_size} of a ghost batch")
         # Every channel of every ghost batch becomes a channel of its own.
         apart = input.reshape(ghosts, self.ghost_size, *input.shape[1:]).transpose(0, 1).flatten(1, 2)
         means, variances = torch.zeros(2, ghosts * self.num_features, dtype=self.weight.dtype, device=input.device)
@@ -44,6 +48,9 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
         self._remember(means.view(ghosts, -1), variances.view(ghosts, -1))
         return outputs.reshape(self.ghost_size, ghosts, *input.shape[1:]).transpose(0, 1).flatten(0, 1)
 
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, ghost_size={self.ghost_size}, eps={self.eps}, momentum={self.momentum}"
+
     @torch.no_grad()
     def _remember(self, means: Tensor, variances: Tensor) -> None:
         """Update the running averages by each ghost batch in turn, `[ghost, channel]`."""
@@ -52,3 +59,63 @@ class GhostBatchNorm(nn.modules.batchnorm._BatchNorm):
         for average, found in ((self.running_mean, means), (self.running_var, variances)):
             assert average is not None
             average.mul_((1 - self.momentum) ** len(means)).add_(weights @ found)
+
+
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether a module has ordinary batch norm anywhere."""
+    return any(map(_is_ordinary, module.modules()))
+
+
+def with_ghosts(module: nn.Module, ghost_size: int = 32) -> nn.Module:
+    """The module, with ghost batch norm in place of each ordinary batch norm. It is changed in place.
+
+    The new layers have the parameters, running averages and settings of the old ones.
+
+    Raises:
+        ValueError: A batch norm has no weights, no running averages or no momentum.
+    """
+    made: dict[nn.Module, GhostBatchNorm] = {}
+    for path, each in list(module.named_modules(remove_duplicate=False)):
+        if not _is_ordinary(each):
+            continue
+        if each not in made:
+            made[each] = _ghost_of(each, ghost_size)
+        if not path:
+            return made[each]
+        module.set_submodule(path, made[each])
+    return module
+
+
+def together_in(module: nn.Module) -> int | None:
+    """How many examples a module normalises together: 1 if none, None if all of a minibatch.
+
+    Raises:
+        ValueError: Batch norm averages over all minibatches it has seen, or ghost batches are of different sizes.
+    """
+    together = 1
+    for each in module.modules():
+        if isinstance(each, GhostBatchNorm):
+            if together not in (1, each.ghost_size):
+                sizes = f"{together} and of {each.ghost_size}"
+                raise ValueError(f"{type(module).__name__} has ghost batches of {sizes} examples; give all one size")
+            together = each.ghost_size
+        elif isinstance(each, nn.modules.batchnorm._NormBase) and each.track_running_stats and each.momentum is None:
+            raise ValueError(f"{type(each).__name__} without momentum counts minibatches, as lanes do not; give it one")
+        elif isinstance(each, nn.modules.batchnorm._BatchNorm):
+            return None
+    return together
+
+
+def _is_ordinary(module: nn.Module) -> TypeGuard[nn.modules.batchnorm._BatchNorm]:
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and not isinstance(module, GhostBatchNorm)
+
+
+def _ghost_of(norm: nn.modules.batchnorm._BatchNorm, ghost_size: int) -> GhostBatchNorm:
+    """Ghost batch norm that shares all tensors with another norm. Raises `ValueError` as `with_ghosts`."""
+    if not norm.affine or not norm.track_running_stats or norm.momentum is None:
+        raise ValueError(f"{norm} needs weights, running averages and a momentum, as ghost batch norm has them")
+    ghost = GhostBatchNorm(norm.num_features, ghost_size, eps=norm.eps, momentum=norm.momentum)
+    ghost.weight, ghost.bias = norm.weight, norm.bias
+    ghost.running_mean, ghost.running_var = norm.running_mean, norm.running_var
+    ghost.num_batches_tracked = norm.num_batches_tracked
+    return ghost.train(norm.training)

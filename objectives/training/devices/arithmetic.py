@@ -1,10 +1,12 @@
-"""The arithmetic of an experiment: its precision, and whether a GPU repeats it to the last bit."""
+"""The arithmetic of an experiment: its precision, its threads, and whether a GPU repeats it to the last bit."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 class Precision(StrEnum):
@@ -33,13 +35,42 @@ def tensor_cores(*, allowed: bool) -> Iterator[None]:
 
 
 @contextmanager
-def deterministic_kernels(*, wanted: bool) -> Iterator[None]:
-    """Has cuDNN choose kernels that add in a fixed order, and the same kernels each time, if that is wanted."""
+def deterministic_kernels(device: torch.device, *, wanted: bool) -> Iterator[None]:
+    """Has a GPU add in a fixed order, with the same kernels each time, if that is wanted.
+
+    That concerns cuDNN, and attention: its fused kernels add up gradients in any order. What a CPU computes does not
+    depend on whether there is a GPU beside it.
+    """
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     if wanted:
         cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH) if wanted and device.type == "cuda" else nullcontext():
+            yield
     finally:
         cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limits torch to one thread, unless `OMP_NUM_THREADS` is set: with several, rounding depends on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Rounds numbers below 1e-38 to zero. The decaying momentum of a dead unit would slow the processor tenfold.
+
+    The setting is undone afterwards, because other libraries check for denormals and warn.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

@@ -1,6 +1,7 @@
 """Measuring lanes on validation and test examples, and on training examples before they are trained."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,21 +9,22 @@ from torch import Tensor
 
 from objectives.data import Split, Splits
 from objectives.models import Network
-from objectives.training.devices.memory import moved, sent
+from objectives.training.devices.memory import sent
 from objectives.training.devices.recording import Recorder, recorder_for
+from objectives.training.inputs.examples import Examples
 from objectives.training.measuring.recorded import RecordedTerms
-from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, LOSS, Losses, Rows, Tally, mean
+from objectives.training.measuring.tally import ACCURACY, DECISIVE, ERROR, Losses, Rows, Tally, mean
 from objectives.training.measuring.terms import Found, Level, terms
 from tuner.objective import MeasuringPlan
 
-TEST_ERROR, TEST_ACCURACY = "test/error", "test/accuracy"
-METRICS = frozenset({"train/loss", LOSS, ERROR, ACCURACY, TEST_ERROR, TEST_ACCURACY})
-"""What can be measured. The accuracies are measured in place of the errors if the goal asks for accuracy."""
+TEST_LOSS, TEST_ERROR, TEST_ACCURACY = "test/loss", "test/error", "test/accuracy"
 
 BLOCK = 512
 """Validation examples that are always measured, and the most that are measured at a time."""
 TEST_BLOCK = 4096
 """Test examples that are measured at a time on an accelerator."""
+LABELS_OF_AN_EXAMPLE = 16
+"""A block of texts has as many labels as if each had so many, so that the outputs of a lane take some megabytes."""
 AGAIN = 64
 """Lanes that are measured side by side are given equally many examples. At most so many of a group's are repeats."""
 ORDER = 0
@@ -30,15 +32,17 @@ ORDER = 0
 
 
 class Evaluation:
-    """The validation and test examples, and a block of training examples, kept on the device.
+    """The validation and test examples, and a block of training examples.
 
-    The validation examples are shuffled once, in the same way for every trial. So is what gives the initial loss.
+    The validation examples are shuffled once, in the same way for every trial. So is what gives the initial loss. The
+    accuracies are measured in place of the errors if the goal asks for accuracy.
 
     Attributes:
         plan: What measurements are asked for.
 
     Args:
         lanes: Lanes that are measured at once, at most.
+        test_loss: Whether the loss is measured on test examples, too.
         recorder: Makes a recorder of steps; by default for a GPU, and none elsewhere, where steps are not recorded.
     """
 
@@ -50,16 +54,14 @@ class Evaluation:
         lanes: int,
         device: torch.device,
         dtype: torch.dtype,
+        test_loss: bool = False,
         recorder: Callable[[], Recorder] | None = None,
     ) -> None:
-        order, initial = _shuffled(len(splits.validation)), initial_examples(splits.train)
-        self._inputs = moved(splits.validation.inputs[order], device, dtype)
-        self._labels = splits.validation.labels[order].to(device)
-        self._initial_inputs = moved(initial.inputs, device, dtype)
-        self._initial_labels = initial.labels.to(device)
-        self._test_inputs = moved(splits.test.inputs, device, dtype)
-        self._test_labels = splits.test.labels.to(device)
-        self.plan, self._lanes, self._device, self._dtype = plan, lanes, device, dtype
+        made = partial(Examples, splits=splits, device=device, dtype=dtype)
+        self._validation = made(splits.validation, order=_shuffled(len(splits.validation)))
+        self._initial, self._test = made(initial_examples(splits.train)), made(splits.test)
+        self.plan, self._lanes, self._device, self._dtype, self._test_loss = plan, lanes, device, dtype, test_loss
+        self._block, self._each = block_of(self._validation.labels), self._validation.labels[:1].numel()
         self._recorder = recorder or recorder_for(device)
         self._recorded: RecordedTerms | None = None
         self._metric = plan.metric if plan.metric in DECISIVE else ERROR
@@ -71,12 +73,12 @@ class Evaluation:
         It is that of a measurement: without dropout, and with the running averages of a batch norm.
         """
         row = parameters.to(self._device, self._dtype).unsqueeze(0)
-        _, losses = terms(network, row, self._initial_inputs, self._initial_labels)
-        return losses.mean(dtype=torch.float64)
+        found = (_terms_of(network, row, self._initial, each) for each in self._initial.blocks(BLOCK))
+        return torch.cat([losses for _, losses in found], dim=1).mean(dtype=torch.float64)
 
     def recall(self) -> Losses:
         """The recall of a lane that has not been measured (`Tally.recall`)."""
-        return np.zeros(len(self._labels), np.float64 if self._dtype == torch.float64 else np.float32)
+        return np.zeros(len(self._validation), np.float64 if self._dtype == torch.float64 else np.float32)
 
     def tally(self, recall: Losses, reached: int) -> Tally:
         """The measurement of a lane, not begun.
@@ -86,7 +88,7 @@ class Evaluation:
             reached: How many of the targets it has met; the next one decides when the measurement ends.
         """
         target = self._targets[reached] if reached < len(self._targets) else None
-        return Tally(self._metric, target, recall)
+        return Tally(self._metric, target, recall, self._each)
 
     def measured(
         self, network: Network, parameters: Tensor, recalls: Sequence[Losses], reached: Sequence[int]
@@ -107,9 +109,9 @@ class Evaluation:
             parameters: `[lane, parameter]`.
             tallies: Of each lane.
         """
-        first = np.arange(min(BLOCK, len(self._labels)))
+        first = np.arange(min(self._block, len(self._validation)))
         picked = {row: first for row, each in enumerate(tallies) if not each.is_done}
-        most = BLOCK
+        most = self._block
         while picked:
             found = [
                 (group, self._terms(network, self._rows(parameters, group), [picked[row] for row in group]))
@@ -120,22 +122,26 @@ class Evaluation:
                     many = len(picked[row])
                     tallies[row].add(picked[row], *(each[:many] for each in made))
             picked = {row: each.pick(most) for row, each in enumerate(tallies) if not each.is_done}
-            most = BLOCK if self._device.type == "cpu" else len(self._labels)
+            most = self._block if self._device.type == "cpu" else len(self._validation)
 
     def test(self, network: Network, parameters: Tensor) -> list[dict[str, float]]:
         """The test metrics of each lane, over all test examples."""
-        found = []
-        size, many = BLOCK if self._device.type == "cpu" else TEST_BLOCK, len(self._test_labels)
+        found: list[dict[str, float]] = []
+        size = block_of(self._test.labels, BLOCK if self._device.type == "cpu" else TEST_BLOCK)
+        examples, labels = len(self._test), self._test.labels.numel()
         for rows in torch.split(parameters, self._lanes):
             wrong = torch.zeros(len(rows), dtype=torch.int64, device=self._device)
-            for start in range(0, many, size):
-                block = slice(start, start + size)
-                levels, _ = terms(network, rows, self._test_inputs[block], self._test_labels[block])
-                wrong += (levels != Level.RIGHT).sum(1)
-            found += wrong.tolist()
-        if self._metric == ACCURACY:
-            return [{TEST_ACCURACY: mean(many - wrong, many)} for wrong in found]
-        return [{TEST_ERROR: mean(wrong, many)} for wrong in found]
+            loss = torch.zeros(len(rows), dtype=torch.float64, device=self._device)
+            for block in self._test.blocks(size):
+                levels, losses = _terms_of(network, rows, self._test, block)
+                wrong += (levels != Level.RIGHT).flatten(1).sum(1)
+                if self._test_loss:
+                    loss += losses.sum(1, dtype=torch.float64)
+            for many, total in zip(wrong.tolist(), loss.tolist(), strict=True):
+                is_accuracy = self._metric == ACCURACY
+                rate = {TEST_ACCURACY: mean(labels - many, labels)} if is_accuracy else {TEST_ERROR: mean(many, labels)}
+                found.append({TEST_LOSS: mean(total, examples), **rate} if self._test_loss else rate)
+        return found
 
     def _side_by_side(self, picked: Mapping[int, Rows]) -> Iterator[Sequence[int]]:
         """The rows in groups that are measured at once.
@@ -159,25 +165,25 @@ class Evaluation:
         Lanes with fewer examples than others are measured on some of them again, which do not count.
         """
         if self._recorder is None and all(each is chosen[0] for each in chosen):
-            index = sent(torch.from_numpy(chosen[0]), self._device)
-            return terms(network, rows, self._inputs[index], self._labels[index])
-        most = max(map(len, chosen))
-        index = sent(torch.from_numpy(np.stack([np.resize(each, most) for each in chosen])), self._device)
-        found = [self._compute(network, rows, part) for part in torch.split(index, BLOCK, dim=1)]
+            index = torch.from_numpy(chosen[0])
+        else:
+            most = max(map(len, chosen))
+            index = torch.from_numpy(np.stack([np.resize(each, most) for each in chosen]))
+        parts = torch.split(sent(index, self._validation.home), self._validation.at_once(self._block), dim=-1)
+        found = [self._compute(network, rows, part) for part in parts]
         levels, losses = zip(*found, strict=True)
         return torch.cat(levels, dim=1), torch.cat(losses, dim=1)
 
     def _compute(self, network: Network, rows: Tensor, chosen: Tensor) -> Found:
-        """`terms` of the examples `[lane, example]`, recorded where steps are recorded."""
+        """`terms` of examples, `[example]` or `[lane, example]`, recorded where steps are recorded."""
         if self._recorder is None:
-            return terms(network, rows, self._inputs[chosen], self._labels[chosen])
+            return _terms_of(network, rows, self._validation, chosen)
         if self._recorded is None:
             self._recorded = RecordedTerms(
                 network,
-                self._inputs,
-                self._labels,
+                self._validation,
                 lanes=self._lanes,
-                size=BLOCK,
+                size=self._validation.at_once(self._block),
                 make=self._recorder,
                 dtype=self._dtype,
             )
@@ -190,10 +196,27 @@ class Evaluation:
         return parameters[sent(torch.tensor(rows), self._device)]
 
 
+def _terms_of(network: Network, parameters: Tensor, examples: Examples, rows: Tensor | slice) -> Found:
+    """`terms` of some examples, which are taken by their numbers."""
+    return terms(network, parameters, examples.inputs(rows), examples.targets(rows))
+
+
 def initial_examples(train: Split) -> Split:
     """The training examples that give the initial loss."""
-    rows = _shuffled(len(train))[:BLOCK]
+    rows = _shuffled(len(train))[: block_of(train.labels)]
     return Split(train.inputs[rows], train.labels[rows])
+
+
+def block_of(labels: Tensor, examples: int = BLOCK) -> int:
+    """Examples that are measured at a time: so many if each has one class, and fewer texts.
+
+    Args:
+        labels: Of all examples.
+        examples: How many if each has one label.
+    """
+    if labels.ndim == 1 or labels.is_floating_point():
+        return examples
+    return max(1, min(examples, examples * LABELS_OF_AN_EXAMPLE // labels.shape[1]))
 
 
 def _shuffled(examples: int) -> Tensor:

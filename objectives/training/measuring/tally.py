@@ -10,6 +10,8 @@ rounds a little differently in other blocks. So a chosen example counts only if 
 recorded never rests on chosen examples: it is the mean over all examples, or over the first block alone. The first
 block is random, and its size does not depend on what was found, so its mean is not biased. The mean up to an error that
 decides would be too large by about one in the number of errors (inverse binomial sampling, Haldane 1945).
+
+An example of a text has several labels: the terms of its error and its loss are means over them.
 """
 
 import math
@@ -42,7 +44,7 @@ class Sums:
 
     Attributes:
         seen: How many there are.
-        wrong: How many of them are wrong.
+        wrong: How many of their labels are predicted wrongly.
         loss: The sum of their losses.
     """
 
@@ -65,6 +67,7 @@ class Tally:
         target: What the metric has to pass; None if the measurement never ends early.
         recall: The loss of each example when the lane was last measured on it, `[example]`; zero if it never was. It is
             copied, and the copy kept up to date.
+        labels: How many an example has.
         is_over: Whether the target is certainly not met.
         chooses: Whether the examples picked last were chosen.
     """
@@ -72,6 +75,7 @@ class Tally:
     metric: str
     target: Target | None
     recall: Losses
+    labels: int = 1
     is_over: bool = False
     chooses: bool = False
     _first: Sums = Sums()
@@ -112,7 +116,7 @@ class Tally:
 
         Args:
             rows: Their numbers, as `pick` gave them.
-            levels: How wrong each is (`Level`), `[example]`.
+            levels: How wrong each label is (`Level`), `[example]` or `[example, position]`.
             losses: The loss of each, `[example]`; none is negative.
         """
         self.recall[rows] = losses
@@ -129,8 +133,9 @@ class Tally:
     def values(self) -> dict[str, float]:
         """The loss, and the accuracy if it decides or else the error: over all examples, or over the first block."""
         sums = self._blocks if self.is_whole else self._first
-        name, many = (ACCURACY, sums.seen - sums.wrong) if self.metric == ACCURACY else (ERROR, sums.wrong)
-        return {LOSS: mean(sums.loss, sums.seen), name: mean(many, sums.seen)}
+        labels = sums.seen * self.labels
+        name, many = (ACCURACY, labels - sums.wrong) if self.metric == ACCURACY else (ERROR, sums.wrong)
+        return {LOSS: mean(sums.loss, sums.seen), name: mean(many, labels)}
 
     @property
     def partial(self) -> dict[str, int]:
@@ -145,8 +150,10 @@ class Tally:
         if self.target is None:
             return True
         examples = len(self.recall)
-        best = {LOSS: sums.loss, ERROR: sums.wrong, ACCURACY: examples - sums.wrong}[self.metric]
-        return self.target.is_met(mean(best, examples))
+        if self.metric == LOSS:
+            return self.target.is_met(mean(sums.loss, examples))
+        labels = examples * self.labels
+        return self.target.is_met(mean(labels - sums.wrong if self.metric == ACCURACY else sums.wrong, labels))
 
     def _choose(self, most: int) -> Rows:
         """The hardest examples that are left: as many as should decide, and more each time that they did not."""
@@ -157,16 +164,27 @@ class Tally:
             losses[losses == 0] = mean(self._first.loss, self._first.seen)
             self._hardest = self._first.seen + np.argsort(-losses)
         rows = self._hardest[self._taken : self._taken + most]
-        by_loss, losses = self.metric == LOSS, self.recall[rows]
-        # An example is most likely wrong if its label has less than half of the probability.
-        terms = losses if by_loss else losses > math.log(2)
-        sums = self._chosen.loss if by_loss else self._chosen.wrong
-        missing = self.target.distance(self.target.value) * len(self.recall) - sums
+        by_loss, terms = self.metric == LOSS, self._expected(self.recall[rows])
+        whole = len(self.recall) * (1 if by_loss else self.labels)
+        found = self._chosen.loss if by_loss else self._chosen.wrong
+        missing = self.target.distance(self.target.value) * whole - found
         enough = int(np.searchsorted(terms.cumsum(dtype=np.float64), MARGIN * missing))
         rows = rows[: min(enough, int(np.count_nonzero(terms))) + self._more]
         self._more *= 2
         self._taken += len(rows)
         return rows
+
+    def _expected(self, losses: Losses) -> NDArray[np.generic]:
+        """What examples of these losses probably add to the sum that decides."""
+        if self.metric == LOSS:
+            return losses
+        if self.labels == 1:
+            # An example is most likely wrong if its label has less than half of the probability.
+            return losses > math.log(2)
+        of_a_nat = self._first.wrong / self._first.loss if self._first.loss else math.nan
+        with np.errstate(invalid="ignore"):  # a loss may be infinite
+            expected: Losses = np.minimum(losses * of_a_nat, self.labels)
+        return expected
 
 
 def mean(total: float, many: int) -> float:

@@ -3,17 +3,23 @@
 Each lane has its own parameters and running averages.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 
 from objectives.losses import Loss
 from objectives.losses.cross_entropy import CROSS_ENTROPY
+from objectives.models import Block, Factors, Layout
 from objectives.models.layers.dense import Dense
-from objectives.models.layers.ghosts import GhostBatchNorm
+from objectives.models.layers.dropout import Dropout, with_dropouts
+from objectives.models.layers.ghosts import together_in
+from objectives.models.layers.targets import Target
+from objectives.models.regularisation import DROPOUT, GRADIENT_NOISE, LABEL_SMOOTHING, Regularisation
+from objectives.optimizers import Fisher
 from objectives.training.devices.arithmetic import Precision
+from objectives.training.networks.factors import FactoredLayers
 
 ALIGNMENT = 64
 """Parameters start at multiples of this many numbers in a row."""
@@ -23,8 +29,14 @@ EXAMPLES_AT_ONCE_ELSEWHERE = 4096
 """Examples of one forward pass in evaluation on a GPU, which needs more examples to be busy."""
 
 
+Initial = Callable[[torch.Generator], Mapping[str, Tensor]]
+"""Initial parameters, by name."""
+
+
 class ModuleNetwork:
     """Implements `objectives.models.Network` by one module, which is given the parameters of a lane at a time.
+
+    Implements `objectives.models.factors.Factored` too, if `fisher` is given.
 
     A row holds the trained parameters and, behind them, the floating-point buffers, such as running averages. Other
     buffers are the module's own and must not change.
@@ -35,9 +47,12 @@ class ModuleNetwork:
         loss: What is minimised.
         precision: The precision of products and convolutions.
         compiled: Whether the module goes through `torch.compile`, which takes about a minute.
+        fisher: Of which labels factors are wanted, if any.
+        initial: Draws the parameters in place of the module.
 
     Raises:
-        ValueError: The module has no parameters, or batch norm that averages over all minibatches it has seen.
+        ValueError: The module has no parameters, batch norm that averages over all minibatches it has seen, or ghost
+            batches of different sizes.
     """
 
     lanes = 1
@@ -55,10 +70,13 @@ class ModuleNetwork:
         loss: Loss = CROSS_ENTROPY,
         precision: Precision = Precision.FLOAT32,
         compiled: bool = False,
+        fisher: Fisher | None = None,
+        initial: Initial | None = None,
     ) -> None:
-        self._make, self._shape, self._device, self._loss = make, shape, device, loss.function
-        module = make().to(device, dtype)
-        self.together = _together(module)
+        self._make, self._shape, self._device, self._loss = make, shape, device, loss
+        self._initial = initial
+        module = with_dropouts(make()).to(device, dtype)
+        self.together = together_in(module)
         self._own = [each for each in module.parameters() if each.requires_grad]
         if not self._own:
             raise ValueError(f"{type(module).__name__} has no parameters to train")
@@ -74,15 +92,47 @@ class ModuleNetwork:
         layers = [] if compiled else [each for each in module.modules() if isinstance(each, Dense)]
         # Layers that add the gradient of their weights themselves, and the index of these weights in `_own`.
         self._dense = [(each, number) for each in layers for number, own in enumerate(self._own) if own is each.weight]
+        starts = [stop - size for size, stop in zip(self._sizes, accumulate(self._sizes), strict=True)]
+        self._factored = (
+            None
+            if fisher is None
+            else FactoredLayers(module, self._own, starts[: len(self._own)], loss=loss, fisher=fisher)
+        )
+        self._dropouts = [(each, each.rate) for each in module.modules() if isinstance(each, Dropout)]
+
+    @property
+    def regularisers(self) -> frozenset[str]:
+        """See `objectives.models.regularisation.Regularises`."""
+        names = {GRADIENT_NOISE: True, LABEL_SMOOTHING: self._loss.smooths, DROPOUT: bool(self._dropouts)}
+        return frozenset(name for name, can in names.items() if can)
 
     @property
     def parameters(self) -> int:
         return sum(self._sizes)
 
+    @property
+    def layout(self) -> Layout:
+        """See `objectives.models.HasLayout`."""
+        names = [name for name, each in self._module.named_parameters() if each.requires_grad]
+        ends = list(accumulate(self._sizes))
+        return Layout(
+            tuple(
+                Block(name, stop - size, stop, len(shape))
+                for name, shape, size, stop in zip(names, self._shapes, self._sizes, ends, strict=False)
+            ),
+            self._factored.layers if self._factored else (),
+        )
+
     def initialise(self, generator: torch.Generator) -> Tensor:
         """Parameters as the module initialises them: torch's global generator is seeded from `generator`."""
-        seed = int(torch.randint(2**62, (), generator=generator))
         row = torch.zeros(self.parameters)
+        if self._initial:
+            named = self._initial(generator)
+            names = [name for name, each in self._module.named_parameters() if each.requires_grad]
+            for leaf, name in zip(self._leaves(row), names, strict=False):
+                leaf.copy_(named[name])
+            return row
+        seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             module = self._make()
@@ -102,21 +152,110 @@ class ModuleNetwork:
             torch.manual_seed(noise)
 
     def add_gradient(
-        self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        sums: Tensor,
+        share: float = 1.0,
+        regularisation: Regularisation | None = None,
     ) -> Tensor:
+        return self._step(parameters, inputs, labels, self._targets(sums), share=share, regularisation=regularisation)
+
+    def write_gradient(
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        sums: Tensor,
+        share: float = 1.0,
+        regularisation: Regularisation | None = None,
+    ) -> Tensor:
+        """See `objectives.models.regularisation.WritesGradient`."""
+        targets = self._targets(sums, is_fresh=True)
+        return self._step(parameters, inputs, labels, targets, share=share, regularisation=regularisation)
+
+    def _step(
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        targets: Sequence[Target],
+        *,
+        share: float,
+        regularisation: Regularisation | None,
+    ) -> Tensor:
+        """As `add_gradient`, with a target for each trained parameter."""
         self._borrow(parameters[0])
-        targets = list(self._leaves(sums[0]))[: len(self._own)]
+        self._set_dropout(regularisation)
         for layer, number in self._dense:
             layer.target = targets[number]
         with torch.enable_grad(), self._autocast:
-            outputs = self._call(inputs[0].view(-1, *self._shape))
-            loss = self._loss(outputs.to(parameters.dtype), labels[0])
+            outputs = self._call(inputs[0].view(-1, *self._shape)).to(parameters.dtype)
+            loss = self._loss.function(outputs, labels[0])
             scaled = loss * share
-        found = torch.autograd.grad(scaled, self._own, allow_unused=True)
+        self._backward(outputs, scaled, labels, targets, share=share, regularisation=regularisation)
+        return loss.detach().unsqueeze(0)
+
+    def add_factors(
+        self,
+        parameters: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        sums: Tensor,
+        factors: Sequence[Factors],
+        *,
+        seeds: Tensor,
+        share: float = 1.0,
+        regularisation: Regularisation | None = None,
+    ) -> Tensor:
+        """See `objectives.models.factors.Factored`. The module itself is called, compiled or not: it is watched."""
+        assert self._factored is not None
+        self._borrow(parameters[0])
+        self._set_dropout(regularisation)
+        for layer, _ in self._dense:
+            layer.target = None  # several backward passes would add to it
+        with torch.enable_grad(), self._autocast, self._factored.watched() as calls:
+            outputs = self._module(inputs[0].view(-1, *self._shape)).to(parameters.dtype)
+            loss = self._loss.function(outputs, labels[0])
+            scaled = loss * share
+        targets = self._targets(sums)
+        self._backward(outputs, scaled, labels, targets, share=share, regularisation=regularisation, again=True)
+        self._factored.add(calls, outputs, labels[0], factors, seeds=seeds[0], share=share)
+        return loss.detach().unsqueeze(0)
+
+    def _backward(
+        self,
+        outputs: Tensor,
+        scaled: Tensor,
+        labels: Tensor,
+        targets: Sequence[Target],
+        *,
+        share: float,
+        regularisation: Regularisation | None,
+        again: bool = False,
+    ) -> None:
+        """Add the gradient of a loss, which was multiplied by `share`. `again` keeps the graph for more passes."""
+        above, of = None, scaled
+        if regularisation is not None:
+            (found_above,) = torch.autograd.grad(scaled, outputs)
+            above, of = found_above.clone(memory_format=torch.contiguous_format), outputs
+            regularisation.change(above.unsqueeze(0), labels, share=share)
+        found = torch.autograd.grad(of, self._own, above, retain_graph=again, allow_unused=True)
         for target, gradient in zip(targets, found, strict=True):
             if gradient is not None:
-                target.add_(gradient)
-        return loss.detach().unsqueeze(0)
+                target.add(gradient)
+            target.end()
+
+    def _targets(self, sums: Tensor, *, is_fresh: bool = False) -> list[Target]:
+        """Where the gradient of each trained parameter goes."""
+        return [Target(leaf, is_fresh) for leaf, _ in zip(self._leaves(sums[0]), self._own, strict=False)]
+
+    def _set_dropout(self, regularisation: Regularisation | None) -> None:
+        """Set the rate of all dropout layers, or set it back to the model's own."""
+        rate = None if regularisation is None else regularisation.dropout
+        for layer, own in self._dropouts:
+            layer.rate = own if rate is None else rate.view(())
 
     def logits(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         self._module.eval()
@@ -145,16 +284,3 @@ class ModuleNetwork:
         """Views of each parameter in a row, then of each buffer."""
         for part, shape in zip(row.split_with_sizes(self._sizes), self._shapes, strict=True):
             yield part[: shape.numel()].view(shape)
-
-
-def _together(module: nn.Module) -> int | None:
-    """How many examples the module normalises together, as `objectives.models.Network` has it."""
-    together = 1
-    for each in module.modules():
-        if isinstance(each, GhostBatchNorm):
-            together = math.lcm(together, each.ghost_size)
-        elif isinstance(each, nn.modules.batchnorm._NormBase) and each.track_running_stats and each.momentum is None:
-            raise ValueError(f"{type(each).__name__} without momentum counts minibatches, as lanes do not; give it one")
-        elif isinstance(each, nn.modules.batchnorm._BatchNorm):
-            return None
-    return together

@@ -8,15 +8,17 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from objectives.data import Splits
 from objectives.losses import Loss
 from objectives.losses.cross_entropy import CROSS_ENTROPY
-from objectives.models import AnyLoss, Architecture, Model, Network
+from objectives.models import AnyLoss, Architecture, AsModule, Model, NamedWeights, Network
+from objectives.optimizers import Fisher
 from objectives.training.devices.arithmetic import Precision
 from objectives.training.networks.accumulation import Accumulation
 from objectives.training.networks.calibration import Calibration, Memory
-from objectives.training.networks.modules import ModuleNetwork
+from objectives.training.networks.modules import Initial, ModuleNetwork
 from tuner.errors import ConfigError, Problem
 
 
@@ -71,15 +73,16 @@ def networks_for(
     batch_size: int,
     device: torch.device,
     loss: Loss = CROSS_ENTROPY,
+    fisher: Fisher | None = None,
 ) -> Networks:
-    """The networks of a model for these data.
+    """The networks of a model for these data. With `fisher`, they find factors, of these labels.
 
     Raises:
         ConfigError: Minibatches or microbatches would split a group of examples that are normalised together, or the
-            model computes its own gradients, and not of this loss.
+            model computes its own gradients, and not of this loss. Or there are no factors of this model and loss.
     """
-    if isinstance(model, Architecture):
-        module = _of_a_module(model, splits, computation, device=device, loss=loss)
+    if isinstance(model, Architecture) or fisher is not None:
+        module = _of_a_module(model, splits, computation, device=device, loss=loss, fisher=fisher)
         return Networks(lambda _: _in_parts(lambda _: module, computation, batch_size), Calibration((1,)))
 
     def make(at_once: int) -> Network:
@@ -135,18 +138,55 @@ def _in_parts(make: Callable[[int], Network], computation: Computation, batch_si
 
 
 def _of_a_module(
-    architecture: Architecture, splits: Splits, computation: Computation, *, device: torch.device, loss: Loss
-) -> Network:
+    model: Model | Architecture,
+    splits: Splits,
+    computation: Computation,
+    *,
+    device: torch.device,
+    loss: Loss,
+    fisher: Fisher | None,
+) -> ModuleNetwork:
     """The network of a torch module, which takes any batch size."""
-    return ModuleNetwork(
-        partial(architecture.module, splits.shape, splits.classes),
+    make, initial = module_of(model, splits)
+    network = ModuleNetwork(
+        make,
         splits.shape,
         device=device,
         dtype=computation.dtype,
         loss=loss,
         precision=computation.precision,
         compiled=computation.compiled,
+        fisher=fisher,
+        initial=initial,
     )
+    if fisher is not None:
+        if not network.layout.layers:
+            message = f"{type(model).__name__} has neither a linear layer nor a convolution that is trained"
+            raise _refused(f"{message}, whose factors the optimizer needs; choose another optimizer")
+        if loss.likelihood is None and fisher is not Fisher.EMPIRICAL:
+            message = f"what labels the model predicts is not known for the loss {loss.name}"
+            raise _refused(f'{message}; set fisher = "empirical", or choose another optimizer')
+    return network
+
+
+def module_of(model: Model | Architecture, splits: Splits) -> tuple[Callable[[], nn.Module], Initial | None]:
+    """Makes the module of a model, and draws the same parameters as its own network, if it has one."""
+    if isinstance(model, Architecture):
+        return partial(model.module, splits.shape, splits.classes), None
+    if not isinstance(model, AsModule):
+        message = f"{type(model).__name__} computes its own gradients, and the optimizer needs factors of its layers"
+        raise _refused(f"{message}; give it a method as_module(shape, classes), or choose another optimizer")
+    written_out = model.network(
+        splits.shape, splits.classes, lanes=1, batch_size=1, device=torch.device("cpu"), dtype=torch.float32
+    )
+    if not isinstance(written_out, NamedWeights):
+        raise _refused(f"the parameters of {type(model).__name__} need names; give it a method named_weights(row)")
+    named, drawn = written_out.named_weights, written_out.initialise
+    return partial(model.as_module, splits.shape, splits.classes), lambda generator: named(drawn(generator))
+
+
+def _refused(message: str) -> ConfigError:
+    return ConfigError([Problem("objective.optimizer", message)])
 
 
 def _divisors(number: int) -> Sequence[int]:
