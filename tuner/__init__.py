@@ -1,7 +1,7 @@
 """Hyperparameter tuning for one careful question: what does batch size do to training?
 
-The Python API is `run`, `results`, `Experiment` and `TunerError`, and `report` for training scripts. Importing `tuner`
-loads no torch, Optuna or MLflow.
+The Python API is `run`, `results`, `compare`, `Experiment` and `TunerError`, and `report` for training scripts.
+Importing `tuner` loads no torch, Optuna or MLflow.
 """
 
 import json
@@ -13,9 +13,10 @@ from tuner.errors import TunerError
 
 if TYPE_CHECKING:
     from tuner.experiment import Experiment
+    from tuner.reports.comparison import StoredComparison
     from tuner.reports.stored import StoredResults
 
-__all__ = ["Experiment", "TunerError", "report", "results", "run"]
+__all__ = ["Experiment", "TunerError", "compare", "report", "results", "run"]
 
 
 def run(
@@ -77,6 +78,27 @@ def results(name: str, *, store: str | None = None) -> "StoredResults":
     from tuner.service.locations import store_url
 
     return stored_results(name, store_url(store))
+
+
+def compare(
+    *names: str, store: str | None = None, below: float | None = None, above: float | None = None
+) -> "StoredComparison":
+    """Experiments side by side, as the command `tuner compare` has them: what differs beyond the intervals.
+
+    Args:
+        names: Two experiments or more; the others are compared with the first.
+        store: The store's URL; by default `TUNER_STORE`, else `runs/tuner.db`.
+        below: A target by which to judge them all; none may have been searched for a weaker one.
+        above: Likewise, if the goals are to be above one.
+
+    Raises:
+        TunerError: There is no such experiment, their goals differ, or nothing of one is confirmed.
+    """
+    from tuner.analysis.other_goals import asked_target
+    from tuner.reports.comparison import stored_comparison
+    from tuner.service.locations import store_url
+
+    return stored_comparison(names, store_url(store), target=asked_target(below=below, above=above))
 
 
 def report(step: int, metrics: Mapping[str, SupportsFloat]) -> None:

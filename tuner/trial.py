@@ -1,6 +1,7 @@
 """Trials: what a trial is given, what it measures and how it ended, as frozen values; and the seeds."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,7 @@ class Outcome(StrEnum):
     CENSORED = "censored"
     INFEASIBLE = "infeasible"
     ERROR = "error"
+    FINISHED = "finished"
 
     @property
     def has_trained(self) -> bool:
@@ -27,9 +29,10 @@ class Outcome(StrEnum):
         """What this outcome says, for a person."""
         return {
             Outcome.ACHIEVED: "reached the target",
-            Outcome.CENSORED: "was stopped by its budget or cap before it reached the target",
+            Outcome.CENSORED: "was cut",
             Outcome.INFEASIBLE: "diverged",
             Outcome.ERROR: "ended with an error of the training code",
+            Outcome.FINISHED: "was best",
         }[self]
 
 
@@ -93,9 +96,9 @@ class TrialResult:
 
     Attributes:
         outcome: How it ended.
-        steps: Steps to target if `ACHIEVED`; steps within which it did not reach the target, if `CENSORED`: its limit,
-            or fewer if it was cut early; the step at which divergence was noticed, if `INFEASIBLE`; the last step
-            measured, if `ERROR`.
+        steps: Steps to target if `ACHIEVED`; the step of the best value if `FINISHED`; steps within which it did not
+            reach the target if `CENSORED`: its limit, or fewer if it was cut early; the step at which divergence was
+            noticed, if `INFEASIBLE`; the last step measured, if `ERROR`.
         limit: The steps it was allowed when it ended: the budget, or the cap if that was lower.
         curve: Every measurement up to and including the one that ended it; empty if an error came first.
         failure: What the training code raised, if `ERROR`; else None.
@@ -116,6 +119,19 @@ class TrialResult:
     def final(self) -> Mapping[str, float]:
         """The metrics of the last measurement; none if there is no measurement."""
         return self.curve[-1].metrics if self.curve else {}
+
+
+def score_of(outcome: Outcome, *, steps: int, loss: float) -> float:
+    """What trials are compared by, and lower is better: steps to target, or how far the best value is from the ideal.
+
+    It is infinite if the trial did neither reach the target nor finish. `loss` is its `log2` where it is finite.
+
+    >>> score_of(Outcome.ACHIEVED, steps=100, loss=6.64), score_of(Outcome.FINISHED, steps=100, loss=-5.0)
+    (100, 0.03125)
+    """
+    if outcome is Outcome.FINISHED:
+        return 2**loss
+    return steps if outcome is Outcome.ACHIEVED else math.inf
 
 
 def trial_seed(*, experiment_seed: int, batch_size: int, round: int, point: int, repeat: int) -> int:

@@ -4,18 +4,14 @@ Nothing is trained. Every trial is judged again by its curve, and the results fo
 The candidates and the winners stay those of the experiment's own goal: for another goal other points might be best.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tuner.analysis.summary import Results, results
 from tuner.errors import TunerError
 from tuner.experiment import GoalSettings
 from tuner.objective import Target
-from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialRecord
+from tuner.records import Curve, CurvesOf, ExperimentRecord, Role, StudyRecord, TrialRecord
 from tuner.trial import Measurement, Outcome, TrialResult
-
-CurvesOf = Callable[[int, int], Mapping[int, Curve]]
-"""The curves of a study's trials by number, from its batch size and the round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +54,17 @@ class OtherGoal:
         return {"chosen_for": goal, "estimated": self.estimated}
 
 
+def asked_target(*, below: float | None, above: float | None) -> Target | None:
+    """The target that options ask for, if they do. Raises `TunerError`."""
+    if below is not None and above is not None:
+        raise TunerError("--below and --above cannot both be given: a target is one of them")
+    value = below if above is None else above
+    try:
+        return None if value is None else Target(value, above=above is not None)
+    except ValueError as error:
+        raise TunerError(str(error)) from error
+
+
 def judged_again(
     record: ExperimentRecord, curves: CurvesOf, *, target: Target | None = None, within_steps: int | None = None
 ) -> OtherGoal:
@@ -73,6 +80,11 @@ def judged_again(
         TunerError: The target is not weaker, or the budget is not smaller.
     """
     own = record.experiment.goal
+    if not own.unit.counts_steps:
+        raise TunerError(
+            f"the goal of {record.experiment.name} is the {own.phrase}; "
+            "--below, --above and --within-steps are for goals with a target"
+        )
     goal = _with_budget(_with_target(own, target), within_steps, record.experiment.batch_sizes)
     judged = [_Judge(goal, study.batch_size, curves).study(study) for study in record.studies]
     experiment = replace(record.experiment, goal=goal)
@@ -101,15 +113,17 @@ def _with_budget(goal: GoalSettings, within: int | None, batch_sizes: tuple[int,
         return goal
     budgets = {size: goal.at(size).within_steps for size in batch_sizes}
     if not 1 <= within <= max(budgets.values()):
-        raise TunerError(f"--within-steps {within} must lie between 1 and the budget of the experiment, {goal.budget}")
-    return replace(goal, within_steps={size: min(within, each) for size, each in budgets.items()})
+        own = goal.budget if goal.within_steps is not None else f"{max(budgets.values()):,} steps ({goal.budget})"
+        raise TunerError(f"--within-steps {within} must lie between 1 and the budget of the experiment, {own}")
+    smaller = {size: min(within, each) for size, each in budgets.items()}
+    return replace(goal, within_steps=smaller, within_examples=None, within_epochs=None, train_examples=None)
 
 
 class _Judge:
     """Judges the trials of one study by another goal."""
 
     def __init__(self, goal: GoalSettings, batch_size: int, curves: CurvesOf) -> None:
-        self._goal, self._curves = goal.at(batch_size), curves
+        self._goal, self._target, self._curves = goal.at(batch_size), goal.target, curves
         self._estimated = 0
 
     def study(self, study: StudyRecord) -> tuple[StudyRecord, int]:
@@ -120,7 +134,9 @@ class _Judge:
 
     def _round(self, study: StudyRecord) -> StudyRecord:
         curves = self._curves(study.batch_size, study.round) if study.finished(*Role) else {}
-        return replace(study, trials=tuple(self._trial(each, curves.get(each.number, ())) for each in study.trials))
+        # A trial whose curve cannot be read cannot be judged.
+        known = [each for each in study.trials if each.end is None or not each.end.spent or each.number in curves]
+        return replace(study, trials=tuple(self._trial(each, curves.get(each.number, ())) for each in known))
 
     def _trial(self, trial: TrialRecord, curve: Curve) -> TrialRecord:
         """A trial with its new end; unchanged if it has none."""
@@ -142,4 +158,4 @@ class _Judge:
 
     def _is_met(self, measured: Measurement) -> bool:
         value = measured.metrics.get(self._goal.metric)
-        return value is not None and self._goal.target.is_met(value)
+        return value is not None and self._target.is_met(value)

@@ -1,44 +1,25 @@
 """The results of an experiment as one tree of values, and as the JSON that the command line prints."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from tuner.analysis.counts import TrialCounts, error_counts, search_counts
 from tuner.analysis.edges import verdicts as edge_analysis
 from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
 from tuner.analysis.edges.widening import RoundStory, Unreached, history, unreached
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.optimum.confirmation import Confirmation, SelectionBias, confirm, selection_bias
 from tuner.analysis.optimum.warm_start import WarmStart, warm_start
 from tuner.analysis.scaling.curve import scaling_curve
-from tuner.analysis.scaling.doubts import Doubt, doubts
+from tuner.analysis.scaling.doubts import Doubt, are_comparable, doubts
 from tuner.analysis.scaling.repeats import RepeatedInterval, repeated_intervals
 from tuner.experiment import Experiment
-from tuner.records import CONFIRMATION, ExperimentRecord, Growth, Role, StudyRecord, TrialRecord, TrialState
-from tuner.trial import Outcome
+from tuner.experiment.goals import ScoreUnit
+from tuner.experiment.workload.bounds import StoredWorkload
+from tuner.records import CONFIRMATION, ExperimentRecord, Growth, Role, StudyRecord, TrialRecord
 
 Json = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialCounts:
-    """The number of search trials by outcome, and of those that were interrupted (`failed`) or run."""
-
-    achieved: int
-    censored: int
-    infeasible: int
-    error: int
-    failed: int
-    running: int
-
-    @property
-    def finished(self) -> int:
-        """Those with a result."""
-        return self.achieved + self.censored + self.infeasible + self.error
-
-    def to_json(self) -> Json:
-        """The counts by name."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +28,16 @@ class StudyResults:
 
     Attributes:
         complete: Whether search and confirmation are done.
-        errors: How many trials of all roles each error of the training code ended, most first.
+        errors: How many trials of the search and the confirmation each error of the training code ended, most first.
         steps_spent: Gradient steps of all finished search trials.
         confirmation_steps_spent: Gradient steps of all finished confirmation trials.
         warm_start: What it took over from another batch size, if it did.
         history: What each round came to, oldest first.
         unreached: What was tried in vain, if the study ended so.
-        best: The search trial with the fewest steps; None if none reached the target.
+        unit: What scores count.
+        best: The search trial with the best score; None if none has one.
         confirmed: The winner, once its report seeds have run.
-        repeated: Where its steps would lie in repeated experiments; None if that cannot be estimated.
+        repeated: Where its score would lie in repeated experiments; None if that cannot be estimated.
         doubt: Why its optimum does not fit those of other batch sizes; None if it does.
         edges: A verdict for each range.
     """
@@ -69,6 +51,7 @@ class StudyResults:
     warm_start: WarmStart | None
     history: tuple[RoundStory, ...]
     unreached: Unreached | None
+    unit: ScoreUnit
     best: TrialRecord | None
     confirmed: Confirmation | None
     repeated: RepeatedInterval | None
@@ -92,9 +75,9 @@ class StudyResults:
         return self.steps_spent * self.batch_size
 
     @property
-    def best_steps(self) -> int | None:
-        """Steps to target of the best search trial."""
-        return self.best.end.steps if self.best is not None and self.best.end is not None else None
+    def best_score(self) -> float | None:
+        """The score of the best search trial."""
+        return None if self.best is None else self.best.score
 
     def to_json(self) -> Json:
         """One entry of `studies`."""
@@ -108,7 +91,7 @@ class StudyResults:
             "steps_spent": self.steps_spent,
             "examples_spent": self.examples_spent,
             "confirmation_steps_spent": self.confirmation_steps_spent,
-            "trials": self.trials.to_json(),
+            "trials": self.trials.to_json(self.unit),
             "errors": dict(self.errors),
             "best": _best_json(self),
             "confirmed": _confirmed_json(self),
@@ -123,11 +106,13 @@ class Results:
 
     Attributes:
         growth: What was added to it after it had been stored, oldest first.
+        damaged: What is left out because it cannot be read, in a phrase each.
     """
 
     experiment: Experiment
     studies: tuple[StudyResults, ...]
     growth: tuple[Growth, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @property
     def at_box_edge(self) -> bool:
@@ -141,16 +126,19 @@ class Results:
 
     @property
     def selection_bias(self) -> SelectionBias | None:
-        """How far the searches were biased; None if no study is confirmed."""
+        """How far the searches were biased; None if no study is confirmed, or if nothing is searched."""
+        if not self.experiment.space.is_searched:
+            return None
         return selection_bias(each.confirmed for each in self.studies if each.confirmed is not None)
 
     def to_json(self) -> Json:
-        """What `tuner results --json` prints; null stands for an infinite number of steps."""
+        """What `tuner results --json` prints; null stands for an infinite number."""
         bias = self.selection_bias
         return {
             "experiment": self.experiment.name,
             "goal": self.experiment.to_table()["goal"],
             "growth": [each.to_json() for each in self.growth],
+            "damaged": list(self.damaged),
             "selection_bias": None
             if bias is None
             else {"ratio": bias.ratio, "studies": bias.studies, "unreached": bias.unreached},
@@ -165,11 +153,15 @@ class Edges:
     Attributes:
         verdicts: Pairs of batch size and verdict.
         doubts: The optima that do not fit those of other batch sizes.
+        is_searched: Whether there is a space that could have edges.
+        ratio: What wider ranges may save: steps, or distance from the ideal.
     """
 
     experiment: str
     verdicts: tuple[tuple[int, EdgeVerdict], ...]
     doubts: tuple[Doubt, ...] = ()
+    is_searched: bool = True
+    ratio: str = "the steps"
 
     @property
     def at_box_edge(self) -> bool:
@@ -191,66 +183,53 @@ class Edges:
 
 
 def results(record: ExperimentRecord) -> Results:
-    """The results of an experiment, complete or not."""
+    """The results of an experiment, complete or not.
+
+    Where an optimum may be beyond a side of its space, the workload is asked whether it can train there.
+    """
     curve = scaling_curve(record)
-    repeated = repeated_intervals(curve)
-    in_doubt = {each.batch_size: each for each in doubts(curve, record.experiment.goal)}
+    goal, space = record.experiment.goal, record.experiment.space
+    repeated = repeated_intervals(curve) if space.is_searched else {}
+    in_doubt = {each.batch_size: each for each in doubts(curve, goal)} if are_comparable(space) else {}
+    workload = StoredWorkload(record.experiment)
     studies = (
-        _study_results(each, record.experiment, repeated.get(each.batch_size), in_doubt.get(each.batch_size))
+        _study_results(each, workload, repeated.get(each.batch_size), in_doubt.get(each.batch_size))
         for each in record.studies
     )
-    return Results(record.experiment, tuple(studies), record.growth)
+    return Results(record.experiment, tuple(studies), record.growth, record.damaged)
 
 
 def edges(record: ExperimentRecord) -> Edges:
     """Where each study's optimum lies in its space, and which optima are in doubt."""
-    whole = results(record)
-    found = ((study.batch_size, each) for study in whole.studies for each in study.edges)
-    return Edges(record.experiment.name, tuple(found), whole.doubts)
+    whole, experiment, unit = results(record), record.experiment, record.experiment.goal.unit
+    found = tuple((study.batch_size, each) for study in whole.studies for each in study.edges)
+    ratio = "the steps" if unit.counts_steps else unit.ratio
+    return Edges(experiment.name, found, whole.doubts, is_searched=experiment.space.is_searched, ratio=ratio)
 
 
 def _study_results(
-    study: StudyRecord, experiment: Experiment, repeated: RepeatedInterval | None, doubt: Doubt | None
+    study: StudyRecord, workload: StoredWorkload, repeated: RepeatedInterval | None, doubt: Doubt | None
 ) -> StudyResults:
     """The results of one study."""
-    confirmed = confirm(study, experiment.confirmation)
+    experiment = workload.experiment
+    confirmed, unit = confirm(study, experiment.confirmation), experiment.goal.unit
     return StudyResults(
         batch_size=study.batch_size,
         complete=study.complete,
-        trials=_count(study),
-        errors=_errors(study),
+        trials=search_counts(study),
+        errors=error_counts(study),
         steps_spent=_spent(study.finished(Role.SEARCH, Role.PROBE)),
         confirmation_steps_spent=_spent(study.finished(*CONFIRMATION)),
         warm_start=warm_start(study),
-        history=history(study),
-        unreached=unreached(study, experiment.goal.at(study.batch_size)),
-        best=next(iter(fastest(study, 1)), None),
+        history=history(study, unit),
+        unreached=unreached(study, experiment.goal.at(study.batch_size), unit),
+        unit=unit,
+        best=next(iter(best_trials(study, 1)), None),
         confirmed=confirmed,
         repeated=repeated,
         doubt=doubt,
-        edges=edge_analysis.check(study, confirmed),
+        edges=edge_analysis.check(study, confirmed, refuses=partial(workload.ends_at, study.space, study.batch_size)),
     )
-
-
-def _count(study: StudyRecord) -> TrialCounts:
-    """Search trials by how they ended, probes apart."""
-    searched = [each for each in study.all_trials(Role.SEARCH) if each.plan.role is Role.SEARCH]
-    outcomes = Counter(each.end.outcome for each in searched if each.end is not None)
-    states = Counter(each.state for each in searched)
-    return TrialCounts(
-        achieved=outcomes[Outcome.ACHIEVED],
-        censored=outcomes[Outcome.CENSORED],
-        infeasible=outcomes[Outcome.INFEASIBLE],
-        error=outcomes[Outcome.ERROR],
-        failed=states[TrialState.FAILED],
-        running=states[TrialState.RUNNING],
-    )
-
-
-def _errors(study: StudyRecord) -> dict[str, int]:
-    """How many trials each error ended, most first."""
-    ended = (each for each in study.finished(*Role) if each.end is not None and each.end.outcome is Outcome.ERROR)
-    return dict(Counter(each.reason for each in ended).most_common())
 
 
 def _spent(trials: Iterable[TrialRecord]) -> int:
@@ -259,20 +238,19 @@ def _spent(trials: Iterable[TrialRecord]) -> int:
 
 
 def _best_json(study: StudyResults) -> Json | None:
-    if study.best is None:
+    best, unit = study.best, study.unit
+    if best is None or best.end is None:
         return None
-    return {
-        "round": study.best.round,
-        "trial": study.best.number,
-        "steps": study.best_steps,
-        "params": dict(study.best.plan.hyperparameters),
-    }
+    steps = best.end.steps
+    reached = {"steps": steps} if unit.counts_steps else {"value": unit.value(best.score), "step": steps}
+    return {"round": best.round, "trial": best.number} | reached | {"params": dict(best.plan.hyperparameters)}
 
 
 def _confirmed_json(study: StudyResults) -> Json | None:
-    """The winner; None, as promised, also when no report seed reached the target."""
+    """The winner; None, as promised, also when no report seed has a score."""
     if study.confirmed is None or study.confirmed.reached == 0:
         return None
     repeated = study.repeated
-    interval = None if repeated is None else {"low": repeated.low, "high": repeated.high}
-    return study.confirmed.to_json() | {"repeated_interval": interval}
+    ends = None if repeated is None else study.unit.ends(repeated.low, repeated.high)
+    interval = None if ends is None else {"low": ends[0], "high": ends[1]}
+    return study.confirmed.to_json(study.unit) | {"repeated_interval": interval}

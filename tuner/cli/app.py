@@ -8,9 +8,12 @@ from pathlib import Path
 
 import typer
 
-from tuner.cli import experiments, results, service, views
-from tuner.errors import TunerError
+from tuner.cli import comparisons, experiments, results, service, views
+from tuner.cli.extra import commands as extra
+from tuner.cli.extra import diagnose
+from tuner.errors import RunCutShort, TunerError, printable, shortened
 from tuner.service.cores import one_thread
+from tuner.service.signals import ending_in_time
 
 GROUPS = {
     "Experiments": experiments.commands,
@@ -27,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for more in (comparisons, extra, diagnose):
+    results.commands.registered_commands += more.commands.registered_commands
 for title, group in GROUPS.items():
     for command in group.registered_commands:
         command.rich_help_panel = title
@@ -36,16 +41,19 @@ for title, group in GROUPS.items():
 def main() -> None:
     """Run the command line. Errors a user can repair are one line on stderr and exit code 1."""
     one_thread()
+    with ending_in_time():
+        _run()
+
+
+def _run() -> None:
+    """Run the command that was asked for, and exit."""
     try:
         sys.path.append(str(_folder()))  # a component of the user's own, `kind = "workload:Bowl"`, may lie in it
         app()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
     except TunerError as error:
-        for line in str(error).splitlines():
+        for line in shortened(printable(str(error))).split("\n"):
             print(f"error: {line}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(130 if isinstance(error, RunCutShort) else 1)
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         sys.stderr.close()
         sys.exit(1)

@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,7 +26,11 @@ from tuner.cli.options import (
     example,
     ray_cluster,
 )
-from tuner.errors import TunerError
+from tuner.errors import DamagedRecord, TunerError, printable
+
+if TYPE_CHECKING:
+    from tuner.records import ExperimentRecord
+    from tuner.stores import Store
 
 commands = typer.Typer()
 
@@ -67,7 +71,7 @@ def run(
     printing.show(tables.run_summary(outcome))
     if models and not outcome.interrupted:
         for line in save_models(settings, where):
-            print(line)
+            print(printable(line))
     raise typer.Exit(outcome.exit_code)
 
 
@@ -80,9 +84,10 @@ def validate(file: FileArgument) -> None:
     settings = experiment.load(file)
     objective, metric = settings.build_objective(), settings.goal.metric
     sizes = ", ".join(map(str, settings.batch_sizes))
-    print(f"{file} is valid: {settings.name}, {settings.search.points} points at batch sizes {sizes}")
+    points = f"{settings.search.points} points" if settings.space.is_searched else "one point, as nothing is searched,"
+    print(printable(f"{file} is valid: {settings.name}, {points} at batch sizes {sizes}"))
     certain = objective.certain_early if isinstance(objective, PlannedObjective) else frozenset()
-    if certain and metric not in certain:
+    if certain and not (metric in certain and settings.goal.targets):
         print(f"{metric} ends no measurement early: each sees all validation examples")
 
 
@@ -123,11 +128,10 @@ def init(
     from tuner import experiment
 
     is_new = experiment.write_template(template, file)
-    print(
-        f"{file} is written" + (", and beside it train.py" if is_new else "; train.py was there already, and is kept")
-    )
+    code = ", and beside it train.py" if is_new else "; train.py was there already, and is kept"
+    print(printable(f"{file} is written{code}"))
     if file.parent != Path():
-        print(f"go there:  cd {file.parent}")
+        print(printable(f"go there:  cd {file.parent}"))
     print(f"check it:  tuner validate {file.name}\nrun it:    tuner run {file.name}")
 
 
@@ -150,21 +154,35 @@ def delete(
 
     Its runs in MLflow and its report stay. In PostgreSQL only the role that owns the tables may delete.
     """
+    from tuner.recorders.mlflow.ownership import own_name
     from tuner.service import locations
 
     with locations.existing_store(store) as opened:
-        record = opened.record(name)
-        trials = sum(len(each.trials) for study in record.studies for each in study.rounds)
+        record, unreadable = _readable(opened, name)
+        trials = 0 if record is None else sum(len(each.trials) for study in record.studies for each in study.rounds)
+        much = f"{trials:,} trials" if record is not None else f"all that it has ({unreadable})"
         if not yes:
-            _ask(f"delete {name} with {trials:,} trials from {opened.url}?")
+            _ask(f"delete {name} with {much} from {opened.url}?")
         folder = locations.checkpoint_folder(checkpoints, every=0)
         opened.delete(name)
-    if folder is not None:
-        folder.delete(record.experiment)
-    print(f"{name} is deleted: {len(record.studies)} studies, {trials:,} trials")
-    print(f"MLflow keeps the experiment {name}: select it on the page of `tuner mlflow` to delete it")
+        there = own_name(name, opened.identity())
+    if record is None:
+        print(f"{name} is deleted, which could not be read; its checkpoints stay, if it has any")
+    else:
+        if folder is not None:
+            folder.delete(record.experiment)
+        print(f"{name} is deleted: {len(record.studies)} studies, {trials:,} trials")
+    print(f"MLflow keeps {name}, or {there} if {name} is another store's: `tuner mlflow` shows it, and can delete it")
     if (report := locations.report_folder(name)).exists():
         print(f"the report stays in {report}")
+
+
+def _readable(opened: "Store", name: str) -> "tuple[ExperimentRecord | None, str]":
+    """What a store has of an experiment, or why it cannot be read. Raises `StoreError` if there is none."""
+    try:
+        return opened.record(name), ""
+    except DamagedRecord as error:
+        return None, str(error)
 
 
 def _ask(question: str) -> None:

@@ -1,6 +1,7 @@
 """The arguments and options that several commands share."""
 
 import importlib.util
+import math
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,13 @@ class EngineName(StrEnum):
 
     LOCAL = "local"
     RAY = "ray"
+
+
+def _number(value: float | None) -> float | None:
+    """A number, and not what floating-point numbers have for none: that is within all bounds."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
 
 
 def _device(value: str) -> str:
@@ -39,7 +47,9 @@ MlflowOption = Annotated[
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Number of workers. Default: one for each GPU, else one for each core; with Ray, as many as fit."
+        min=1,
+        max=1000,
+        help="Number of workers. Default: one for each GPU, else one for each core; with Ray, as many as fit.",
     ),
 ]
 ModelsOption = Annotated[
@@ -47,23 +57,31 @@ ModelsOption = Annotated[
 ]
 CurvePointsOption = Annotated[
     int | None,
-    typer.Option("--curve-points", min=1, metavar="N", help="Measurements of each curve that MLflow gets, evenly "
-                 "spread. Each costs 50 microseconds. Default: TUNER_MLFLOW_POINTS, else 10."),
+    typer.Option("--curve-points", min=1, max=10_000, metavar="N", help="Measurements of each curve that MLflow "
+                 "gets, evenly spread. Each costs 50 microseconds. Default: TUNER_MLFLOW_POINTS, else 10."),
 ]  # fmt: skip
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="An experiment's TOML file, or a preset's name.")]
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment's name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+BelowOption = Annotated[float | None, typer.Option("--below", help="Answer for this weaker target instead.")]
+AboveOption = Annotated[float | None, typer.Option("--above", help="Likewise, if the goal is to be above one.")]
 CheckpointsOption = Annotated[
     str | None,
     typer.Option("--checkpoints", metavar="DIR", help="Folder in which running trials are saved, best on a disk that "
                  "all workers share. Default: TUNER_CHECKPOINTS, else nothing is saved."),
 ]  # fmt: skip
 CheckpointEveryOption = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Time between two saves of a trial.")
+    float,
+    typer.Option(min=0, max=604_800, callback=_number, metavar="SECONDS", help="Time between two saves of a trial."),
 ]
 DeviceOption = Annotated[
     str, typer.Option(callback=_device, help="Device to train on: auto, cpu, cuda (every GPU), cuda:1, ...")
 ]
+PriceOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=1e6, callback=_number, metavar="PRICE", help="What an hour on the device costs, in any "
+                 "currency: then the cost to the target is shown, too."),
+]  # fmt: skip
 EngineOption = Annotated[EngineName, typer.Option(help="Run workers on this machine, or on a Ray cluster.")]
 AddressOption = Annotated[
     str,
@@ -72,12 +90,13 @@ AddressOption = Annotated[
 ]  # fmt: skip
 GpusOption = Annotated[
     float | None,
-    typer.Option("--num-gpus", min=0, help="With Ray: GPUs of each worker, or of each of its trainers. 0.5 lets two "
-                 "share a GPU, whose memory is not divided. Default: 1 if the cluster has GPUs."),
+    typer.Option("--num-gpus", min=0, max=1000, callback=_number, help="With Ray: GPUs of each worker, or of each of "
+                 "its trainers. 0.5 lets two share a GPU, whose memory is not divided. Default: 1 if the cluster has "
+                 "GPUs."),
 ]  # fmt: skip
 TrainersOption = Annotated[
     int | None,
-    typer.Option("--trainers", min=1, help="With Ray: actors over which each worker spreads its trials."),
+    typer.Option("--trainers", min=1, max=1000, help="With Ray: actors over which each worker spreads its trials."),
 ]  # fmt: skip
 HostOption = Annotated[str, typer.Option(help="Address to listen on. There is no authentication: keep it local.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]

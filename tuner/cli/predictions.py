@@ -1,12 +1,18 @@
-"""What `tuner predict` computed, as a table."""
+"""What `tuner predict` computed and `tuner fit` fitted, as tables."""
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tuner.analysis.scaling.predicted_edges import PredictedEdge, Predictions
 from tuner.cli.printing import legend, new_table, steps_phrase
+
+if TYPE_CHECKING:
+    from tuner.analysis.scaling.explanation import Explanation
 
 
 def predictions_table(found: Predictions) -> RenderableType:
@@ -17,7 +23,7 @@ def predictions_table(found: Predictions) -> RenderableType:
     for point, edges in zip(found.curve.points, found.edges, strict=True):
         values = [f"{point.hyperparameters[name]:.5g}" if name in point.hyperparameters else "-" for name in names]
         why = [point.reason] if never else []
-        rows.append((str(point.batch_size), steps_phrase(point.steps), *values, _flags(edges), *why))
+        rows.append((str(point.batch_size), steps_phrase(point.score), *values, _flags(edges), *why))
     goal = found.experiment.goal
     return Group(
         Text.assemble((found.experiment.name, "bold"), f": fewest steps to {goal.phrase}, computed"),
@@ -32,6 +38,27 @@ def predictions_table(found: Predictions) -> RenderableType:
             for point, edges in zip(found.curve.points, found.edges, strict=True)
             for edge in edges
         ),
+    )
+
+
+def explanation_table(experiment: str, found: "Explanation", report: Path) -> RenderableType:
+    """Measured steps beside those of the noisy quadratic model fitted to them."""
+    names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
+    rows = []
+    for measured, point in zip(found.measured.points, found.curve.points, strict=True):
+        reached = math.isfinite(measured.score) and math.isfinite(point.score)
+        ratio = f"{point.score / measured.score:.2f}" if reached else "-"
+        values = [f"{point.hyperparameters[name]:.4g}" if name in point.hyperparameters else "-" for name in names]
+        rows.append((str(point.batch_size), steps_phrase(measured.score), steps_phrase(point.score), ratio, *values))
+    columns = ("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
+    return Group(
+        Text.assemble((experiment, "bold"), ": ", found.sentence),
+        new_table(columns, rows),
+        legend(
+            "measured, model: fewest steps to the target; a ratio of 1.00 is good",
+            "model's ...: the hyperparameters at which the model needs the fewest steps",
+        ),
+        Text.assemble("both curves: ", (str(report), "bold")),
     )
 
 

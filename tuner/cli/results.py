@@ -4,27 +4,27 @@ import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tuner.cli.options import (
+    AboveOption,
+    BelowOption,
+    DeviceOption,
     FileArgument,
     JsonOption,
     NameArgument,
+    PriceOption,
     StoreOption,
     example,
 )
-from tuner.errors import TunerError
-from tuner.objective import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tuner.records import Curve
-    from tuner.stores import Records
+from tuner.errors import TunerError, printable
 
 commands = typer.Typer()
+
+MOST = 2**63 - 1
+"""What a database keeps of steps, batch sizes and numbers of trials."""
 
 
 class Format(StrEnum):
@@ -39,19 +39,20 @@ def results(
     name: NameArgument,
     store: StoreOption = None,
     as_json: JsonOption = False,
-    below: Annotated[float | None, typer.Option(help="Answer for this weaker target instead.")] = None,
-    above: Annotated[float | None, typer.Option(help="Likewise, if the goal is to be above one.")] = None,
-    within_steps: Annotated[int | None, typer.Option(help="Answer for this smaller budget instead.")] = None,
+    below: BelowOption = None,
+    above: AboveOption = None,
+    within_steps: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Answer for this smaller budget instead.")
+    ] = None,
 ) -> None:
-    """Print the steps to target at each batch size, as searched and as confirmed."""
-    from functools import partial
-
+    """Print the steps to target, or the best value, at each batch size: as searched and as confirmed."""
     from rich.console import Group
 
     from tuner.analysis import summary
-    from tuner.analysis.other_goals import judged_again
+    from tuner.analysis.other_goals import asked_target, judged_again
     from tuner.cli import printing, tables
     from tuner.service import locations
+    from tuner.stores import curves_in
 
     with locations.records_in(store) as opened:
         record = opened.record(name)
@@ -59,26 +60,12 @@ def results(
             found = summary.results(record)
             printing.show_either(tables.results_table(found), found.to_json(), as_json=as_json)
             return
-        curves = partial(_curves_of, opened, name)
-        other = judged_again(record, curves, target=_target(below, above), within_steps=within_steps)
+        other = judged_again(
+            record, curves_in(opened, name), target=asked_target(below=below, above=above), within_steps=within_steps
+        )
     found = other.results
     shown = Group(tables.results_table(found), other.sentence)
     printing.show_either(shown, found.to_json() | other.to_json(), as_json=as_json)
-
-
-def _curves_of(opened: "Records", name: str, batch_size: int, round: int) -> "Mapping[int, Curve]":
-    return opened.curves(name, batch_size, round=round)
-
-
-def _target(below: float | None, above: float | None) -> Target | None:
-    """The target asked for, if one is. Raises `TunerError`."""
-    if below is not None and above is not None:
-        raise TunerError("--below and --above cannot both be given: a target is one of them")
-    value = below if above is None else above
-    try:
-        return None if value is None else Target(value, above=above is not None)
-    except ValueError as error:
-        raise TunerError(str(error)) from error
 
 
 @commands.command(epilog=example("tuner edges digits"))
@@ -116,14 +103,25 @@ def report(
     folder: Annotated[
         Path | None, typer.Option("--output", help="Folder to write to. Default: runs/EXPERIMENT.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write the report: one self-contained HTML page, and its figures as PNG and SVG."""
+    """Write the report: one self-contained HTML page, its figures as PNG and SVG, and its numbers as JSON.
+
+    With --json the numbers are printed too: the answer and the values of each section by its name.
+    """
     gc.disable()  # the process ends with the page, and a tenth of its time would go to looking for garbage
-    from tuner.reports.page import write_report
+    from tuner.reports.page import NUMBERS, write_report
     from tuner.service import locations
+    from tuner.stores import curves_in
 
     with locations.records_in(store) as opened:
-        print(write_report(opened.record(name), folder or locations.report_folder(name), store=opened.url))
+        page = write_report(
+            opened.record(name),
+            folder or locations.report_folder(name),
+            curves=curves_in(opened, name),
+            store=opened.url,
+        )
+    print(page.with_name(NUMBERS).read_text(encoding="utf-8") if as_json else printable(str(page)))
 
 
 @commands.command(epilog=example("tuner export digits --format csv > digits.csv"))
@@ -146,19 +144,51 @@ def export(
 @commands.command(epilog=example("tuner replay digits --batch-size 64 --trial 0"))
 def replay(
     name: NameArgument,
-    batch_size: Annotated[int, typer.Option(help="The batch size of the trial.")],
-    trial: Annotated[int, typer.Option(help="The trial's number in its round.")],
-    round: Annotated[int, typer.Option(min=1, help="The round of the search, if the space was widened.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST, help="The batch size of the trial.")],
+    trial: Annotated[int, typer.Option(min=0, max=MOST, help="The trial's number in its round.")],
+    round: Annotated[int, typer.Option(min=1, max=MOST, help="The round of the search, if the space was widened.")] = 1,
     store: StoreOption = None,
 ) -> None:
-    """Train one trial again, as recorded. Exit code 4: its steps to target came out different."""
+    """Train one trial again, as recorded. Exit code 4: it came out different."""
     from tuner.search.replay import replay as train_again
     from tuner.service import locations
 
     with locations.records_in(store) as opened:
         outcome = train_again(opened.record(name), batch_size=batch_size, number=trial, round=round)
-    print(outcome.sentence)
+    print(printable(outcome.sentence))
     raise typer.Exit(0 if outcome.same else 4)
+
+
+@commands.command(epilog=example("tuner time digits --price 2.5"))
+def time(
+    name: NameArgument,
+    device: DeviceOption = "auto",
+    price: PriceOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long a training step takes at each batch size on a device, and print what to train with.
+
+    Of each batch size its winner is trained for a second or two, by itself and without measuring.
+    """
+    from tuner.analysis.practice.summary import practice
+    from tuner.analysis.scaling.curve import scaling_curve
+    from tuner.cli import printing
+    from tuner.cli.questions import practice as tables
+    from tuner.search.timing import timings
+    from tuner.service import cores, locations
+
+    with locations.existing_store(store) as opened:
+        record = opened.record(name)
+        objective = record.experiment.build_objective()
+        cores.check_device(device)
+        for each in timings(record, objective, device=device):
+            opened.add_timing(name, each)
+            print(printable(tables.measured(each)), file=sys.stderr)
+        record = opened.record(name)
+    found = practice(record, scaling_curve(record))
+    shown = tables.practice_tables(record, found, price=price)
+    printing.show_either(shown, tables.practice_json(record, found, price=price), as_json=as_json)
 
 
 @commands.command(epilog=example("tuner predict nqm-sgd"))
@@ -185,18 +215,25 @@ def fit(name: NameArgument, store: StoreOption = None, as_json: JsonOption = Fal
     """Fit the noisy quadratic model to the measured steps, and draw both in the report."""
     from tuner.analysis.scaling.curve import NotFitted
     from tuner.analysis.scaling.explanation import explain
-    from tuner.cli import printing, tables
+    from tuner.cli import predictions, printing
     from tuner.reports.page import write_report
     from tuner.service import cores, locations
+    from tuner.stores import curves_in
 
     with locations.records_in(store) as opened, cores.all_cores() as pool:
         record = opened.record(name)
         found = explain(record, apply=pool.map)
         if isinstance(found, NotFitted):
             raise TunerError(f"{name}: {found.sentence}")
-        page = write_report(record, locations.report_folder(name), store=opened.url, explanation=found)
+        page = write_report(
+            record,
+            locations.report_folder(name),
+            curves=curves_in(opened, name),
+            store=opened.url,
+            explanation=found,
+        )
     printing.show_either(
-        tables.explanation_table(name, found, page),
+        predictions.explanation_table(name, found, page),
         {"experiment": name, **found.to_json(), "report": str(page)},
         as_json=as_json,
     )

@@ -54,7 +54,8 @@ def worker(
     device: DeviceOption = "auto",
     engine: EngineOption = EngineName.LOCAL,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="With Ray: number of workers. Default: as many as fit into the cluster.")
+        int | None,
+        typer.Option(min=1, max=1000, help="With Ray: number of workers. Default: as many as fit into the cluster."),
     ] = None,
     ray_address: AddressOption = "",
     num_gpus: GpusOption = None,
@@ -98,9 +99,9 @@ def status(
 
     with locations.progress_in(store) as progress:
         if watch:
-            printing.watch(lambda lines: status.status_table(progress.read(name), lines=lines))
+            printing.watch(lambda lines: status.store_table(progress.survey(name), lines=lines))
         else:
-            printing.show(status.status_table(progress.read(name)))
+            printing.show(status.store_table(progress.survey(name)))
 
 
 @commands.command(epilog=example("tuner pause digits"))

@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tuner.cli.printing import new_table, steps_phrase
+from tuner.cli.printing import new_table
 from tuner.recorders.progress.status import StudyState, StudyStatus, begun, pace, remaining, time_left
 from tuner.records import ExperimentState, Holder, Stage
-from tuner.records.progress import ExperimentProgress, StudyProgress
+from tuner.records.progress import ExperimentProgress, StoreProgress, StudyProgress, Unreadable
 
 COLUMNS = ("experiment", "batch size", "state", "trials", "failed", "best", "confirmed")
 WORKER_COLUMNS = ("worker", "device", "since", "batch size", "experiment")
@@ -22,25 +22,29 @@ LEAST_WIDTH = 10
 """What is left of them at least."""
 LEGEND = {
     "trials": "trials: finished / planned",
-    "best": "best: steps to the target of the best search trial",
-    "confirmed": "confirmed: median steps of the winner over fresh seeds",
+    "best": "best: of the search trials, steps to the target or the best value",
+    "confirmed": "confirmed: median of the winner over fresh seeds",
 }
 """What columns mean, if they are shown."""
 FRAME = 2
 """Lines that a table needs beside its rows and the lines below it."""
 WORKERS_SHARE = 1 / 3
 """Share of the lines that workers get where studies alone would fill them."""
+UNREADABLE = "unreadable"
+"""The state of an experiment that this version cannot read."""
 STYLES = {
     "done": "green",
     "searching": "cyan",
     "confirming": "magenta",
+    "training": "cyan",
     "set aside": "red",
     "stopped": "yellow",
     "paused": "yellow",
     "waiting": "dim",
     "cancelled": "dim",
+    UNREADABLE: "red",
 }
-URGENT = ("searching", "confirming", "set aside")
+URGENT = ("searching", "confirming", "training", "set aside", UNREADABLE)
 PAST = ("done", "cancelled")
 
 
@@ -59,19 +63,29 @@ class Row:
     holder: Holder | None = None
 
 
-def status_table(found: Sequence[ExperimentProgress], *, lines: int | None = None) -> RenderableType:
+def store_table(found: StoreProgress, *, lines: int | None = None) -> RenderableType:
+    """As `status_table`, for all that a store has, with the experiments that cannot be read."""
+    return status_table(found.experiments, unreadable=found.unreadable, lines=lines)
+
+
+def status_table(
+    found: Sequence[ExperimentProgress], *, unreadable: Sequence[Unreadable] = (), lines: int | None = None
+) -> RenderableType:
     """A row for each study; but for one alone, an experiment that is done has one row for all of its studies.
 
     Workers have a table of their own below: a terminal of 80 columns has no room for both side by side.
 
     Args:
         found: The experiments to show.
+        unreadable: Those of which no more can be said than that they are there.
         lines: How many there are to show it in; rows that tell least are left out, and what columns mean.
     """
-    if not found:
+    if not found and not unreadable:
         return Text("no experiments yet; `tuner run digits` makes one")
-    rows = [row for each in found for row in _rows(each, alone=len(found) == 1)]
+    rows = [row for each in found for row in _rows(each, alone=len(found) + len(unreadable) == 1)]
+    rows += [Row(each.name, UNREADABLE, ("", UNREADABLE, "", "", "", "")) for each in unreadable]
     below = [line for each in found for line in _below(each)]
+    below += [Text(f"{each.reason}; another version of tuner may read it", "red") for each in unreadable]
     shown, held = rows, [each for each in rows if each.holder is not None]
     if lines is not None:
         room = lines - FRAME - len(below)
@@ -113,7 +127,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
     table.header_style = "dim"
     for column in table.columns:
         column.overflow = "ellipsis"
-        column.no_wrap = column.header != SHORTENED
+        column.no_wrap = str(column.header) != SHORTENED
         column.min_width = None if column.no_wrap else LEAST_WIDTH
     for row in rows:
         for cell in row:
@@ -127,8 +141,8 @@ def study_status(found: ExperimentProgress, study: StudyProgress) -> StudyStatus
     status = begun(found.experiment, study.batch_size, round=study.round, second_look=second_look)
     status.done, status.searched, status.best = study.done, study.searched, study.best
     status.planned += study.probed
-    if study.complete:
-        status.state, status.planned = StudyState.DONE, study.done
+    if study.complete:  # a worker that has it all the same trains extra trials
+        status.state, status.planned = StudyState.DONE if study.holder is None else StudyState.TRAINING, study.done
     elif study.holder is not None:
         status.state = StudyState.CONFIRMING if study.confirmed else StudyState.SEARCHING
     elif study.error or found.state is not ExperimentState.OPEN:
@@ -152,7 +166,7 @@ def seconds_left(found: ExperimentProgress) -> float | None:
     """How long an experiment will take, at the pace of each study since its worker claimed it; None if none has one."""
     paces = {}
     for each in found.studies:
-        if each.holder is not None and each.latest is not None:
+        if each.holder is not None and each.latest is not None and not each.complete:
             measured = pace(each.recent, (each.latest - each.holder.since).total_seconds())
             if measured is not None:
                 paces[each.batch_size] = measured
@@ -169,6 +183,7 @@ def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
         trials = sum(each.done for each in found.studies)
         yield Row(name, "done", (sizes, "done", f"{trials}/{trials}", str(failed or ""), "", ""))
         return
+    unit = found.experiment.goal.unit
     for study in found.studies:
         status = study_status(found, study)
         state = study_state(found, study, status)
@@ -177,8 +192,8 @@ def _rows(found: ExperimentProgress, *, alone: bool) -> Iterator[Row]:
             f"{state}, round {study.round}" if study.round > 1 else state,
             f"{status.done}/{status.planned}",
             str(study.failed or ""),
-            "" if study.best is None else steps_phrase(study.best),
-            steps_phrase(median(study.reported)) if study.reported else "",
+            "" if study.best is None else unit.text(study.best),
+            unit.text(median(study.reported)) if study.reported else "",
         )
         yield Row(name, state, cells, study.holder)
 
@@ -193,13 +208,17 @@ def _most_telling(rows: Sequence[Row], *, room: int) -> list[Row]:
 def _below(found: ExperimentProgress) -> Iterable[Text]:
     """What is said of an experiment below the table: how long it will take, and what was set aside."""
     name = found.experiment.name
-    if any(each.holder is not None for each in found.studies):
+    if any(each.holder is not None and not each.complete for each in found.studies):
         left = remaining(seconds_left(found))
         yield Text(f"{name}: {left}, at the pace since each study was claimed", "dim")
     for each in found.studies:
         if each.error:
             advice = "" if found.state is ExperimentState.CANCELLED else f"; tuner resume {name} opens it again"
             yield Text(f"{name}, batch size {each.batch_size} was set aside: {each.error}{advice}", "red")
+        if each.damaged:
+            many = "1 trial that cannot be read is" if each.damaged == 1 else f"{each.damaged} unreadable trials are"
+            told = f"tuner results {name} names what is damaged"
+            yield Text(f"{name}, batch size {each.batch_size}: {many} not counted; {told}", "red")
 
 
 def _since(holder: Holder) -> str:

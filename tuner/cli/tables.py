@@ -1,8 +1,6 @@
 """Results, edges and what else is printed, as tables for a terminal."""
 
-import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -13,14 +11,14 @@ from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.analysis.summary import Edges, Results, StudyResults
-from tuner.cli.printing import legend, new_table, steps_phrase
+from tuner.cli.printing import legend, new_table, nothing_searched
 from tuner.errors import ReportError
+from tuner.experiment.goals import ScoreUnit, span
 from tuner.recorders import StudyBroken
 from tuner.records import ExperimentState
 from tuner.trial import Value
 
 if TYPE_CHECKING:
-    from tuner.analysis.scaling.explanation import Explanation
     from tuner.service.runs import RunOutcome
 
 ADVICE = {
@@ -31,33 +29,39 @@ ADVICE = {
 """What to do about an experiment that is not complete."""
 CONFIRMED = ("confirmed", "over seeds", "repeated")
 """The winner's median over fresh seeds, its interval over seeds, and that over repeated searches."""
-STYLES = {Verdict.BOX_EDGE: "bold red", Verdict.STABILITY_LIMIT: "yellow", Verdict.NATURAL_LIMIT: "yellow"}
+STYLES = {
+    Verdict.BOX_EDGE: "bold red",
+    Verdict.STABILITY_LIMIT: "yellow",
+    Verdict.NATURAL_LIMIT: "yellow",
+    Verdict.WORKLOAD_LIMIT: "yellow",
+}
 
 
 def results_table(found: Results) -> RenderableType:
-    """Steps to target at each batch size, and below them the optimum's hyperparameters; as far as there are any."""
+    """Scores at each batch size, and below them the optimum's hyperparameters; as far as there are any."""
     goal = found.experiment.goal
-    question = f": steps to {goal.phrase}, within {goal.budget}"
+    question = f": {goal.unit.question}, within {goal.budget}"
     parts: list[RenderableType] = [Text.assemble((found.experiment.name, "bold"), question)]
-    if searched := [each for each in found.studies if each.trials.finished]:
-        parts += [_steps_table(searched), legend(*_results_legend(found, searched))]
+    if searched := [each for each in found.studies if each.trials.ended]:
+        parts += [_scores_table(searched), legend(*_results_legend(found, searched))]
     if any(each.best is not None for each in searched):
-        parts.append(Text("\nhyperparameters of the winner, or of the best search trial so far"))
+        of = " of the winner, or of the best search trial so far" if found.experiment.space.is_searched else ""
+        parts.append(Text(f"\nhyperparameters{of}"))
         parts.append(_optima_table(searched, list(found.experiment.space.parameters)))
     parts += [Text(f"batch size {each.batch_size}: {line}") for each in found.studies for line in _told(each)]
     parts += [Text(each.sentence) for each in found.growth]
-    if waiting := [str(each.batch_size) for each in found.studies if not each.trials.finished]:
+    if waiting := [str(each.batch_size) for each in found.studies if not each.trials.ended]:
         parts.append(Text(f"no results yet: batch size {', '.join(waiting)}"))
     return Group(*parts)
 
 
-def _steps_table(studies: Sequence[StudyResults]) -> Table:
-    """Steps to target, as searched and, if any study is so far, as confirmed."""
+def _scores_table(studies: Sequence[StudyResults]) -> Table:
+    """Steps to target or best values, as searched and, if any study is so far, as confirmed."""
     confirmed = any(each.confirmed is not None for each in studies)
     rows: list[tuple[str | Text, ...]] = [
         (
             str(study.batch_size),
-            "-" if study.best_steps is None else f"{study.best_steps:,}",
+            "-" if study.best_score is None else study.unit.text(study.best_score),
             *(_confirmed_cells(study) if confirmed else ()),
             _flags(study),
         )
@@ -83,20 +87,24 @@ def _optima_table(studies: Sequence[StudyResults], names: Sequence[str]) -> Tabl
 
 def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterator[str]:
     """What the columns of the results mean and what is good, and how much too good the searches looked."""
+    unit, is_searched = found.experiment.goal.unit, found.experiment.space.is_searched
     if any(each.best is not None for each in searched):
-        yield "searched: steps of the best search trial, which was lucky among many"
+        which = "the best search trial, which was lucky among many" if is_searched else "the one point's first seed"
+        yield f"searched: {unit.column} of {which}"
     confirmed = next((each.confirmed for each in searched if each.confirmed is not None), None)
     if confirmed is not None:
-        yield "confirmed: the winner's median over fresh seeds; fewer steps are better"
+        yield f"confirmed: the {'winner' if is_searched else 'point'}'s median over fresh seeds; {unit.better}"
         yield "over seeds: an interval for the median over all training seeds at this very"
         yield f"            point, which it covers with {confirmed.interval.coverage:.0%} probability; narrow is good"
+    if confirmed is not None and is_searched:
         yield "repeated: a 95 % interval for what repeated experiments would come to on"
         yield "          average, since another search finds another point; narrow is good"
     if (bias := found.selection_bias) is not None:
         unreached = f", and without limit in {bias.unreached} more" if bias.unreached else ""
         count = f"{bias.studies} studies" if bias.studies > 1 else "1 study"
         yield "bias: confirmed over searched; above 1x the search looked too good"
-        yield f"      {bias.ratio:.2f}x over {count} (geometric mean){unreached}"
+        of = "" if unit.counts_steps else f", of {unit.ratio}"
+        yield f"      {bias.ratio:.2f}x over {count} (geometric mean){of}{unreached}"
     if any(each.edges for each in searched):
         yield f"flags: none is good; else see `tuner edges {found.experiment.name}`"
 
@@ -111,7 +119,7 @@ def _told(study: StudyResults) -> Iterator[str]:
         yield f"{trials} ended with an error of the training code: {reason}"
     confirmed = study.confirmed
     if confirmed is not None and confirmed.reached < confirmed.seeds:
-        yield f"{confirmed.reached} of the winner's {confirmed.seeds} fresh seeds reached the target."
+        yield f"{confirmed.reached} of the winner's {confirmed.seeds} fresh seeds {study.unit.success}."
     if study.doubt is not None:
         yield study.doubt.sentence
 
@@ -119,7 +127,7 @@ def _told(study: StudyResults) -> Iterator[str]:
 def run_summary(outcome: "RunOutcome") -> RenderableType:
     """What to do after a run, and what went wrong in it."""
     name = outcome.results.experiment.name
-    lines = list(_broken(outcome.broken))
+    lines = list(broken_lines(outcome.broken))
     if outcome.not_logged:
         lines.append(Text(f"the report is not in MLflow: {outcome.not_logged}", "yellow"))
     if outcome.interrupted:
@@ -135,7 +143,7 @@ def run_summary(outcome: "RunOutcome") -> RenderableType:
     return Group(*lines)
 
 
-def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
+def broken_lines(studies: Sequence[StudyBroken]) -> Iterator[Text]:
     """Why studies broke, each reason once, with where it happened if that helps."""
     for reason in dict.fromkeys(each.reason for each in studies):
         alike = [each for each in studies if each.reason == reason]
@@ -146,6 +154,8 @@ def _broken(studies: Sequence[StudyBroken]) -> Iterator[Text]:
 
 def edges_table(found: Edges) -> RenderableType:
     """Where each optimum lies in its search space."""
+    if not found.is_searched:
+        return nothing_searched(found.experiment, "edges")
     rows = [
         (
             str(batch_size),
@@ -163,8 +173,8 @@ def edges_table(found: Edges) -> RenderableType:
         legend(
             "position: 0 is the low end of the range, 1 the high end, on the range's scale",
             "verdict: inside is good; at a box edge the range should be wider; at a",
-            "         stability or natural limit there is nothing to gain beyond",
-            "confidence: probability that a wider range saves over 10 % of the steps",
+            "         stability, natural or workload limit there is nothing to gain beyond",
+            f"confidence: probability that a wider range saves over 10 % of {found.ratio}",
         ),
         *(Text(f"batch size {size}: {sentence}") for size, sentence in outside),
         *(Text(each.sentence, "bold red") for each in found.doubts),
@@ -173,29 +183,31 @@ def edges_table(found: Edges) -> RenderableType:
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:
     """How far each parameter may be off and how important it is; below, what share of the space trains."""
-    name = (found.experiment.name, "bold")
+    if not found.experiment.space.is_searched:
+        return nothing_searched(found.experiment.name, "sensitivity")
+    name, unit = (found.experiment.name, "bold"), found.experiment.goal.unit
     return Group(
         Text.assemble(name, ": how far each hyperparameter may be from its optimum"),
-        _tolerances_table(found.studies),
+        _tolerances_table(found.studies, unit),
         legend(
-            "within 1.1x: values with at most 1.1x the optimum's steps, when the other",
+            f"within 1.1x: values with at most 1.1x the optimum's {unit.ratio}, when the other",
             "             hyperparameters are tuned again; a wide range is good",
             "up to, from, anywhere: no limit was found on the other side, or on either",
             "importance: share of the variation over the space that a hyperparameter",
             "            explains (fANOVA); tune the largest first",
         ),
         Text.assemble("\n", name, ": share of the search space that trains"),
-        _shares_table(found.studies),
+        _shares_table(found.studies, unit),
         legend(
             "95 % intervals, estimated from the quasi-random points only",
             "cut: points stopped before their outcome was known; they count both ways",
-            "reach the target, within 2x of the best: large shares are good",
+            f"{unit.plan}, within 2x of the best: large shares are good",
             "diverge: a small share is good",
         ),
     )
 
 
-def _tolerances_table(studies: Sequence[StudySensitivity]) -> Table:
+def _tolerances_table(studies: Sequence[StudySensitivity], unit: ScoreUnit) -> Table:
     """A row for each hyperparameter of each study."""
     rows: list[tuple[str | Text, ...]] = []
     ends = []
@@ -212,7 +224,7 @@ def _tolerances_table(studies: Sequence[StudySensitivity]) -> Table:
                 )
             )
         if not study.optimum:
-            nothing = Text("nothing reached the target", "dim")
+            nothing = Text(f"nothing {unit.success}", "dim")
             rows.append((str(study.batch_size), nothing, *[""] * (2 + len(FACTORS))))
         ends.append(len(rows) - 1)
     columns = ("batch size", "parameter", "optimum", *(f"within {each:g}x" for each in FACTORS), "importance")
@@ -223,7 +235,7 @@ def _tolerances_table(studies: Sequence[StudySensitivity]) -> Table:
     return table
 
 
-def _shares_table(studies: Sequence[StudySensitivity]) -> Table:
+def _shares_table(studies: Sequence[StudySensitivity], unit: ScoreUnit) -> Table:
     """What share of the space does what, a row for each study."""
     rows = []
     for study in studies:
@@ -231,29 +243,8 @@ def _shares_table(studies: Sequence[StudySensitivity]) -> Table:
         near = "-" if each.near is None else each.near.phrase
         decided = (each.reaching.phrase, near, each.diverging.phrase)
         rows.append((str(study.batch_size), str(each.points), str(each.cut), *decided))
-    columns = ("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
+    columns = ("batch size", "points", "cut", unit.plan, "within 2x of the best", "diverge")
     return new_table(columns, rows)
-
-
-def explanation_table(experiment: str, found: "Explanation", report: Path) -> RenderableType:
-    """Measured steps beside those of the noisy quadratic model fitted to them."""
-    names = list(dict.fromkeys(name for point in found.curve.points for name in point.hyperparameters))
-    rows = []
-    for measured, point in zip(found.measured.points, found.curve.points, strict=True):
-        reached = math.isfinite(measured.steps) and math.isfinite(point.steps)
-        ratio = f"{point.steps / measured.steps:.2f}" if reached else "-"
-        values = [_value(point.hyperparameters[name]) if name in point.hyperparameters else "-" for name in names]
-        rows.append((str(point.batch_size), steps_phrase(measured.steps), steps_phrase(point.steps), ratio, *values))
-    columns = ("batch size", "measured", "model", "model / measured", *(f"model's {name}" for name in names))
-    return Group(
-        Text.assemble((experiment, "bold"), ": ", found.sentence),
-        new_table(columns, rows),
-        legend(
-            "measured, model: fewest steps to the target; a ratio of 1.00 is good",
-            "model's ...: the hyperparameters at which the model needs the fewest steps",
-        ),
-        Text.assemble("both curves: ", (str(report), "bold")),
-    )
 
 
 def _tolerance(tolerance: Tolerance) -> str:
@@ -270,12 +261,12 @@ def _tolerance(tolerance: Tolerance) -> str:
 
 def _confirmed_cells(study: StudyResults) -> tuple[str, ...]:
     """The columns of `CONFIRMED`."""
-    confirmed, repeated = study.confirmed, study.repeated
+    confirmed, repeated, unit = study.confirmed, study.repeated, study.unit
     if confirmed is None:
         return ("-",) * len(CONFIRMED)
-    interval = f"{steps_phrase(confirmed.interval.low)}-{steps_phrase(confirmed.interval.high)}"
-    searches = "-" if repeated is None else f"{steps_phrase(round(repeated.low))}-{steps_phrase(round(repeated.high))}"
-    return steps_phrase(confirmed.steps), interval, searches
+    interval = span(unit, (confirmed.interval.low, confirmed.interval.high))
+    searches = "-" if repeated is None else span(unit, (repeated.low, repeated.high))
+    return unit.text(confirmed.score), interval, searches
 
 
 def _value(value: Value) -> str:

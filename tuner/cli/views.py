@@ -1,5 +1,6 @@
 """The commands for the web pages of others on what was measured."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -22,11 +23,21 @@ def dashboard(
     store: StoreOption = None,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
+    allowed_hosts: Annotated[
+        str | None,
+        typer.Option(
+            "--allowed-hosts",
+            metavar="NAMES",
+            help="Names under which the page may be asked for, with commas between them, beside localhost, --host and "
+            "addresses. Default: TUNER_DASHBOARD_HOSTS, else no others.",
+        ),
+    ] = None,
 ) -> None:
     """Start optuna-dashboard, a web page, on the store."""
     from tuner.service import dashboards, locations
 
-    dashboards.serve_optuna(locations.store_url(store), host=host, port=port)
+    names = locations.dashboard_names(allowed_hosts)
+    dashboards.serve_optuna(locations.store_url(store), host=host, port=port, names=names)
 
 
 @commands.command(name="mlflow", epilog=example("tuner mlflow --port 5000"))
@@ -66,5 +77,6 @@ def sync(
             folder=locations.report_folder(name),
             points=locations.curve_points(curve_points),
             restore=restore,
+            tell=lambda line: print(line, file=sys.stderr, flush=True),
         )
     print("\n".join(done.lines))

@@ -78,7 +78,7 @@ def import_module(module: str, *, named: str) -> ModuleType:
     """A module that an experiment's file names as a part of `named`. Raises `ConfigError` if it cannot be imported."""
     try:
         return importlib.import_module(module)
-    except Exception as error:  # a module of the user's may fail in any way
+    except (Exception, SystemExit) as error:  # a module of the user's may fail in any way, or end the program
         raise ConfigError([Problem("", f"{named} cannot be imported: {explained(error)}")]) from error
 
 

@@ -2,36 +2,48 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Annotated
 
-from annotated_types import Ge, Gt, MinLen
-from pydantic import AllowInfNan
+from annotated_types import MinLen
 
 from tuner.errors import ConfigError, Problem
+from tuner.experiment.batch_sizes.budgets import Budget
+from tuner.experiment.batch_sizes.spaces import SpaceSettings, read_spaces
 from tuner.experiment.components import build
-from tuner.experiment.goals import ReachTarget
-from tuner.experiment.search_settings import FIRST_DEFAULT, ConfirmationSettings, Count, SearchSettings
-from tuner.experiment.settings import Reader, Table, fill, read, table_of
-from tuner.experiment.space import Choice, Fixed, Parameter, Range, SearchSpace
+from tuner.experiment.goals import Best, BestValue, Goal, ScoreUnit, StepsToTarget
+from tuner.experiment.limits.names import is_name, name_problem
+from tuner.experiment.limits.numbers import (
+    BATCH_SIZES,
+    Count,
+    Epochs,
+    Examples,
+    Few,
+    Ideal,
+    Level,
+    Seed,
+    TestSteps,
+    do_limits_hold,
+)
+from tuner.experiment.search_settings import FIRST_DEFAULT, ConfirmationSettings, SearchSettings
+from tuner.experiment.settings import Reader, Table, fill, read
+from tuner.experiment.space import SearchSpace
+from tuner.experiment.step_grids import log_spaced
 from tuner.objective import MeasuringPlan, Objective, Target
 
 ALWAYS = "always"
 
 
-def is_name(text: str) -> bool:
-    """Whether an experiment can be called this: it is a file's name too, and part of other names."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is not None
-
-
 def _read_name(given: object) -> str:
     """A name that can be a file's and part of another name. Raises `ConfigError`."""
-    if isinstance(given, str) and is_name(given):
-        return given
-    raise ConfigError([Problem("", f"must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2, not {given!r}")])
+    if not (isinstance(given, str) and is_name(given)):
+        message = f"must be letters, digits, '.', '_' and '-', as in mnist-cnn.v2, not {given!r}"
+        raise ConfigError([Problem("", message)])
+    if do_limits_hold() and (wrong := name_problem(given)):
+        raise ConfigError([Problem("", wrong)])
+    return given
 
 
 def _read_budget(given: object) -> object:
@@ -45,59 +57,51 @@ def _read_test_steps(given: object) -> object:
         return given
     if isinstance(given, str):
         raise ConfigError([Problem("", f'must be a number of steps or "{ALWAYS}", not {given!r}')])
-    return read(Annotated[int, Ge(0)], given)
+    return read(TestSteps, given)
 
 
-def read_space(given: object) -> SearchSpace:
-    """The space, from a table of tables. Raises `ConfigError`."""
-    problems: list[Problem] = []
-    parameters: dict[str, Parameter] = {}
-    for name, table in table_of(given, example="{ learning_rate = { ... } }").items():
-        try:
-            parameters[name] = _read_parameter(table)
-        except ConfigError as error:
-            problems += [each.under(name) for each in error.problems]
-    if problems:
-        raise ConfigError(problems)
-    return SearchSpace(parameters)
-
-
-def _read_parameter(given: object) -> Parameter:
-    """A range, a choice or a fixed value, told apart by its keys. Raises `ConfigError`."""
-    table = table_of(given, example='{ low = 1e-3, high = 10, scale = "log" }')
-    if "options" in table:
-        return fill(Choice, table, owner="a choice")
-    if "value" in table:
-        return fill(Fixed, table, owner="a fixed value")
-    return fill(Range, table, owner="a range")
-
-
-Level = Annotated[float, Gt(0), AllowInfNan(False)]
+Levels = Annotated[tuple[Level, ...], Few(20)]
 
 
 @dataclass(frozen=True, slots=True)
 class GoalSettings:
-    """What every trial is for: to bring `metric` below `below`, or above `above`, in few steps.
+    """What every trial is for: to bring `metric` to a target in few steps, or as far as possible within its budget.
 
     Attributes:
         within_steps: The budget of a trial: one for all batch sizes, or a table `{ 8 = 4000, 64 = 600 }` of each.
-        below, above: The target; one of the two.
+        within_examples, within_epochs: The budget in training examples, or in passes over them, instead.
+        below, above: The target; one of the two, or none.
+        train_examples: The size of the training set, if the budget is in epochs: written when a file is checked.
         also_below, also_above: Weaker targets. The first step at which each is met is exact, as for the target.
+        best: Which value is the best, if there is no target: `"lowest"` or `"highest"`.
+        ideal: The value that the metric could have at best; 0 or 1 if None. `inf` if it has no highest value.
 
     Raises:
-        ValueError: There is not one target, or a further one is not weaker.
+        ConfigError: There is no budget.
+        ValueError: There are several, or there is not one target or one best value, or a further target is not weaker.
     """
 
     metric: str
-    within_steps: Annotated[int | Mapping[int, int], Reader(_read_budget)]
+    within_steps: Annotated[int | Mapping[int, int] | None, Reader(_read_budget)] = None
     below: Level | None = None
     above: Level | None = None
-    also_below: tuple[Level, ...] = ()
-    also_above: tuple[Level, ...] = ()
+    also_below: Levels = ()
+    also_above: Levels = ()
+    within_examples: Examples | None = None
+    within_epochs: Epochs | None = None
+    train_examples: Examples | None = None
+    best: Best | None = None
+    ideal: Ideal | None = None
 
     def __post_init__(self) -> None:
+        _ = self.within  # raises ConfigError and ValueError
+        if self.best is not None:
+            self._check_best()
+            return
         if (self.below is None) == (self.above is None):
-            raise ValueError("needs one target: below = 0.03 or above = 0.97")
+            raise ValueError('needs one target: below = 0.03 or above = 0.97; or best = "lowest" without any')
+        if self.ideal is not None:
+            raise ValueError('ideal goes with best = "lowest" or "highest", and not with a target')
         wrong = "also_above" if self.above is None else "also_below"
         if getattr(self, wrong):
             raise ValueError(f"{wrong} does not go with a target {self.target.phrase}; use {self._also}")
@@ -105,34 +109,56 @@ class GoalSettings:
             if not each.is_met(self.target.value):
                 raise ValueError(f"{self._also} holds {each.value:g}: no weaker than the target {self.target.phrase}")
 
+    def _check_best(self) -> None:
+        """Raise `ValueError` if what goes with a target is given beside `best`, or an ideal that does not fit."""
+        assert self.best is not None
+        for name in ("below", "above", "also_below", "also_above"):
+            if getattr(self, name) not in (None, ()):
+                raise ValueError(f'has both {name} and best = "{self.best}"; a goal has a target or a best value')
+        _ = self.unit
+        if self.ideal == self.best.ideal:  # it says nothing, and is no other setting than the default
+            object.__setattr__(self, "ideal", None)
+
     @property
     def target(self) -> Target:
-        """The target itself."""
+        """The target itself. Raises `ValueError` if the goal has none."""
+        if self.best is not None:
+            raise ValueError(f"{self.phrase} has no target")
         return Target(self.above, above=True) if self.below is None else Target(self.below)  # type: ignore[arg-type]
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """All targets, the weakest first and the goal's own last."""
+        """All targets, the weakest first and the goal's own last; none if the goal is the best value."""
+        if self.best is not None:
+            return ()
         also = sorted({*self.also_below, *self.also_above}, reverse=self.above is None)
         return (*(Target(each, above=self.target.above) for each in also), self.target)
 
     @property
     def phrase(self) -> str:
-        """The metric and its target, for a person: `validation/error below 0.03`."""
-        return f"{self.metric} {self.target.phrase}"
+        """What is wanted, for a person: `validation/error below 0.03` or `lowest validation/error`."""
+        return self.unit.wanted
 
-    def at(self, batch_size: int) -> ReachTarget:
+    @property
+    def unit(self) -> ScoreUnit:
+        """What the scores of trials count."""
+        if self.best is not None:
+            return BestValue(self.metric, self.best, self.best.ideal if self.ideal is None else self.ideal)
+        return StepsToTarget(self.metric, self.target)
+
+    def at(self, batch_size: int) -> Goal:
         """The goal of a study. Raises `KeyError` if no budget is given for its batch size."""
-        each = self.within_steps
-        steps = each[batch_size] if isinstance(each, Mapping) else each
-        return ReachTarget(self.metric, self.target, steps, batch_size)
+        return self.unit.goal(self.within.at(batch_size), batch_size)
+
+    @property
+    def within(self) -> Budget:
+        """The budget of a trial."""
+        return Budget(self.within_steps, self.within_examples, self.within_epochs, self.train_examples)
 
     @property
     def budget(self) -> str:
-        """The budget, for a person: `4,000 steps` or `600 to 4,000 steps`."""
-        if not isinstance(self.within_steps, Mapping):
-            return f"{self.within_steps:,} steps"
-        return f"{min(self.within_steps.values()):,} to {max(self.within_steps.values()):,} steps"
+        """The budget, for a person: `4,000 steps`, `600 to 4,000 steps` or `100 epochs`."""
+        return self.within.phrase
 
     @property
     def _also(self) -> str:
@@ -164,16 +190,6 @@ class MeasuringSettings:
         return MeasuringPlan(goal.metric, targets, steps, budget)
 
 
-def log_spaced(last: int, many: int) -> tuple[int, ...]:
-    """Up to `many` different steps from 1 to `last`, evenly spread over their logarithm.
-
-    >>> log_spaced(1000, 4), log_spaced(3, 16), log_spaced(1000, 1)
-    ((1, 10, 100, 1000), (1, 2, 3), (1000,))
-    """
-    exponents = (index / (many - 1) for index in range(many)) if many > 1 else [1.0] * many
-    return tuple(sorted({round(last**each) for each in exponents}))
-
-
 @dataclass(frozen=True)
 class Experiment:
     """Everything that decides what is measured. Where it runs is not part of an experiment.
@@ -185,14 +201,14 @@ class Experiment:
     """
 
     name: Annotated[str, Reader(_read_name)]
-    batch_sizes: Annotated[tuple[Count, ...], MinLen(1)]
+    batch_sizes: Annotated[tuple[Count, ...], MinLen(1), BATCH_SIZES]
     objective: Mapping[str, object]
     goal: GoalSettings
-    space: Annotated[SearchSpace, Reader(read_space)]
+    space: Annotated[SpaceSettings, Reader(read_spaces)]
     search: SearchSettings = SearchSettings()  # noqa: RUF009 - a frozen value
     confirmation: ConfirmationSettings = ConfirmationSettings()  # noqa: RUF009 - a frozen value
     measuring: MeasuringSettings = MeasuringSettings()
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Seed = 0
     grown_from: str | None = None
 
     def __post_init__(self) -> None:
@@ -202,6 +218,8 @@ class Experiment:
             for size in sorted(set(self.batch_sizes) ^ set(self.goal.within_steps)):
                 wrong = "has no budget for" if size in self.batch_sizes else "has a budget for the unknown"
                 raise ValueError(f"goal.within_steps {wrong} batch size {size}; give one for each of batch_sizes")
+        if too_many := next(filter(None, map(self.goal.within.problem, self.batch_sizes)), ""):
+            raise ValueError(f"goal: {too_many}")
 
     @cached_property
     def digest(self) -> str:
@@ -223,13 +241,20 @@ class Experiment:
         """What the workload is called in the file."""
         return str(self.objective.get("kind"))
 
+    def points_by(self, round: int, *, second_look: bool = False) -> int:
+        """Search points that a study has when this round is over, which may be a second look.
+
+        Where nothing is searched a study has one point, which a round with a larger budget runs again.
+        """
+        return self.search.points_by(round, second_look=second_look) if self.space.is_searched else round
+
     def build_objective(self) -> Objective:
         """The workload. Imports the training code, and loads its data when asked for. Raises `ConfigError`."""
         return build("objectives", self.objective, Objective)
 
 
 def space_table(space: SearchSpace) -> dict[str, object]:
-    """A space as plain values: what `read_space` reads."""
+    """The space of a study as plain values: what `read_space` reads."""
     return _plain(space)  # type: ignore[return-value]
 
 
@@ -238,7 +263,7 @@ def _plain(value: object, *, with_defaults: bool = True) -> object:
 
     None is left out, because TOML has no word for it, and so is an empty tuple.
     """
-    if isinstance(value, SearchSpace):
+    if isinstance(value, SearchSpace | SpaceSettings):
         return _plain(value.parameters, with_defaults=with_defaults)
     if is_dataclass(value):
         held = [(each, getattr(value, each.name)) for each in fields(value)]

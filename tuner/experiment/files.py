@@ -8,9 +8,14 @@ from os import PathLike
 from pathlib import Path
 
 from tuner.errors import ConfigError, Problem, TunerError
-from tuner.experiment.definition import Experiment, from_table, is_name
+from tuner.experiment.definition import Experiment, from_table
+from tuner.experiment.limits.names import is_name, name_problem
+from tuner.experiment.limits.numbers import limits_hold
+from tuner.experiment.limits.tables import LETTERS_OF_A_FILE, table_problems
 from tuner.experiment.settings import Table, nearest
-from tuner.experiment.workload.problems import discovered, read_workload
+from tuner.experiment.workload.bounds import bound_problems
+from tuner.experiment.workload.problems import discovered, read_workload, sized
+from tuner.objective import Objective
 
 
 def presets() -> dict[str, str]:
@@ -47,7 +52,7 @@ def write_template(template: str, path: Path) -> bool:
     """
     folder = importlib.resources.files("tuner.experiment") / "templates" / template
     text = (folder / "experiment.toml").read_text(encoding="utf-8")
-    if path.suffix != ".toml" or not is_name(path.stem):
+    if path.suffix != ".toml" or not is_name(path.stem) or name_problem(path.stem):
         raise TunerError(f"{path} is no name for an experiment's file; give one like mine.toml")
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -74,8 +79,9 @@ def load(file_or_preset: str) -> Experiment:
     if path.suffix != ".toml" and file_or_preset in presets():
         return parse(presets()[file_or_preset], source=file_or_preset)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig") as file:  # some editors begin a file with a mark
+            text = file.read(LETTERS_OF_A_FILE + 1)
+    except (OSError, ValueError) as error:  # ValueError: it is not UTF-8, or the path holds a zero byte
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{file_or_preset}: cannot be read ({reason}); give a TOML file or a preset: {', '.join(presets())}"
         raise TunerError(message) from error
@@ -98,10 +104,17 @@ def load_any(given: str | PathLike[str] | Mapping[str, object] | Experiment) -> 
 
 def parse(text: str, *, source: str) -> Experiment:
     """The experiment in a TOML text, checked against the code it names. Raises `ConfigError` with every problem."""
+    if len(text) > LETTERS_OF_A_FILE:
+        message = f"is no experiment's file: it has more than {LETTERS_OF_A_FILE:,} letters"
+        raise ConfigError([Problem("", message)], source=source)
     try:
         table = tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError([Problem("", "has tables or lists within hundreds of others")], source=source) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem("", f"is not valid TOML: {error}")], source=source) from error
+    except ValueError as error:  # Python itself refuses so long a number
+        raise ConfigError([Problem("", "holds a whole number of thousands of digits")], source=source) from error
     return check(table, source=source)
 
 
@@ -109,12 +122,30 @@ def check(table: Table, *, source: str) -> Experiment:
     """The experiment in a table, checked against the code it names. Raises `ConfigError` with every problem.
 
     Settings of the workload that a trial tells are found by training one up to its first measurement. The experiment
-    that is returned has them, so that nobody has to find them again.
+    that is returned has them, and the size of the training set if its budget needs it, so that nobody has to find them
+    again.
 
     Args:
         table: The settings, as a TOML file has them.
         source: What messages call the table.
     """
+    if problems := table_problems(table):
+        raise ConfigError(problems, source=source)
+    with limits_hold():
+        experiment, objective = _checked(table, source=source)
+    try:
+        found = discovered(experiment, objective)
+    except ConfigError as error:
+        raise ConfigError([each.under("objective") for each in error.problems], source=source) from error
+    if found:
+        return check({**table, "objective": {**experiment.objective, **found}}, source=source)
+    if problems := bound_problems(experiment, objective):
+        raise ConfigError(problems, source=source)
+    return experiment
+
+
+def _checked(table: Table, *, source: str) -> tuple[Experiment, Objective | None]:
+    """The experiment in a table, and its workload, if they fit to each other. Raises `ConfigError`."""
     problems: list[Problem] = []
     experiment = None
     try:
@@ -126,7 +157,6 @@ def check(table: Table, *, source: str) -> Experiment:
     if experiment is None or problems:
         raise ConfigError(problems, source=source)
     try:
-        found = discovered(experiment, objective)
+        return sized(experiment, objective), objective
     except ConfigError as error:
-        raise ConfigError([each.under("objective") for each in error.problems], source=source) from error
-    return check({**table, "objective": {**experiment.objective, **found}}, source=source) if found else experiment
+        raise ConfigError(error.problems, source=source) from error

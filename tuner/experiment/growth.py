@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tuner.experiment.batch_sizes.budgets import KINDS
 from tuner.experiment.definition import Experiment, from_table
 from tuner.experiment.search_settings import changed_defaults
 from tuner.experiment.settings import Table
 
 ABSENT = object()
-BATCH_SIZES, BUDGET = "batch_sizes", "goal.within_steps"
+BATCH_SIZES = "batch_sizes"
+BUDGETS = tuple(f"goal.{each}" for each in KINDS)
+STEPS = BUDGETS[0]
 COUNTS = frozenset(
     (
         *("search.points", "search.probes", "search.max_rounds", "search.round_points", "search.second_look_points"),
@@ -22,11 +25,16 @@ FREE = frozenset({"search.max_error_share"})
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting that is another now; `ABSENT` if there was none, or is none any more."""
+    """A setting that is another now; `ABSENT` if there was none, or is none any more.
+
+    Attributes:
+        may_last: Whether trials may be given a larger budget: the best value within another one is another question.
+    """
 
     path: str
     before: object
     after: object
+    may_last: bool = True
 
     @property
     def adds(self) -> bool:
@@ -37,8 +45,9 @@ class Difference:
         if self.path == BATCH_SIZES:
             return bool(set(before) < set(after))  # type: ignore[call-overload]
         if before is ABSENT or after is ABSENT:
-            return before is ABSENT and self._is_budget
-        return (self.path in COUNTS or self._is_budget) and bool(after > before)  # type: ignore[operator]
+            return before is ABSENT and self.path.startswith(f"{STEPS}.")
+        may_grow = self.path in COUNTS or (self._is_budget and self.may_last)
+        return may_grow and bool(after > before)  # type: ignore[operator]
 
     @property
     def phrase(self) -> str:
@@ -55,7 +64,7 @@ class Difference:
 
     @property
     def _is_budget(self) -> bool:
-        return self.path == BUDGET or self.path.startswith(f"{BUDGET}.")
+        return self.path in BUDGETS or self.path.startswith(f"{STEPS}.")
 
 
 def differences(stored: Experiment, given: Experiment) -> list[Difference]:
@@ -67,11 +76,23 @@ def differences(stored: Experiment, given: Experiment) -> list[Difference]:
     >>> [each.phrase for each in differences(preset, replace(preset, seed=7))]
     ['seed = 0, now 7']
     """
-    per_size = isinstance(stored.goal.within_steps, Mapping) or isinstance(given.goal.within_steps, Mapping)
+    budgets = (stored.goal.within_steps, given.goal.within_steps)
+    per_size = None not in budgets and any(isinstance(each, Mapping) for each in budgets)
     before, after = (dict(_leaves(_comparable(each, per_size=per_size))) for each in (stored, given))
     equal = changed_defaults()
     pairs = [(path, before.get(path, ABSENT), after.get(path, ABSENT)) for path in sorted(before.keys() | after.keys())]
-    return [Difference(path, old, new) for path, old, new in pairs if old != new and (old, new) != equal.get(path)]
+    changed = [each for each in pairs if each[1] != each[2] and (each[1], each[2]) != equal.get(each[0])]
+    return [Difference(*each, may_last=stored.goal.unit.counts_steps) for each in changed]
+
+
+def settings_by_path(experiment: Experiment) -> dict[str, object]:
+    """Every setting by its path, defaults filled in, in the order of a file; batch sizes in their own order.
+
+    >>> from tuner.experiment import load
+    >>> settings_by_path(load("nqm-sgd"))["search.sampler.kind"]
+    'gp'
+    """
+    return dict(_leaves(_comparable(experiment, per_size=False)))
 
 
 def grown(stored: Experiment, given: Experiment) -> Experiment:
@@ -105,4 +126,7 @@ def _leaves(table: Table, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _shown(value: object) -> str:
-    return "absent" if value is ABSENT else repr(value)
+    """A setting as a file has it."""
+    if value is ABSENT:
+        return "absent"
+    return repr(str(value) if isinstance(value, str) else value)  # an enum is its word

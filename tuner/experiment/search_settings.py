@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated
 
-from annotated_types import Ge, Le
-
-Count = Annotated[int, Ge(1)]
+from tuner.experiment.limits.numbers import Ahead, Factor, Lanes, MorePoints, Points, Probes, Repeats, Rounds, Share
 
 FIRST_DEFAULT = "first default"
 """The key of a field's metadata that holds the default of the first version that had the field, if it was another."""
@@ -24,7 +21,7 @@ class SearchSettings:
         ask_ahead: Suggestions kept ready beyond those in flight, so that training does not wait for them.
         slack: A trial is cut at `slack` times the fewest steps so far; infinite for never.
         optimism: A trial is cut early if it had to decline this many times more steeply than it does to reach the
-            target before its cap (`tuner.experiment.early_stopping`); infinite for never.
+            target before its cap (`tuner.experiment.goals.early_stopping`); infinite for never.
         probes: Trials that are run beyond each side of the space that may hide the optimum; 0 for none.
         max_rounds: How many rounds a study may have. While its optimum is at an edge of its space, the next opens with
             that side widened; 1 for never.
@@ -37,16 +34,16 @@ class SearchSettings:
     """
 
     sampler: Mapping[str, object] = field(default_factory=lambda: {"kind": "tpe"})
-    points: Count = 50
-    width: Count = 8
-    ask_ahead: Annotated[int, Ge(0)] = 4
-    slack: Annotated[float, Ge(1.0)] = 2.0
-    optimism: Annotated[float, Ge(1.0)] = 8.0
-    probes: Annotated[int, Ge(0)] = 4
-    max_rounds: Count = 4
-    round_points: Count = 30
-    second_look_points: Annotated[int, Ge(0)] = 12
-    max_error_share: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
+    points: Points = 50
+    width: Lanes = 8
+    ask_ahead: Ahead = 4
+    slack: Factor = 2.0
+    optimism: Factor = 8.0
+    probes: Probes = 4
+    max_rounds: Rounds = 4
+    round_points: Points = 30
+    second_look_points: MorePoints = 12
+    max_error_share: Share = 0.5
     warm_start: bool = False
 
     def points_by(self, round: int, *, second_look: bool = False) -> int:
@@ -68,9 +65,9 @@ class ConfirmationSettings:
             a study waits for these two before it chooses.
     """
 
-    candidates: Count = field(default=6, metadata={FIRST_DEFAULT: 3})
-    choose_seeds: Count = field(default=4, metadata={FIRST_DEFAULT: 5})
-    report_seeds: Count = 5
+    candidates: Repeats = field(default=6, metadata={FIRST_DEFAULT: 3})
+    choose_seeds: Repeats = field(default=4, metadata={FIRST_DEFAULT: 5})
+    report_seeds: Repeats = 5
     neighbours: bool = True
 
     @property

@@ -211,6 +211,15 @@ class SearchSpace:
         }
         return SearchSpace({**self.parameters, **stretched})
 
+    def with_fixed(self, point: Mapping[str, Value]) -> dict[str, Value]:
+        """A point, perhaps of another batch size, with the values that this space fixes.
+
+        >>> SearchSpace({"x": Range(0.0, 1.0), "y": Fixed(3)}).with_fixed({"x": 0.5, "y": 2})
+        {'x': 0.5, 'y': 3}
+        """
+        fixed = {name: each.value for name, each in self.parameters.items() if isinstance(each, Fixed)}
+        return {name: fixed.get(name, value) for name, value in point.items()}
+
     def __contains__(self, point: object) -> bool:
         return (
             isinstance(point, Mapping)

@@ -16,6 +16,19 @@ class StudyStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtraStarted:
+    """So many trials are to be trained of a study beside its search and confirmation.
+
+    Attributes:
+        worker: Who has claimed it for that; empty if nobody has yet.
+    """
+
+    study: StudyRecord
+    worker: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialFinished:
     """A trial has a result, which is stored already."""
 
@@ -47,7 +60,7 @@ class StudyWaits:
 
 @dataclass(frozen=True, slots=True)
 class StudyFinished:
-    """The search and confirmation of a study are done. A resumed run also emits this for a study that is complete."""
+    """A study is complete. Also told of one that was before a run, and when its extra trials are done."""
 
     study: StudyRecord
 
@@ -73,7 +86,7 @@ class Notice:
     text: str
 
 
-Event = StudyStarted | TrialFinished | StudyAdvanced | StudyWaits | StudyFinished | StudyBroken | Notice
+Event = StudyStarted | ExtraStarted | TrialFinished | StudyAdvanced | StudyWaits | StudyFinished | StudyBroken | Notice
 
 
 class Recorder(Protocol):

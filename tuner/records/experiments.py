@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from tuner.experiment import Experiment
 from tuner.records.studies import StudyRecord
+from tuner.records.timings import Timing
 
 
 class ExperimentState(StrEnum):
@@ -46,9 +47,13 @@ class ExperimentRecord:
         studies: Each batch size's current round with those before, smallest batch size first; one that is not yet begun
             has no trials.
         growth: What was added to it, oldest first.
+        damaged: What is left out because it cannot be read, in a phrase each; of the studies, growth and timings.
+        timings: How long a step takes, by device and batch size.
     """
 
     experiment: Experiment
     studies: tuple[StudyRecord, ...]
     state: ExperimentState = ExperimentState.OPEN
     growth: tuple[Growth, ...] = ()
+    damaged: tuple[str, ...] = ()
+    timings: tuple[Timing, ...] = ()

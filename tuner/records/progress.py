@@ -18,11 +18,12 @@ class StudyProgress:
         stage: How far it has come. After its search it is handed back whenever it has to wait for others.
         searched, probed, confirmed: Search trials, probes and confirmation trials with a result.
         running, failed: Trials of any role that run, and that ended without a result.
-        best: Fewest steps to target of a search trial; None if none reached it.
-        reported: Steps to target of the seeds that report, infinite if one did not reach it; of complete studies only.
+        best: The best score of a search trial (`TrialEnd.score`); None if none has a score.
+        reported: The scores of the seeds that report, infinite if one has none; of complete studies only.
         holder: The living worker that searches it now, and where.
         recent: Trials with a result since it was claimed.
         latest: When the last of these ended.
+        damaged: Trials with a result that cannot be read, and are not counted.
     """
 
     batch_size: int
@@ -35,11 +36,12 @@ class StudyProgress:
     confirmed: int = 0
     running: int = 0
     failed: int = 0
-    best: int | None = None
+    best: float | None = None
     reported: tuple[float, ...] = ()
     holder: Holder | None = None
     recent: int = 0
     latest: datetime | None = None
+    damaged: int = 0
 
     @property
     def done(self) -> int:
@@ -59,3 +61,19 @@ class ExperimentProgress:
     def is_complete(self) -> bool:
         """Whether nothing is left to be done."""
         return all(each.complete for each in self.studies)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An experiment that cannot be read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreProgress:
+    """How far the experiments of a store are, oldest first, and those that cannot be read."""
+
+    experiments: Sequence[ExperimentProgress]
+    unreadable: Sequence[Unreadable] = ()

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isfinite
 
 from tuner.experiment.space import SearchSpace
 from tuner.records.stages import Stage, StudyStage
 from tuner.records.trials import BORROWED_FROM, Role, TrialRecord
-from tuner.trial import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class StudyRecord:
         holder: The worker that searches it; None of an earlier round.
         error: Why it was set aside; empty if it was not, and of an earlier round.
         stage: How far it has come; of an earlier round, nothing.
+        damaged: What is left out of it and of the rounds before, because it cannot be read; empty of an earlier round.
     """
 
     batch_size: int
@@ -55,11 +56,12 @@ class StudyRecord:
     holder: Holder | None = None
     error: str = ""
     stage: Stage = Stage.SEARCH
+    damaged: tuple[str, ...] = ()
 
     @property
     def rounds(self) -> tuple["StudyRecord", ...]:
         """Every round by itself, oldest first, this one last."""
-        return (*self.earlier, replace(self, earlier=(), holder=None, error=""))
+        return (*self.earlier, replace(self, earlier=(), holder=None, error="", damaged=()))
 
     @property
     def is_confirmed(self) -> bool:
@@ -80,6 +82,10 @@ class StudyRecord:
         """The study without the rounds after this one."""
         rounds = self.rounds
         return replace(rounds[round - 1], earlier=rounds[: round - 1])
+
+    def trial(self, round: int, number: int) -> TrialRecord:
+        """The trial of this number in a round. Raises `StopIteration` if there is none."""
+        return next(each for each in self.rounds[round - 1].trials if each.number == number)
 
     @property
     def stage_reached(self) -> StudyStage:
@@ -105,16 +111,16 @@ class StudyRecord:
         return max((each for each in points if each < BORROWED_FROM), default=-1)
 
     @property
-    def incumbent(self) -> int | None:
-        """The fewest steps to target that a search trial took, of all rounds; None if none reached it."""
-        return self.fewest_steps(Role.SEARCH)
+    def incumbent(self) -> float | None:
+        """The best score of a search trial, of all rounds; None if none has a score."""
+        return self.best_score(Role.SEARCH)
 
     @property
     def longest_limit(self) -> int:
         """The most steps that a search trial was allowed, of all rounds: its budget at that time; 0 if none ended."""
         return max((each.end.limit for each in self.finished(Role.SEARCH) if each.end is not None), default=0)
 
-    def fewest_steps(self, role: Role) -> int | None:
-        """The fewest steps to target that a trial of this role took, of all rounds; None if none reached it."""
-        ends = (each.end for each in self.finished(role))
-        return min((end.steps for end in ends if end is not None and end.outcome is Outcome.ACHIEVED), default=None)
+    def best_score(self, role: Role) -> float | None:
+        """The best score of a trial of this role (`TrialEnd.score`), of all rounds; None if none has a score."""
+        scores = (each.end.score for each in self.finished(role) if each.end is not None)
+        return min(filter(isfinite, scores), default=None)

@@ -6,27 +6,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tuner.trial import Measurement, Outcome, Value
+from tuner.experiment.batch_sizes.rules import ScalingRule
+from tuner.trial import Measurement, Outcome, Value, score_of
 
 
 class Role(StrEnum):
     """What a trial was run for.
 
     To search, to probe what lies just beyond the space, to choose the winner on fresh seeds, or to report it on others.
+    Once the study is complete: to see what a scaling rule would have cost, or to look closely at the optimum.
     """
 
     SEARCH = "search"
     PROBE = "probe"
     CHOOSE = "choose"
     REPORT = "report"
+    RULE = "rule"
+    DIAGNOSE = "diagnose"
 
 
 BORROWED_FROM = 1_000_000
 """Points that a confirmation takes over from other batch sizes are numbered from here on, so that the search can be
 given more points of its own."""
 
+RULES_FROM = 2_000_000
+DIAGNOSES_FROM = 3_000_000
+"""Points of trials with these roles are numbered from here on."""
+
 CONFIRMATION = (Role.CHOOSE, Role.REPORT)
 """The roles of trials that confirm a search's winner."""
+
+PROTOCOL = (Role.SEARCH, Role.PROBE, *CONFIRMATION)
+"""The roles of trials that a study consists of: it is complete when they have run."""
+
+EXTRA = (Role.RULE, Role.DIAGNOSE)
+"""The roles of trials that are run of a complete study, and that change nothing of it."""
 
 
 class TrialState(StrEnum):
@@ -35,22 +49,6 @@ class TrialState(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
-
-
-class LearningRateRule(StrEnum):
-    """What the optimum's learning rate does when the batch size grows by a factor, as a rule of thumb says."""
-
-    SAME = "as it is"
-    LINEAR = "linear"
-    SQUARE_ROOT = "square root"
-
-    def factor(self, growth: float) -> float:
-        """What the learning rate is multiplied by when the batch size is multiplied by `growth`."""
-        return {
-            LearningRateRule.SAME: 1.0,
-            LearningRateRule.LINEAR: growth,
-            LearningRateRule.SQUARE_ROOT: math.sqrt(growth),
-        }[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,16 @@ class Origin:
     batch_size: int
     round: int
     trial: int
-    rule: LearningRateRule
+    rule: ScalingRule
 
     @property
     def phrase(self) -> str:
         """The origin, for a person.
 
-        >>> Origin(128, 1, 17, LearningRateRule.LINEAR).phrase
+        >>> Origin(128, 1, 17, ScalingRule.LINEAR).phrase
         'batch size 128, linear scaling'
         """
-        scaled = self.rule if self.rule is LearningRateRule.SAME else f"{self.rule} scaling"
+        scaled = self.rule if self.rule is ScalingRule.SAME else f"{self.rule} scaling"
         return f"batch size {self.batch_size}, {scaled}"
 
     def to_json(self) -> dict[str, object]:
@@ -139,6 +137,11 @@ class TrialEnd:
     loss: float
     final: Mapping[str, float]
 
+    @property
+    def score(self) -> float:
+        """What trials are compared by (`tuner.trial.score_of`)."""
+        return score_of(self.outcome, steps=self.steps, loss=self.loss)
+
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
@@ -160,6 +163,11 @@ class TrialRecord:
     started: datetime
     ended: datetime | None
     round: int = 1
+
+    @property
+    def score(self) -> float:
+        """What trials are compared by (`tuner.trial.score_of`); infinite without a result."""
+        return math.inf if self.end is None else self.end.score
 
 
 Curve = tuple[Measurement, ...]

@@ -10,6 +10,8 @@ from tuner.records import Curve, ExperimentRecord, Role, StudyRecord, TrialRecor
 from tuner.stores import Records
 
 IDENTITY = ("batch_size", "round", "trial", "role", "point", "repeat", "seed", "origin")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes a text for a formula if it begins so, perhaps behind white space."""
 TRIAL_COLUMNS = (*IDENTITY, "state", "outcome", "steps", "limit")
 
 
@@ -17,7 +19,7 @@ def write_csv(store: Records, name: str, out: TextIO) -> None:
     """One row a measurement, with its trial's columns repeated; a trial without measurements has one row.
 
     Metrics that were not measured at a step are empty. `examples` says on how many validation examples the row's
-    validation metrics rest, if these are not all.
+    validation metrics rest, if these are not all. A text that a spreadsheet would run as a formula has a `'` in front.
 
     Raises:
         StoreError: There is no such experiment.
@@ -26,11 +28,11 @@ def write_csv(store: Records, name: str, out: TextIO) -> None:
     hyperparameters = sorted(record.experiment.space.parameters)
     metrics = metric_names(record)
     table = csv.writer(out, lineterminator="\n")
-    table.writerow([*TRIAL_COLUMNS, *hyperparameters, "step", *metrics, "examples"])
+    table.writerow(map(_cell, [*TRIAL_COLUMNS, *hyperparameters, "step", *metrics, "examples"]))
     for study, trial, curve in trials_with_curves(store, record):
         row = trial_row(study, trial)
-        cells = [row[column] for column in TRIAL_COLUMNS]
-        cells += [trial.plan.hyperparameters[each] for each in hyperparameters]
+        cells = [_cell(row[column]) for column in TRIAL_COLUMNS]
+        cells += [_cell(trial.plan.hyperparameters[each]) for each in hyperparameters]
         for measurement in curve:
             values = (measurement.metrics.get(each) for each in metrics)
             table.writerow([*cells, measurement.step, *values, measurement.examples])
@@ -82,6 +84,15 @@ def trial_row(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
     values = (study.batch_size, study.round, trial.number, plan.role.value, plan.point, plan.repeat, plan.seed, origin)
     ended = (trial.state.value, end and end.outcome.value, end and end.steps, end and end.limit)
     return dict(zip(TRIAL_COLUMNS, values + ended, strict=True))
+
+
+def _cell(value: object) -> object:
+    """A value as a cell that a spreadsheet shows and does not run; numbers stay numbers.
+
+    >>> _cell("=1+1"), _cell(-1.5), _cell("adam")
+    ("'=1+1", -1.5, 'adam')
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 
 def _columns(curve: Curve) -> dict[str, list[float | None]]:

@@ -1,19 +1,24 @@
 """Everything that a report is made from, computed once."""
 
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
 from typing import TYPE_CHECKING
 
 from tuner.analysis.optimum.scatters import Scatter, scatters
 from tuner.analysis.optimum.slices import SearchView, search_views
+from tuner.analysis.practice.summary import Practice, practice
 from tuner.analysis.scaling.curve import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
 from tuner.analysis.scaling.optima import Optima, optima
 from tuner.analysis.sensitivity.summary import Sensitivity, sensitivity
 from tuner.analysis.summary import Results, results
-from tuner.experiment import Experiment
-from tuner.records import ExperimentRecord
+from tuner.experiment import Experiment, GoalSettings
+from tuner.records import CurvesOf, ExperimentRecord, RememberedCurves, no_curves
 
 if TYPE_CHECKING:
     from tuner.analysis.scaling.explanation import Explanation
+
+PACKAGES = ("batch-tuner", "optuna", "torch", "numpy", "scipy", "scikit-learn", "mlflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +26,14 @@ class Findings:
     """What analysis makes of an experiment.
 
     Attributes:
+        record: What was measured, without curves.
+        curves: Reads the curves of a round, once.
+        practice: What to train with; None if no batch size has reached a target.
         explanation: The noisy quadratic model fitted to it, where that was asked for.
     """
 
+    record: ExperimentRecord
+    curves: CurvesOf
     results: Results
     curve: ScalingCurve
     fit: ScalingFit | NotFitted
@@ -31,6 +41,7 @@ class Findings:
     searches: tuple[SearchView, ...]
     sensitivity: Sensitivity
     scatters: tuple[Scatter, ...]
+    practice: Practice | None
     explanation: "Explanation | None" = None
 
     @property
@@ -39,16 +50,37 @@ class Findings:
         return self.results.experiment
 
 
-def findings(record: ExperimentRecord, *, explanation: "Explanation | None" = None) -> Findings:
-    """What analysis makes of an experiment, complete or not."""
-    curve = scaling_curve(record)
+def _no_fit(goal: GoalSettings) -> str:
+    """Why there is no critical batch size."""
+    return f"A critical batch size is about steps to a target, and the goal is the {goal.phrase}."
+
+
+def findings(
+    record: ExperimentRecord, *, curves: CurvesOf = no_curves, explanation: "Explanation | None" = None
+) -> Findings:
+    """What analysis makes of an experiment, complete or not. Without curves it leaves out what follows from them."""
+    curve, unit = scaling_curve(record), record.experiment.goal.unit
     return Findings(
+        record=record,
+        curves=RememberedCurves(curves),
         results=results(record),
         curve=curve,
-        fit=fit(curve),
+        fit=fit(curve) if unit.counts_steps else NotFitted(_no_fit(record.experiment.goal)),
         optima=optima(curve),
         searches=search_views(record),
         sensitivity=sensitivity(record),
         scatters=scatters(record),
+        practice=practice(record, curve),
         explanation=explanation,
     )
+
+
+def versions() -> str:
+    """What a report is made with."""
+    installed = []
+    for name in PACKAGES:
+        try:
+            installed.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join([f"Python {python_version()}", *installed])

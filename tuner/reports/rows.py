@@ -3,16 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, value_of
 from tuner.analysis.optimum.confirmation import TEST_ERROR
 from tuner.analysis.sensitivity.summary import Sensitivity
 from tuner.analysis.summary import Results, StudyResults
+from tuner.experiment.goals import ScoreUnit, span
 from tuner.trial import Value
 
 NOTHING = "-"
-UNREACHED = "not reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,13 @@ def optima_table(found: Results) -> Table:
     """The confirmed optimum of each batch size: what to use."""
     names = list(found.experiment.space.parameters)
     has_effective = any(_effective(each) is not None for each in found.studies)
-    heads = ("batch size", "steps", "over seeds", "repeated", *(_in_words(name) for name in names))
+    heads = (
+        "batch size",
+        found.experiment.goal.unit.column,
+        "over seeds",
+        "repeated",
+        *(_in_words(name) for name in names),
+    )
     if has_effective:
         heads += ("effective learning rate",)
     rows = [_optimum_row(each, names, has_effective=has_effective) for each in found.studies]
@@ -38,14 +45,18 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
     size = f"{study.batch_size:,}"
     confirmed = study.confirmed
     if confirmed is None:
-        why = UNREACHED if study.complete else "not confirmed yet"
+        why = study.unit.failed if study.complete else "not confirmed yet"
         return (size, why, *[NOTHING] * (2 + len(names) + has_effective + 2))
     error, repeated = confirmed.metrics.get(TEST_ERROR), study.repeated
     return (
         size,
-        _steps(confirmed.steps),
-        f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}" if confirmed.reached else NOTHING,
-        NOTHING if repeated is None else f"{_steps(round(repeated.low))} to {_steps(round(repeated.high))}",
+        _score(study.unit, confirmed.score),
+        span(study.unit, (confirmed.interval.low, confirmed.interval.high), text=partial(_score, study.unit))
+        if confirmed.reached
+        else NOTHING,
+        NOTHING
+        if repeated is None
+        else span(study.unit, (repeated.low, repeated.high), text=partial(_score, study.unit, exact=False)),
         *(in_digits(confirmed.hyperparameters[name]) for name in names),
         *([in_digits(_effective(study))] if has_effective else []),
         f"{study.batch_size if confirmed.origin is None else confirmed.origin.batch_size:,}",
@@ -53,18 +64,19 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
     )
 
 
-def search_table(studies: Sequence[StudyResults]) -> Table:
+def search_table(studies: Sequence[StudyResults], unit: ScoreUnit) -> Table:
     """How each search went."""
     heads = (
-        *("batch size", "round", "reached", "cut", "diverged", "errors", "interrupted", "running"),
-        *("best search steps", "confirmed / search", "steps spent", "examples spent", "at an edge"),
+        *("batch size", "round", "reached" if unit.counts_steps else "finished", "cut", "diverged", "errors"),
+        *("interrupted", "running", f"best search {unit.column}", "confirmed / search", "steps spent"),
+        *("examples spent", "at an edge"),
     )
     rows = tuple(
         (
             f"{each.batch_size:,}",
             str(each.rounds),
-            *map(str, each.trials.to_json().values()),
-            NOTHING if each.best_steps is None else f"{each.best_steps:,}",
+            *map(str, each.trials.to_json(unit).values()),
+            NOTHING if each.best_score is None else unit.text(each.best_score),
             _bias(each),
             f"{each.steps_spent:,}",
             f"{each.examples_spent:,}",
@@ -78,7 +90,7 @@ def search_table(studies: Sequence[StudyResults]) -> Table:
 def sensitivity_table(found: Sensitivity) -> Table:
     """The share of each search space that trains, and the importance of each hyperparameter."""
     names = list(dict.fromkeys(name for study in found.studies for name in study.importances))
-    heads = ("batch size", "points", "cut", "reach the target", "within 2x of the best", "diverge")
+    heads = ("batch size", "points", "cut", found.experiment.goal.unit.plan, "within 2x of the best", "diverge")
     rows = tuple(
         (
             f"{each.batch_size:,}",
@@ -95,7 +107,7 @@ def sensitivity_table(found: Sensitivity) -> Table:
 
 
 def _bias(study: StudyResults) -> str:
-    """How many times more steps the winner took when confirmed."""
+    """How many times higher the score of the winner was when confirmed."""
     bias = None if study.confirmed is None else study.confirmed.selection_bias
     return NOTHING if bias is None or math.isinf(bias) else f"{bias:.2f}"
 
@@ -108,10 +120,8 @@ def _in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _steps(steps: float) -> str:
-    if math.isinf(steps):
-        return UNREACHED
-    return f"{steps:,.0f}" if steps == round(steps) else f"{steps:,.1f}"
+def _score(unit: ScoreUnit, score: float, *, exact: bool = True) -> str:
+    return unit.failed if math.isinf(score) else unit.text(score, exact=exact)
 
 
 def in_digits(value: Value | None) -> str:

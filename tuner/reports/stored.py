@@ -13,7 +13,7 @@ from tuner.analysis.scaling.doubts import Doubt
 from tuner.analysis.summary import Json, StudyResults
 from tuner.errors import TunerError
 from tuner.experiment import Experiment
-from tuner.records import ExperimentRecord
+from tuner.records import Curve, ExperimentRecord
 from tuner.reports.frames import curves_frame, trials_frame
 from tuner.reports.rows import Table, optima_table
 from tuner.stores.opening import database_at, open_records
@@ -31,14 +31,17 @@ class Best:
 
     Attributes:
         steps: Steps to target: the median of the winner over the seeds that report it, infinite if half of them did not
-            reach the target; before there is a winner, the steps of the best search trial, which was lucky.
+            reach the target; before there is a winner, the steps of the best search trial, which was lucky. None if the
+            goal is the best value.
         is_confirmed: Whether it is a winner.
+        value: The best value of the goal's metric, likewise, if that is the goal; else None.
     """
 
     batch_size: int
     hyperparameters: Mapping[str, Value]
-    steps: float
+    steps: float | None
     is_confirmed: bool
+    value: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,14 +98,14 @@ class StoredResults:
 
     @cached_property
     def figures(self) -> "Figures":
-        """The figures of the report."""
+        """The figures of the report. Those that need curves read them from the store."""
         from tuner.reports.drawings import Figures  # loads matplotlib
         from tuner.reports.findings import findings
 
-        return Figures(findings(self.record))
+        return Figures(findings(self.record, curves=self._curves))
 
     def best(self, batch_size: int) -> Best | None:
-        """The winner at a batch size, or the best search trial so far; None if nothing reached the target.
+        """The winner at a batch size, or the best search trial so far; None if no trial has a score.
 
         Raises:
             TunerError: The experiment has no such batch size.
@@ -113,14 +116,18 @@ class StoredResults:
             raise TunerError(f"{self.experiment.name} has no batch size {batch_size}; it has {known}")
         study = studies[batch_size]
         if study.confirmed is not None:
-            return Best(batch_size, study.confirmed.hyperparameters, study.confirmed.steps, is_confirmed=True)
-        if study.best is not None and study.best_steps is not None:
-            return Best(batch_size, study.best.plan.hyperparameters, study.best_steps, is_confirmed=False)
+            return _best(study, study.confirmed.hyperparameters, study.confirmed.score, is_confirmed=True)
+        if study.best is not None:
+            return _best(study, study.best.plan.hyperparameters, study.best.score, is_confirmed=False)
         return None
 
     def to_json(self) -> Json:
         """What `tuner results --json` prints; null stands for an infinite number of steps."""
         return self._results.to_json()
+
+    def _curves(self, batch_size: int, round: int) -> Mapping[int, Curve]:
+        with closing(open_records(self.store)) as opened:
+            return opened.curves(self.experiment.name, batch_size, round=round)
 
     @cached_property
     def _results(self) -> summary.Results:
@@ -137,9 +144,17 @@ class StoredResults:
     def _repr_html_(self) -> str:
         """What a notebook shows: the optimum of each batch size."""
         goal = self.experiment.goal
-        question = f"steps to {goal.phrase}, within {goal.budget}; {self._so_far}"
+        question = f"{goal.unit.question}, within {goal.budget}; {self._so_far}"
         table = _html(optima_table(self._results))
         return f"<p><b>{escape(self.experiment.name)}</b>: {escape(question)}</p>{table}"
+
+
+def _best(study: StudyResults, point: Mapping[str, Value], score: float, *, is_confirmed: bool) -> Best:
+    """A point and its score, as what it counts."""
+    value = study.unit.value(score)
+    if study.unit.counts_steps:
+        return Best(study.batch_size, point, value, is_confirmed)
+    return Best(study.batch_size, point, None, is_confirmed, value)
 
 
 def stored_results(name: str, store: str) -> StoredResults:

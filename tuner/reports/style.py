@@ -1,6 +1,6 @@
 """How figures look: one palette, thin lines, plain numbers on logarithmic axes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -10,6 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, LogLocator, NullLocator
 
 NOTEBOOK_DOTS_PER_INCH = 110
@@ -20,6 +21,16 @@ FAINT = "#e4e8ed"
 BLUE = "#2563a8"
 AMBER = "#d07a1f"
 RED = "#b5413a"
+COLOURS = {
+    INK: "ink",
+    MUTED: "axis",
+    FAINT: "grid",
+    BLUE: "blue",
+    AMBER: "mark",
+    RED: "red",
+    "#ffffff": "paper",
+}
+"""What a page calls them, which may show others in their place, as in the dark."""
 
 SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -44,6 +55,7 @@ SETTINGS = {
     "ytick.color": MUTED,
     "ytick.labelcolor": INK,
     "svg.hashsalt": "tuner",
+    "svg.fonttype": "none",
 }
 
 
@@ -55,7 +67,13 @@ def house_style() -> Iterator[None]:
 
 
 class StyledFigure(Figure):
-    """A figure that is always drawn in our style, and that a notebook shows though pyplot knows nothing of it."""
+    """A figure that is always drawn in our style, and that a notebook shows though pyplot knows nothing of it.
+
+    Attributes:
+        said: What a page shows of each point of a line while the pointer is over it.
+    """
+
+    said: dict[Line2D, tuple[str, ...]]
 
     def draw(self, renderer: RendererBase) -> None:
         with house_style():
@@ -71,8 +89,16 @@ class StyledFigure(Figure):
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, that no global state knows of."""
     figure = StyledFigure(figsize=(width, height), layout="constrained")
+    figure.said = {}
     FigureCanvasAgg(figure)
     return figure
+
+
+def say(line: Line2D, texts: Iterable[str]) -> None:
+    """Have a page show a text for each point of a line while the pointer is over it."""
+    figure = line.get_figure(root=True)
+    if isinstance(figure, StyledFigure):
+        figure.said[line] = tuple(texts)
 
 
 def batch_size_axis(axes: Axes, batch_sizes: Sequence[int], *, label: bool = True) -> None:
@@ -107,3 +133,9 @@ def plain(value: float, _position: float | None = None) -> str:
     if value >= 1:
         return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.3g}"
     return f"{value:.3g}"
+
+
+def limits_around(values: Sequence[float]) -> tuple[float, float]:
+    """Limits of a logarithmic axis that show these values with some air."""
+    positive = [each for each in values if each > 0] or [1.0]
+    return min(positive) / 1.5, max(positive) * 1.5

@@ -1,11 +1,10 @@
 """Covariance matrix adaptation (Hansen 2016, arXiv 1604.00772), as Optuna runs it."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import Ge
 from optuna.samplers import BaseSampler, CmaEsSampler
 
+from tuner.experiment.limits.numbers import Points
 from tuner.experiment.space import SearchSpace
 from tuner.samplers import Suggestions
 from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
@@ -21,7 +20,7 @@ class CmaEs:
         startup: Results to wait for before the first generation. Until then the points are quasi-random.
     """
 
-    startup: Annotated[int, Ge(1)] = 10
+    startup: Points = 10
 
     def start(self, space: SearchSpace, *, seed: int) -> Suggestions:
         return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup)

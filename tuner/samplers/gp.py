@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 
+from tuner.experiment.limits.numbers import Points, Within
 from tuner.experiment.space import SearchSpace
 from tuner.samplers.suggestions.expected_improvement import ExpectedImprovement
 
@@ -20,8 +21,8 @@ class Gp:
         noise: First guess of the standard deviation of log2 steps between seeds; the process corrects it. 0.2 is 15 %.
     """
 
-    startup: Annotated[int, Ge(1)] = 8
-    noise: Annotated[float, Gt(0)] = 0.2
+    startup: Points = 8
+    noise: Annotated[float, Gt(0), Within(100.0, least=1e-6)] = 0.2
 
     def start(self, space: SearchSpace, *, seed: int) -> ExpectedImprovement:
         return ExpectedImprovement(space, seed=seed, startup=self.startup, noise=self.noise)

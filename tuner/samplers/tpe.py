@@ -1,11 +1,10 @@
 """The tree-structured Parzen estimator, joint over all parameters (Bergstra et al. 2011; Watanabe 2023)."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import Ge
 from optuna.samplers import BaseSampler, TPESampler
 
+from tuner.experiment.limits.numbers import Points
 from tuner.experiment.space import SearchSpace
 from tuner.samplers import Suggestions
 from tuner.samplers.suggestions.optuna_study import OptunaSuggestions
@@ -24,7 +23,7 @@ class Tpe:
         startup: Results to wait for before TPE models them. Until then the points are quasi-random.
     """
 
-    startup: Annotated[int, Ge(1)] = 10
+    startup: Points = 10
 
     def start(self, space: SearchSpace, *, seed: int) -> Suggestions:
         return OptunaSuggestions(space, self._sampler, seed=seed, startup=self.startup, memory=MEMORY)

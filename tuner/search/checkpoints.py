@@ -141,7 +141,8 @@ class CheckpointFiles:
     def attach(self, trial: Trial) -> Trial:
         file = self._file(trial.plan)
         try:
-            return replace(trial, checkpoint=decode(file.read_bytes(), owner=self._owner(trial.plan)))
+            with file.open("rb") as opened:
+                return replace(trial, checkpoint=decode(opened, owner=self._owner(trial.plan)))
         except FileNotFoundError:
             return trial
         except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from tuner.errors import ContractError
+from tuner.experiment.goals import Goal
 from tuner.experiment.settings import nearest
 from tuner.objective import Objective
 from tuner.trial import Measurement
@@ -19,12 +20,12 @@ class MeasurementCheck:
     Attributes:
         owner: What messages call the training code.
         metrics: The names of everything it may measure.
-        goal: The metric that the goal asks for.
+        goal: Says which metric it needs, and which values this may have.
     """
 
     owner: str
     metrics: frozenset[str]
-    goal: str
+    goal: Goal
 
     def __call__(self, measured: object, *, after: int) -> Measurement:
         """A measurement with plain numbers: numpy's scalars and tensors of one element are converted.
@@ -34,7 +35,8 @@ class MeasurementCheck:
             after: The step of the trial's last measurement; 0 before the first.
 
         Raises:
-            ContractError: It is no measurement, its step does not grow, a name is unknown, or a value is no number.
+            ContractError: It is no measurement, its step does not grow, a name is unknown, a value is no number, or the
+                goal cannot use it.
         """
         if not isinstance(measured, Measurement):
             self._refuse(f"measured {_shown(measured)}; it must give Measurement(step, metrics) of tuner.trial")
@@ -43,17 +45,28 @@ class MeasurementCheck:
             self._refuse(f"measured {_shown(measured.metrics)} at step {step}; it must give names and numbers")
         if not measured.metrics.keys() <= self.metrics:
             self._refuse_names(measured.metrics, step)
-        if type(measured.step) is int and all(type(each) is float for each in measured.metrics.values()):
-            return measured
-        metrics = {name: self._number(name, each, step) for name, each in measured.metrics.items()}
-        return Measurement(step, metrics, measured.partial)
+        if not (type(measured.step) is int and all(type(each) is float for each in measured.metrics.values())):
+            metrics = {name: self._number(name, each, step) for name, each in measured.metrics.items()}
+            measured = Measurement(step, metrics, measured.partial)
+        value = measured.whole(self.goal.metric)
+        if value is not None and (objection := self.goal.objection(value)):
+            self._refuse(f"measured {self.goal.metric} = {value:g} at step {step}, {objection}")
+        return measured
 
     def check_end(self, curve: Sequence[Measurement]) -> None:
-        """Raise `ContractError` if a trial that is at its end never measured the metric of its goal."""
-        if any(self.goal in each.metrics for each in curve):
+        """Raise `ContractError` if a trial that is at its end measured the metric of its goal never or too late."""
+        metric, budget = self.goal.metric, self.goal.within_steps
+        if (first := next((each.step for each in curve if metric in each.metrics), None)) is not None:
+            if first > budget:
+                self._refuse(
+                    f"measured {metric} first at step {first}, after the budget of {budget} steps; "
+                    "measure it earlier, or give a larger budget"
+                )
             return
         found = ", ".join(sorted({name for each in curve for name in each.metrics})) or "nothing"
-        self._refuse(f"never measured {self.goal} in {curve[-1].step} steps, which the goal asks for; only {found}")
+        self._refuse(
+            f"never measured {self.goal.metric} in {curve[-1].step} steps, which the goal asks for; only {found}"
+        )
 
     def _step(self, step: object, after: int) -> int:
         if isinstance(step, bool):
@@ -85,7 +98,7 @@ class MeasurementCheck:
         raise ContractError(f"{self.owner} {problem}")
 
 
-def check_for(objective: Objective, *, owner: str, goal: str) -> MeasurementCheck:
+def check_for(objective: Objective, *, owner: str, goal: Goal) -> MeasurementCheck:
     """The check of what an objective's trainers measure."""
     return MeasurementCheck(owner, frozenset(objective.metrics), goal)
 

@@ -3,7 +3,7 @@
 from collections import deque
 
 from tuner.errors import TunerError
-from tuner.records import Role, StudyRecord, TrialRecord
+from tuner.records import PROTOCOL, StudyRecord, TrialRecord
 from tuner.trial import Failure, Outcome
 
 LAST = 10
@@ -24,7 +24,7 @@ class ErrorWatch:
 
     def __init__(self, share: float, study: StudyRecord) -> None:
         self._share = share
-        finished = sorted(study.finished(*Role), key=lambda each: (each.round, each.number))
+        finished = sorted(study.finished(*PROTOCOL), key=lambda each: (each.round, each.number))
         self._last = deque(map(_reason, finished), maxlen=LAST)
 
     def see(self, failure: Failure | None) -> str:

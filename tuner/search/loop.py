@@ -13,7 +13,7 @@ from tuner.records import TrialPlan
 from tuner.search.contract import MeasurementCheck
 from tuner.search.cutoff import Cutoff
 from tuner.tracebacks import reason_of, user_frames
-from tuner.trial import Failure, Measurement, Outcome, TrialResult, TrialSpec
+from tuner.trial import Failure, Measurement, Outcome, TrialResult, TrialSpec, score_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,8 @@ class _Search:
                 result = self._with_end(number, result)
                 self.trainer.unload(number)
                 yield Ended(lane.trial, result)
-                self.cutoff.learn(result)
+                loss = self.goal.loss(result)
+                self.cutoff.learn(score_of(result.outcome, steps=result.steps, loss=loss))
         return steps
 
     def save(self) -> Iterator[Saved]:
@@ -181,9 +182,10 @@ class _Search:
             if isinstance(each, Failure):
                 return self.goal.fail(lane.curve, each, cap=self.cutoff.cap)
             lane.curve.append(each if self.check is None else self.check(each, after=lane.steps))
-            result = self.goal.judge(lane.curve, cap=self.cutoff.cap, optimism=self.cutoff.optimism)
+            cutoff = self.cutoff
+            result = self.goal.judge(lane.curve, cap=cutoff.cap, incumbent=cutoff.incumbent, optimism=cutoff.optimism)
             if result is not None:
-                if self.check is not None:
+                if self.check is not None and result.outcome.has_trained:
                     self.check.check_end(lane.curve)
                 return result
         return None

@@ -63,7 +63,7 @@ class SearchedPoints:
         given = _cover(record, experiment.search, seed=seed) if widened else warm
         self._given = {each.point: each for each in given}
         done = sum(point >= 0 for point in losses)  # the others were probes
-        self.left = experiment.search.points_by(record.round, second_look=record.is_second_look) - done
+        self.left = experiment.points_by(record.round, second_look=record.is_second_look) - done
         self._runs = self._unfinished(begun, losses.keys(), last=record.last_point)
 
     def ask(self) -> PointRun:

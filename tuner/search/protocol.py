@@ -6,18 +6,19 @@ neighbours; and if the winner does not fit those of the other batch sizes, look 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import isfinite
 
 from tuner.analysis.edges.probes import pending_probes
 from tuner.analysis.edges.widening import wider_space
-from tuner.analysis.optimum.candidates import MOST_BORROWED, confirmed_steps, own_candidates
+from tuner.analysis.optimum.candidates import MOST_BORROWED, confirmed_scores, own_candidates
 from tuner.analysis.optimum.confirmation import candidates, first_runs, pending
 from tuner.analysis.optimum.warm_start import second_look_points, warm_points
 from tuner.analysis.scaling.curve import scaling_curve
-from tuner.analysis.scaling.doubts import doubts
+from tuner.analysis.scaling.doubts import are_comparable, doubts
 from tuner.experiment import Experiment
 from tuner.experiment.space import SearchSpace
-from tuner.recorders import StudyStarted
+from tuner.experiment.workload.bounds import Trainable
+from tuner.recorders import Event, StudyFinished, StudyStarted, StudyWaits
 from tuner.records import ExperimentRecord, PointRun, Role, Stage, StudyRecord, waits_for
 from tuner.search.cutoff import Cutoff
 from tuner.search.points import GivenPoints, SearchedPoints
@@ -25,7 +26,7 @@ from tuner.search.training import StudyTraining
 from tuner.stores import Claim
 
 CHOICE_SLACK = 3.0
-"""A choosing trial is cut at so many times the search's fewest steps: its candidate is not the one to choose, and it
+"""A choosing trial is cut above so many times the search's best score: its candidate is not the one to choose, and it
 would be trained to the end of its budget, often for longer than the whole search. Reporting trials are never cut."""
 
 
@@ -52,6 +53,22 @@ class StudySearch:
     def claim(self) -> Claim:
         """The right to work on the study."""
         return self.training.claim
+
+    def started(self, study: StudyRecord) -> Event:
+        """See `Session.started`."""
+        return StudyStarted(study, self.worker)
+
+    def finish(self, waiting: tuple[int, ...]) -> Event:
+        """See `Session.finish`."""
+        if waiting:
+            return StudyWaits(self.claim.record(), waiting)
+        self.claim.complete()
+        return StudyFinished(self.claim.record())
+
+    def set_aside(self, *, error: str) -> bool:
+        """See `Session.set_aside`."""
+        self.claim.set_aside(error=error)
+        return True
 
     def run(self, lanes: int) -> tuple[int, ...]:
         """Go on with the study as far as the other studies of the experiment allow.
@@ -113,11 +130,15 @@ class StudySearch:
             self._search_round(lanes)
 
     def _next_space(self, study: StudyRecord) -> SearchSpace | None:
-        """The space of another round: wider, or the same one if nothing reached the target in a smaller budget."""
+        """The space of another round: wider, or the same one if nothing has a score within a smaller budget."""
         budget = self.experiment.goal.at(study.batch_size).within_steps
         if study.incumbent is None and study.longest_limit < budget:
             return study.space
-        return wider_space(study, max_rounds=self.experiment.search.max_rounds)
+        wider = wider_space(study, max_rounds=self.experiment.search.max_rounds)
+        if wider is None:
+            return None
+        space = self._trainable(study).wider(wider)
+        return None if space == study.space else space
 
     def _search_round(self, lanes: int) -> None:
         """Search what is left of the current round, and beyond its sides."""
@@ -127,8 +148,15 @@ class StudySearch:
             warm = warm_points(record, self.studies(), self.experiment.confirmation)
         self._search_points(warm, lanes)
         record = self.claim.record()
-        probes = GivenPoints(pending_probes(record, per_side=settings.probes))
-        self.training.train(record, probes, lanes, Cutoff(settings.slack, settings.optimism, record.incumbent))
+        trainable, cutoff = self._trainable(record), Cutoff(settings.slack, settings.optimism, record.incumbent)
+        planned = pending_probes(record, per_side=settings.probes)
+        probes = [each for each in planned if trainable.holds(each.hyperparameters)]
+        self.training.train(record, GivenPoints(probes), lanes, cutoff)
+
+    def _trainable(self, study: StudyRecord) -> Trainable:
+        """What the workload can train beyond the space of the study."""
+        budget = self.experiment.goal.at(study.batch_size).within_steps
+        return Trainable(self.training.objective, study.space, study.batch_size, budget)
 
     def _search_points(self, given: Sequence[PointRun], lanes: int) -> None:
         """Search the points of the current round that are left; `given` ones come first."""
@@ -138,7 +166,7 @@ class StudySearch:
 
     def _is_in_doubt(self, study: StudyRecord, studies: Sequence[StudyRecord]) -> bool:
         """Whether a confirmed study is to be looked at again, since it does not fit the others."""
-        if self.experiment.search.second_look_points == 0:
+        if self.experiment.search.second_look_points == 0 or not are_comparable(self.experiment.space):
             return False
         first = ExperimentRecord(self.experiment, tuple(each.first_look for each in studies))
         found = doubts(scaling_curve(first), self.experiment.goal)
@@ -167,5 +195,6 @@ class StudySearch:
         cutoff = Cutoff(CHOICE_SLACK, incumbent=study.incumbent)
         if all(each.repeat == 1 for each in runs):  # who is slower than a half stays behind, however slow
             cutoff.keep = (racers + 1) // 2
-            cutoff.ended = sorted(int(each[1]) for each in confirmed_steps(study).values() if each.get(1, inf) < inf)
+            first = (each[1] for each in confirmed_scores(study).values() if 1 in each)
+            cutoff.ended = sorted(filter(isfinite, first))
         self.training.train(study, GivenPoints(runs), lanes, cutoff)

@@ -84,7 +84,7 @@ class StudyTraining:
             with Prefetch(ask=source.make, tell=source.finish, drop=source.drop, count=count, depth=depth) as trials:
                 saving = Saving(self.stopping, self.checkpoints)
                 ready = map(self.checkpoints.attach, trials)
-                check = check_for(self.objective, owner=self.experiment.kind, goal=source.goal.metric)
+                check = check_for(self.objective, owner=self.experiment.kind, goal=source.goal)
                 events = search(trainer, ready, source.goal, check=check, cutoff=cutoff, saving=saving)
                 self._follow(events, record.batch_size, trials, saving, errors)
         if self.alone:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tuner.analysis.optimum.candidates import steps_of
 from tuner.analysis.optimum.confirmation import confirm
 from tuner.errors import ReportError, TunerError
 from tuner.objective import GivesWeights, Trainer, measure_end
@@ -31,7 +30,8 @@ class SavedWeights:
 def save_weights(record: ExperimentRecord, folder: Path) -> Iterator[SavedWeights]:
     """The weights of every winner whose seeds have reported it, one study after the other.
 
-    Of its reporting trials, the one of median steps is trained again. What has been saved before is not trained again.
+    Of its reporting trials, the one of median score is trained again, up to the step of its score. What has been saved
+    before is not trained again.
 
     Raises:
         TunerError: The training code does not give its weights, or a trial came out different.
@@ -47,13 +47,13 @@ def save_weights(record: ExperimentRecord, folder: Path) -> Iterator[SavedWeight
 
 
 def _median_report(record: ExperimentRecord, study: StudyRecord) -> TrialRecord | None:
-    """The trial of median steps among those that reported the winner and reached the target; None if there is none."""
+    """The trial of median score among those that reported the winner and have a score; None if there is none."""
     settings = record.experiment.confirmation
     winner = confirm(study, settings)
     if winner is None:
         return None
     of_winner = (each for each in study.finished(Role.REPORT) if each.plan.point == winner.point)
-    reports = sorted((each for each in of_winner if steps_of(each) < math.inf), key=steps_of)
+    reports = sorted((each for each in of_winner if each.score < math.inf), key=lambda each: each.score)
     return reports[(len(reports) - 1) // 2] if reports else None
 
 
@@ -65,8 +65,8 @@ def _weights_of(record: ExperimentRecord, batch_size: int, trial: TrialRecord) -
         kept.append(_Keeping(trainer))
         return kept[0]
 
-    again = train_again(record.experiment, batch_size, trial, within=keeping)
     assert trial.end is not None
+    again = train_again(record.experiment, batch_size, trial, limit=trial.end.steps, within=keeping)
     if (again.outcome, again.steps) != (trial.end.outcome, trial.end.steps):
         message = f"batch size {batch_size}: trial {trial.number} took {trial.end.steps} steps and now {again.steps}"
         raise TunerError(f"{message}; save its weights on a machine like the one that trained it ({trial.plan.device})")

@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from itertools import cycle, islice
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from types import FrameType
 
 from tuner.errors import TunerError
 
@@ -43,6 +45,11 @@ def check_device(device: str) -> None:
     found = accelerators()
     if kind == "cuda" and found is not None and int(index or 0) >= found:
         raise TunerError(f"device {device}: torch sees {found} GPUs here; --device auto or cpu does without")
+    torch = sys.modules.get("torch")
+    if torch is not None and kind not in ("auto", "cpu", "cuda"):
+        there = torch.accelerator.current_accelerator(check_available=True)
+        if there is None or there.type != kind:
+            raise TunerError(f"device {device}: torch sees none here; --device auto or cpu does without")
 
 
 def devices_of_workers(device: str, *, workers: int | None) -> Sequence[str]:
@@ -71,11 +78,36 @@ def devices_of_workers(device: str, *, workers: int | None) -> Sequence[str]:
 def all_cores() -> Iterator[Executor]:
     """Processes, one a core, whose `map` calls a function that can be pickled.
 
-    Ctrl-C is left to the parent, which would otherwise be interrupted in several voices.
+    They end with the context, and with this process, however it ends. Ctrl-C is left to this process, the parent, which
+    would otherwise be interrupted in several voices. For the main thread only, as SIGTERM leaves the context too.
     """
-    quiet = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    pool = ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=quiet)
+    context = get_context("spawn")
+    kept, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(cores(), mp_context=context, initializer=_serve, initargs=(kept,))
+    before = signal.signal(signal.SIGTERM, _leave)
     try:
         yield pool
+    except BaseException:
+        ours.close()  # nobody wants what they are computing
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+        ours.close()
+        kept.close()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Handle a signal as a shell would say it."""
+    raise SystemExit(128 + number)
+
+
+def _serve(parent: Connection) -> None:
+    """Begin the life of a process of `all_cores`, which ends when the other end of this pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def end() -> None:
+        wait([parent])
+        os._exit(1)
+
+    threading.Thread(target=end, name="parent", daemon=True).start()

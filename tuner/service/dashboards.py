@@ -1,28 +1,31 @@
 """The web pages of other projects: optuna-dashboard on the store, the MLflow UI on its database."""
 
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from fnmatch import fnmatchcase
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from types import FrameType
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from sqlalchemy import make_url
-
 from tuner.analysis.sensitivity.importances import importances
 from tuner.errors import StoreError, TunerError
 from tuner.experiment.distributions import distributions_of
 from tuner.experiment.space import Fixed
-from tuner.recorders.mlflow.connection import shown_uri, with_driver
+from tuner.guard import guarded
+from tuner.passwords import shown
+from tuner.recorders.mlflow.connection import local_database, refuse_unreadable, with_driver
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 
@@ -42,14 +45,23 @@ MLFLOW_ENVIRONMENT = {
 }
 """Settings of the MLflow UI; what the user has set himself stands."""
 
+SERVED = ("sqlite:", "postgres", "mysql", "mssql", "file:")
+"""How the URIs begin of what the MLflow UI can show."""
+
 MLFLOW_PAGE = "#/experiments?workflowType=machine_learning"
 """Where MLflow lists experiments for training; its front page is about language models."""
 
 
-def serve_optuna(store_url: str, *, host: str, port: int) -> None:
+def serve_optuna(store_url: str, *, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serve optuna-dashboard, for looking only, until SIGINT or SIGTERM.
 
     It runs in this process: started as a program, it would show the store's password among its arguments.
+
+    Args:
+        store_url: As `tuner.stores.opening.open_store` takes it.
+        host: The address to listen on.
+        port: The port to listen on.
+        names: Under which the page may be asked for, beside addresses, `localhost` and `host`; `*` stands for anything.
 
     Raises:
         StoreError: The store cannot be opened.
@@ -66,7 +78,9 @@ def serve_optuna(store_url: str, *, host: str, port: int) -> None:
             engine_options = {"pool_pre_ping": True}
             storage = DashboardView(store.optuna_url, engine_kwargs=engine_options, skip_compatibility_check=True)
             ours = partial(importances_shown, store, storage)
+            logging.getLogger("optuna_dashboard._bottle_util").addFilter(_first_line)
             application = _with_importances(_for_looking_only(optuna_dashboard.wsgi(storage)), ours)
+            application = _for_names(application, ["localhost", host, *names])
             with make_server(host, port, application, _ThreadedServer, _QuietHandler) as server:
                 print(f"optuna-dashboard on http://{host}:{port}/  (Ctrl-C ends it)", flush=True)
                 server.serve_forever()
@@ -90,13 +104,17 @@ def serve_mlflow(tracking_uri: str, *, host: str, port: int) -> None:
         }
         environment.pop("MLFLOW_TRACKING_URI", None)
         print(f"MLflow starts on http://{host}:{port}/{MLFLOW_PAGE}  (Ctrl-C ends it)", flush=True)
-        # A session of its own: Ctrl-C reaches us alone, and ending its group ends whatever it has started.
         quiet = ["--uvicorn-opts", "--no-access-log"]
-        with subprocess.Popen([*command, *quiet], env=environment, start_new_session=True) as server:  # noqa: S603
-            try:
-                code = server.wait()
-            finally:
-                _end_group(server)
+        server = subprocess.Popen(  # noqa: S603
+            guarded([*command, *quiet], grace=GRACE_SECONDS),
+            stdin=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # so that Ctrl-C reaches us alone
+        )
+        try:
+            code = server.wait()
+        finally:
+            server.communicate()  # closes its input, which ends it
         raise TunerError(f"the MLflow UI ended by itself with exit code {code}")
 
 
@@ -126,6 +144,40 @@ def _for_looking_only(application: "WSGIApplication") -> "WSGIApplication":
         return [b'{"reason": "the store is shown for looking only"}']
 
     return looking_only
+
+
+def _for_names(application: "WSGIApplication", names: Sequence[str]) -> "WSGIApplication":
+    """The application for requests that name this server, as MLflow's does it.
+
+    A page elsewhere may let its own name lead here (DNS rebinding), and would then be allowed to read what it gets. So
+    the header `Host` must hold an address, which nobody can let lead elsewhere, or one of these names.
+    """
+
+    def named(environment: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if _is_ours(environment.get("HTTP_HOST", ""), names):
+            return application(environment, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json")])
+        return [b'{"reason": "this server has another name; tuner dashboard --allowed-hosts NAME adds one"}']
+
+    return named
+
+
+def _is_ours(asked: str, names: Sequence[str]) -> bool:
+    """Whether a header `Host` holds an address, or one of these names with or without a port."""
+    name = re.sub(r":\d*$", "", asked.lower()).removesuffix(".")
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return bool(name) and any(
+            fnmatchcase(each, pattern.lower()) for pattern in names for each in (name, asked.lower())
+        )
+    return True
+
+
+def _first_line(record: logging.LogRecord) -> bool:
+    """Shortens what optuna-dashboard logs of an error to its first line, without the traceback."""
+    record.msg, record.args = record.getMessage().partition("\n")[0], None
+    return True
 
 
 def _with_importances(
@@ -173,13 +225,17 @@ def importances_shown(store: Store, view: "DashboardView", study_id: int) -> lis
 
 def _check_database(tracking_uri: str) -> None:
     """Raise `TunerError` if there is nothing to serve."""
+    refuse_unreadable(tracking_uri)
     if tracking_uri.startswith(("http://", "https://")):
-        raise TunerError(f"MLflow is served already: open {shown_uri(tracking_uri)} in a browser")
-    if tracking_uri.startswith("sqlite:"):
-        database = make_url(tracking_uri).database
-        if not database or not Path(database).exists():
-            message = f"there is no MLflow database {database or tracking_uri}"
-            raise TunerError(f"{message}; `tuner run` makes it, and --mlflow or MLFLOW_TRACKING_URI names another")
+        raise TunerError(f"MLflow is served already: open {shown(tracking_uri)} in a browser")
+    if "://" in tracking_uri and not tracking_uri.startswith(SERVED):  # MLflow's own message would quote it whole
+        raise TunerError(
+            f"MLflow keeps nothing in {shown(tracking_uri)}; it is a database: sqlite:/// or postgresql://"
+        )
+    database = local_database(tracking_uri)
+    if database is not None and not database.is_file():
+        message = f"there is no MLflow database {shown(tracking_uri) if database == Path() else database}"
+        raise TunerError(f"{message}; `tuner run` makes it, and --mlflow or MLFLOW_TRACKING_URI names another")
 
 
 def _check_port(host: str, port: int) -> None:
@@ -212,12 +268,3 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _end_group(leader: "subprocess.Popen[bytes]") -> None:
-    """End a process and all it has started, by force if need be."""
-    with suppress(ProcessLookupError):
-        os.killpg(leader.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            leader.wait(GRACE_SECONDS)
-        os.killpg(leader.pid, signal.SIGKILL)

@@ -5,7 +5,8 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,10 @@ from importlib import metadata
 from pathlib import Path
 
 from tuner.errors import RecorderError, StoreError
-from tuner.recorders.mlflow.connection import local_database, ping, shown_uri
+from tuner.passwords import shown
+from tuner.recorders.mlflow.connection import is_loading, local_database, ping
+from tuner.recorders.mlflow.ownership import shown_identity
+from tuner.recorders.patience import NoAnswer, Patience, answer, begin
 from tuner.stores.opening import database_at
 from tuner.stores.probing import probe
 from tuner.stores.relational.tables import SCHEMA_VERSION
@@ -23,7 +27,8 @@ OLDEST_PYTHON = (3, 11)
 SLOW_STORE_SECONDS = 0.02
 CLOCK_SECONDS = 2.0
 FULL_BYTES, SCARCE_BYTES = 100_000_000, 1_000_000_000
-TORCH_SECONDS = 120
+CHECK_SECONDS = 8.0
+"""How long a check may take; all are made at the same time."""
 
 TORCH = """
 import json, torch
@@ -31,6 +36,18 @@ devices = [torch.cuda.get_device_name(each) for each in range(torch.cuda.device_
 print(json.dumps([torch.__version__, torch.version.cuda or "", devices]))
 """
 """Run in a process of its own: the control plane does not load torch."""
+
+
+TORCH_SECONDS = 7.0
+"""How long torch may take to load, a little less than a check may take, so that its process is ended."""
+
+ADVICE = {
+    "torch": "it is loaded from a slow disk or network folder: a worker needs as long to start",
+    "store": "the server, its address or the way there hangs: check that TUNER_STORE or --store names it",
+    "MLflow": "training goes on without it, and `tuner sync` catches up; check MLFLOW_TRACKING_URI",
+    "disk": "the disk or network folder hangs, in which runs are written",
+}
+"""What to do about a check that does not end."""
 
 
 class Health(StrEnum):
@@ -52,7 +69,7 @@ class Finding:
 
 
 def examine(*, store_url: str, tracking_uri: str, folder: Path) -> Iterator[Finding]:
-    """Check everything that a run needs.
+    """Check everything that a run needs, all at the same time. A check that does not end is a finding too.
 
     Args:
         store_url: As `tuner.stores.opening.open_store` takes it.
@@ -62,13 +79,41 @@ def examine(*, store_url: str, tracking_uri: str, folder: Path) -> Iterator[Find
     Raises:
         StoreError: The store's URL cannot be read.
     """
-    yield check_python()
-    yield check_torch()
-    yield check_ray()
-    yield from check_store(store_url)
-    yield check_mlflow(tracking_uri)
-    yield check_disk(folder)
-    yield check_time_zone(datetime.now().astimezone())
+    database_at(store_url)
+    checks: dict[str, Callable[[], Sequence[Finding]]] = {
+        "Python": lambda: [check_python()],
+        "torch": lambda: [check_torch()],
+        "Ray": lambda: [check_ray()],
+        "store": lambda: list(check_store(store_url)),
+        "MLflow": lambda: [check_mlflow(tracking_uri)],
+        "disk": lambda: [check_disk(folder)],
+        "time zone": lambda: [check_time_zone(datetime.now().astimezone())],
+    }
+    yield from checked(checks, seconds=CHECK_SECONDS)
+
+
+def checked(checks: Mapping[str, Callable[[], Sequence[Finding]]], *, seconds: float) -> Iterator[Finding]:
+    """What checks find that are made at the same time, in order.
+
+    Args:
+        checks: By subject.
+        seconds: How long for. One that takes longer is left behind.
+    """
+    end = time.monotonic() + seconds
+    begun = {subject: begin(check) for subject, check in checks.items()}
+    for subject, check in begun.items():
+        try:
+            yield from answer(check, end - time.monotonic())
+        except NoAnswer:
+            yield unanswered(subject, seconds=seconds)
+
+
+def unanswered(subject: str, *, seconds: float) -> Finding:
+    """What there is to say of a check that did not end in time."""
+    if subject == "MLflow" and is_loading():
+        return Finding(subject, Health.WARNING, f"loading it takes more than {seconds:g} seconds", ADVICE["torch"])
+    found = f"did not answer within {seconds:g} seconds"
+    return Finding(subject, Health.BROKEN, found, ADVICE.get(subject, "something on this machine hangs"))
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
@@ -86,6 +131,10 @@ def check_torch(python: str = sys.executable) -> Finding:
             [python, "-c", TORCH], capture_output=True, text=True, check=True, timeout=TORCH_SECONDS
         )
         version, cuda, devices = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return Finding(
+            "torch", Health.WARNING, f"loading it takes more than {TORCH_SECONDS:g} seconds", ADVICE["torch"]
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         output = getattr(error, "stderr", None) or str(error)
         reason = str(output).strip().splitlines()[-1]
@@ -120,18 +169,18 @@ def check_store(url: str) -> Iterator[Finding]:
     except StoreError as error:
         yield Finding("store", Health.BROKEN, str(error), "see the message; `tuner status` tries again")
         return
-    yield judge_store(shown, found.version, found.latency)
+    yield judge_store(shown, found.version, found.latency, identity=found.identity)
     if abs(found.clock) > CLOCK_SECONDS:
         off = f"the store's clock differs from ours by {abs(found.clock):.0f} s"
         yield Finding("clock", Health.WARNING, off, "let both follow a time server (NTP); times shown are off")
 
 
-def judge_store(shown: str, version: int | None, latency: float) -> Finding:
+def judge_store(shown: str, version: int | None, latency: float, *, identity: str = "") -> Finding:
     """What there is to say of a store that answers."""
     found = f"{shown} answers in {1000 * latency:.1f} ms"
     if version is None:
         return Finding("store", Health.OK, f"{found}; no tables of ours yet, `tuner run` or `tuner submit` makes them")
-    found = f"{found}; version {version}"
+    found = f"{found}; version {version}" + (f", called {shown_identity(identity)} in MLflow" if identity else "")
     if version > SCHEMA_VERSION:
         return Finding("store", Health.BROKEN, f"{found}, newer than {SCHEMA_VERSION}", "update batch-tuner")
     if version < SCHEMA_VERSION:
@@ -144,15 +193,15 @@ def judge_store(shown: str, version: int | None, latency: float) -> Finding:
 
 def check_mlflow(tracking_uri: str) -> Finding:
     """Whether MLflow answers."""
-    database = local_database(tracking_uri)
-    if database is not None and not database.exists():
-        return Finding("MLflow", Health.OK, f"none yet at {shown_uri(tracking_uri)}; `tuner run` makes it")
     try:
-        ping(tracking_uri)
+        database = local_database(tracking_uri)
+        if database is not None and not database.exists():
+            return Finding("MLflow", Health.OK, f"none yet at {shown(tracking_uri)}; `tuner run` makes it")
+        ping(tracking_uri, Patience(CHECK_SECONDS))
     except RecorderError as error:
         advice = "start it, or change MLFLOW_TRACKING_URI; meanwhile training goes on, and `tuner sync` catches up"
         return Finding("MLflow", Health.BROKEN, str(error), advice)
-    return Finding("MLflow", Health.OK, f"{shown_uri(tracking_uri)} answers")
+    return Finding("MLflow", Health.OK, f"{shown(tracking_uri)} answers")
 
 
 def check_disk(folder: Path) -> Finding:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -19,8 +20,8 @@ from typing import cast
 from tuner.errors import TunerError
 from tuner.recorders import Event, Notice
 from tuner.service.cores import devices_of_workers
-from tuner.service.engine import STOPPING, Job
-from tuner.service.signals import SIGNALS, handled_by
+from tuner.service.engine import KILLED, STOPPING, Job
+from tuner.service.signals import GRACE_SECONDS, SIGNALS, Stop, handled_by
 from tuner.service.worker import Worker, this_process
 from tuner.stores.opening import open_store
 
@@ -28,6 +29,8 @@ SCRIPT = "__main__:"
 """Begins the kind of a component that is defined in the script itself. Workers import the script then."""
 Flag = ctypes.c_bool
 """In memory that processes share, without a lock: one that is killed while it looks must not keep it."""
+LOOK_SECONDS = 0.5
+"""How often it is seen whether workers that were asked to stop have had their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Local:
 
     workers: int | None = None
 
-    def run(self, job: Job, tell: Callable[[Event], None]) -> bool:
+    def run(self, job: Job, tell: Callable[[Event], None], *, stop: Stop) -> bool:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same.
 
         Raises:
@@ -51,20 +54,28 @@ class Local:
             tell(Notice(f"{len(devices)} workers are started, one a core: more would slow one another down"))
         devices = devices[: len(job.experiment.batch_sizes)]
         context = multiprocessing.get_context("spawn")
-        stop = context.RawValue(Flag, False)
+        flag = context.RawValue(Flag, False)
         processes: dict[Connection, SpawnProcess] = {}
-        with _signals(stop, processes, tell):
+        has_told = False
+        with _signals(stop, flag, processes):
             for number, device in enumerate(devices, start=1):
-                reader, process = _start(context, replace(job, device=device), stop, name=f"worker {number}")
+                reader, process = _start(context, replace(job, device=device), flag, name=f"worker {number}")
                 processes[reader] = process
             while processes:
-                for reader in cast(list[Connection], wait(list(processes))):
+                for reader in cast(list[Connection], wait(list(processes), LOOK_SECONDS)):
                     try:
                         tell(reader.recv())
                     except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
-                        _tell_of_death(processes.pop(reader), tell, expected=stop.value)
+                        _tell_of_death(processes.pop(reader), tell, expected=flag.value)
                         reader.close()
-        return not stop.value
+                if flag.value and not has_told:
+                    has_told = True
+                    tell(STOPPING)
+                if processes and stop.ends_workers:
+                    _kill(processes)
+                    tell(KILLED)
+                    break
+        return not flag.value
 
 
 def refuse_interactive_code(objective: Mapping[str, object]) -> None:
@@ -123,17 +134,20 @@ def _tell_of_death(process: SpawnProcess, tell: Callable[[Event], None], *, expe
         tell(Notice(f"{process.name} died with exit code {process.exitcode}; its study can be gone on with"))
 
 
+def _kill(processes: Mapping[Connection, SpawnProcess]) -> None:
+    for process in processes.values():
+        process.kill()
+
+
 @contextmanager
-def _signals(stop: Flag, processes: dict[Connection, SpawnProcess], tell: Callable[[Event], None]) -> Iterator[None]:
+def _signals(stop: Stop, flag: Flag, processes: dict[Connection, SpawnProcess]) -> Iterator[None]:
     """Within it, SIGINT and SIGTERM ask the workers to stop; the second time they kill them."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if not stop.value:
-            stop.value = True
-            tell(STOPPING)
-        else:
-            for process in processes.values():
-                process.kill()
+        stop.ask()
+        flag.value = True  # and no more: whoever is told may be in the middle of telling
+        if stop.is_hurried:
+            _kill(processes)
 
     with handled_by(handle):
         yield
@@ -144,6 +158,7 @@ def _work(job: Job, events: Connection, stop: Flag) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, partial(_set, stop))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     one_at_a_time = threading.Lock()
 
     def emit(event: Event) -> None:
@@ -165,10 +180,21 @@ def _work(job: Job, events: Connection, stop: Flag) -> None:
                 only=job.experiment.name,
                 once=True,
                 checkpoints=job.checkpoints,
+                task=job.task,
             ).run()
     except TunerError as error:
         emit(Notice(f"a worker cannot go on: {error}"))
         raise SystemExit(1) from error
+    if stop.value:
+        os._exit(0)  # the interpreter would take seconds to clear up, which the run needs for its report
+
+
+def _end_with_parent() -> None:
+    """End this process by force if it goes on for long after the one that started it is gone."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)
 
 
 def _set(flag: Flag, _number: int, _frame: FrameType | None) -> None:

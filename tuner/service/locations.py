@@ -1,12 +1,13 @@
 """Locations of store, tracking server, checkpoints and reports, from flags, environment variables and defaults."""
 
 import os
+import re
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tuner.errors import TunerError
+from tuner.errors import TunerError, shortened
+from tuner.passwords import holds_secret
 from tuner.records import SHOWN
 from tuner.search.checkpoints import CheckpointFolder
 from tuner.stores import Records, Store
@@ -77,11 +78,17 @@ def tracking_uri(option: str | None) -> str:
         TunerError: `--mlflow` holds a password, which `ps` would show.
     """
     if option is not None:
-        if urlsplit(option).password:
+        if holds_secret(option):
             message = "the URI given with --mlflow holds a password, which ps shows to everyone on this machine"
             raise TunerError(f"{message}; use the variable MLFLOW_TRACKING_URI, or MLFLOW_TRACKING_PASSWORD")
         return option
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RUNS / 'mlflow.db'}"
+
+
+def dashboard_names(option: str | None) -> tuple[str, ...]:
+    """The names under which optuna-dashboard may be asked for: `--allowed-hosts`, else `TUNER_DASHBOARD_HOSTS`."""
+    given = os.environ.get("TUNER_DASHBOARD_HOSTS", "") if option is None else option
+    return tuple(name for each in given.split(",") if (name := each.strip()))
 
 
 def curve_points(option: int | None) -> int:
@@ -93,8 +100,9 @@ def curve_points(option: int | None) -> int:
     if option is not None:
         return option
     given = os.environ.get("TUNER_MLFLOW_POINTS") or str(SHOWN)
-    if not (given.isdecimal() and int(given) > 0):
-        raise TunerError(f"TUNER_MLFLOW_POINTS = {given} is no positive whole number; 10 is the default")
+    if not re.fullmatch(r"[1-9][0-9]{0,3}|10000", given):
+        message = f"TUNER_MLFLOW_POINTS = {given} is no whole number from 1 to 10,000; {SHOWN} is the default"
+        raise TunerError(shortened(message))
     return int(given)
 
 

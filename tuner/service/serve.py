@@ -5,27 +5,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tuner.errors import printable
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice
-from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.mlflow.ownership import Source
+from tuner.recorders.mlflow.recorder import MlflowRecorder, Outage
 from tuner.recorders.progress.lines import LineProgress
 from tuner.records import SHOWN
 from tuner.search.checkpoints import CheckpointFolder
-from tuner.service.signals import GRACE_SECONDS, handled_by
+from tuner.service.signals import ECHO_SECONDS, GRACE_SECONDS, handled_by
 from tuner.service.worker import Worker, this_process
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_records, open_store
 
 if TYPE_CHECKING:
     from tuner.service.ray.engine import Ray
 
-ECHO_SECONDS = 1.0
-"""Signals that follow so soon are the same one: launchers send it to a process and to its group."""
 MLFLOW_SECONDS = 5.0
-"""How long a worker waits for MLflow when a study is over; what is missing then, `tuner sync` adds."""
+"""How long a worker waits for MLflow when a study is over; what is missing then, `tuner sync` adds.
+
+An MLflow that is found dead is left alone for longer and longer, and then not waited for at all."""
 
 
 def serve(
@@ -43,13 +45,16 @@ def serve(
         StoreError: The store cannot be used, or did not answer for ten minutes.
     """
     stop = threading.Event()
+    outage = Outage()
     with _stopped_by_signals(stop), closing(open_store(store_url)) as store:
         print(f"worker {this_process()} on {store.url}", flush=True)
         Worker(
             name=this_process(),
             store=store,
             device=device,
-            recording=lambda experiment: _recording(experiment, tracking_uri, points),
+            recording=lambda experiment: _recording(
+                experiment, tracking_uri, points, store=lambda: nullcontext(store), outage=outage
+            ),
             tell=_say,
             stopping=stop.is_set,
             once=once,
@@ -76,12 +81,20 @@ def serve_on(
     """
     with closing(open_store(store_url)) as store:  # a store that cannot be used is reported before workers start
         print(f"workers on Ray, on {store.url}", flush=True)
+    outage = Outage()
     stopped = cluster.serve(
         store_url,
         device=device,
         once=once,
         checkpoints=checkpoints,
-        recording=lambda worker, experiment: _recording(experiment, tracking_uri, points, prefix=f"{worker}: "),
+        recording=lambda worker, experiment: _recording(
+            experiment,
+            tracking_uri,
+            points,
+            store=lambda: closing(open_records(store_url)),
+            outage=outage,
+            prefix=f"{worker}: ",
+        ),
         tell=_say,
     )
     _say_goodbye(stopped=stopped)
@@ -89,14 +102,23 @@ def serve_on(
 
 @contextmanager
 def _recording(
-    experiment: Experiment, tracking_uri: str, points: int, *, prefix: str = ""
+    experiment: Experiment,
+    tracking_uri: str,
+    points: int,
+    *,
+    store: Callable[[], AbstractContextManager[Source]],
+    outage: Outage,
+    prefix: str = "",
 ) -> Iterator[Callable[[Event], None]]:
     """Records one study in lines on standard output and in MLflow.
 
     Both are opened anew for each study, because another worker may have logged to MLflow in the meantime.
     """
     lines = LineProgress(sys.stdout, prefix=prefix)
-    recorders = (lines, MlflowRecorder(tracking_uri, tell=lines.record, points=points, patience=MLFLOW_SECONDS))
+    mlflow = MlflowRecorder(
+        tracking_uri, store, tell=lines.record, points=points, patience=MLFLOW_SECONDS, outage=outage
+    )
+    recorders = (lines, mlflow)
 
     def emit(event: Event) -> None:
         for each in recorders:
@@ -117,7 +139,7 @@ def _say_goodbye(*, stopped: bool) -> None:
 
 def _say(event: Event) -> None:
     if isinstance(event, Notice):
-        print(event.text, flush=True)
+        print(printable(event.text), flush=True)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A worker claims one open study at a time and sees it through."""
 
 import os
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -10,17 +11,18 @@ from functools import partial
 from tuner.errors import ClaimLost, ConfigError, ContractError, OutOfMemory, StoreError, StoreUnreachable, TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
-from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, StudyWaits
+from tuner.recorders import Event, Notice, StudyBroken
 from tuner.records import Role, StudyRecord
 from tuner.search.checkpoints import CheckpointFolder, checkpoints_of
 from tuner.search.failures import TooManyErrors
 from tuner.search.loop import TrainerBroken
-from tuner.search.protocol import StudySearch
+from tuner.search.tasks.contract import Session, Task
+from tuner.search.tasks.searching import Searching
 from tuner.search.training import AllAlone, Interrupted, StudyTraining
 from tuner.service.cores import check_device
-from tuner.service.watch import Watch
+from tuner.service.watch import LONGEST_REST, LeftAlone, Watch
 from tuner.stores import Claim, OpenStudy, Store
-from tuner.stores.retries import retry
+from tuner.stores.retries import Patience, Reminder, pause, sleep
 from tuner.tracebacks import reason_of
 
 ATTEMPTS = 3
@@ -51,6 +53,8 @@ class Worker:
         once: Whether to end when nothing is open any more, instead of waiting for more.
         checkpoints: Where running trials are saved; nowhere if None.
         build: Makes the workload of an experiment.
+        task: What to do with studies; by default they are searched.
+        clock: Counts the seconds for which a study that fails is left alone.
     """
 
     name: str
@@ -63,60 +67,103 @@ class Worker:
     once: bool = False
     checkpoints: CheckpointFolder | None = None
     build: Callable[[Experiment], Objective] = Experiment.build_objective
-    _given_up: set[tuple[str, int]] = field(default_factory=set, init=False)
+    task: Task = Searching()  # noqa: RUF009 - it has no state
+    clock: Callable[[], float] = time.monotonic
+    _left: LeftAlone = field(init=False)
+    _patience: Patience = field(init=False)
+    _idle: Reminder = field(init=False)
     _objectives: dict[str, Objective] = field(default_factory=dict, init=False)
 
+    def __post_init__(self) -> None:
+        self._left, self._patience = (
+            LeftAlone(self.clock),
+            Patience(self.stopping, tell=lambda line: self.tell(Notice(line))),
+        )
+        self._idle = Reminder(most=LONGEST_REST, clock=self.clock)
+
     def run(self) -> None:
-        """Search until asked to stop or, with `once`, until no study is open any more.
+        """Search until asked to stop or, with `once`, until no study is open any more that this worker can go on with.
 
         Studies of other workers are waited for. If such a worker dies, this one takes its study over.
 
         Raises:
             StoreUnreachable: The store did not answer for ten minutes.
         """
-        with Watch(self.store) as watch:
+        with Watch(self.store, partial(self.task.open_studies, self.store)) as watch:
             studies = self._read(watch)
             while not self.stopping():
-                wanted = [each for each in studies if self._wants(each)]
+                found = [each for each in studies if self.only in ("", each.experiment)]
+                wanted = [each for each in found if not self._has_given_up(each)]
                 if self.once and not wanted:
                     return
+                if not self._left.is_any_passing(found):
+                    self._patience.succeed()  # others have taken what this worker could not reach
                 has_worked = self._work_on_one(wanted, watch)
-                studies = self._read(watch) if has_worked else watch.wait(until=self.stopping)
+                self._tell_if_idle(found, is_idle=not wanted)
+                studies = self._read(watch) if has_worked else watch.wait(until=partial(self._may_go_on, found))
 
     def _read(self, watch: Watch) -> Sequence[OpenStudy]:
         try:
-            return retry(watch.read, give_up=self.stopping)
+            return self._patience.retry(watch.read)
         except StoreUnreachable:
             if self.stopping():
                 return ()
             raise
 
-    def _wants(self, study: OpenStudy) -> bool:
-        """Whether this worker may go on with a study, now or after its owner has died.
+    def _has_given_up(self, study: OpenStudy) -> bool:
+        """Whether this worker leaves a study alone, or one that it waits for, because of an error that lasts.
 
-        A study that waits for one that this worker has given up is left to the workers that have not.
+        It is left to the workers that have no such error.
         """
-        needed = {(study.experiment, each) for each in (study.batch_size, *study.waits_for)}
-        return self.only in ("", study.experiment) and needed.isdisjoint(self._given_up)
+        needed = (study.batch_size, *study.waits_for)
+        return any(self._left.has_given_up((study.experiment, each)) for each in needed)
+
+    def _may_go_on(self, studies: Sequence[OpenStudy]) -> bool:
+        """Whether there is something to do before anything is heard."""
+        return self.stopping() or self._left.is_any_due(studies)
+
+    def _tell_if_idle(self, studies: Sequence[OpenStudy], *, is_idle: bool) -> None:
+        """Say now and then that there are open studies, and why this worker does nothing."""
+        if not studies:
+            self._idle.end()
+        if not (studies and is_idle):
+            return
+        self._idle.begin()
+        if self._idle.is_due():
+            self.tell(Notice(self._left.idle_sentence(studies)))
 
     def _work_on_one(self, studies: list[OpenStudy], watch: Watch) -> bool:
         """Claim the first study that is free and search it to its end. Returns whether there was a free study."""
         for each in studies:
-            if not each.is_free or each.waits_for or self.stopping():
-                continue
-            try:
-                with self.store.claim(each.experiment, each.batch_size, worker=self.name, device=self.device) as claim:
-                    if claim is None or (study := claim.record()).complete or study.error:
-                        continue
-                    with watch.keeping(claim):
-                        self._see_through(claim, study, watch)
-            except (StoreUnreachable, ClaimLost) as error:
-                self.tell(Notice(f"{each.experiment}, batch size {each.batch_size}: {error}"))
-            except StoreError as error:  # the record itself is damaged: nothing can be written to it either
-                self._given_up.add((each.experiment, each.batch_size))
-                self.tell(Notice(f"{each.experiment}, batch size {each.batch_size}: {error}; left alone"))
-            return True
+            rests = not each.is_free or each.waits_for or self._left.has((each.experiment, each.batch_size))
+            if not rests and not self.stopping() and self._try(each, watch):
+                return True
         return False
+
+    def _try(self, study: OpenStudy, watch: Watch) -> bool:
+        """Claim a study and search it to its end; leave it alone for a while if that fails. Whether it was free."""
+        key = name, batch_size = study.experiment, study.batch_size
+        try:
+            with self.store.claim(
+                name, batch_size, worker=self.name, device=self.device, patience=self._patience
+            ) as claim:
+                self._patience.succeed()
+                if claim is None:
+                    return False
+                if not self.task.takes(record := claim.record()):
+                    return False
+                with watch.keeping(claim):
+                    self._see_through(claim, record, watch)
+        except StoreUnreachable as error:
+            self._patience.fail(error)
+            self._left.leave([key], str(error), passes=True)
+        except ClaimLost as error:
+            self._left.leave([key], str(error), passes=True)
+            self.tell(Notice(f"{name}, batch size {batch_size}: {error}"))
+        except StoreError as error:  # the record itself is damaged: nothing can be written to it either
+            self._left.leave([key], str(error), passes=False)
+            self.tell(Notice(f"{name}, batch size {batch_size}: {error}; {self._left.sentence(key)}"))
+        return True
 
     def _see_through(self, claim: Claim, study: StudyRecord, watch: Watch) -> None:
         """Search a claimed study until it is done, handed back, or set aside."""
@@ -135,14 +182,26 @@ class Worker:
                     stopping=lambda: self.stopping() or watch.lets_go(experiment.name, study.batch_size),
                     checkpoints=checkpoints,
                 )
-                self._attempt(StudySearch(training, self.name, partial(self._studies, experiment)), study, emit)
+                studies = partial(self._studies, experiment)
+                session = self.task.session(training, worker=self.name, studies=studies)
+                given_up = self._attempt(session, study, emit)
+        key = experiment.name, study.batch_size
+        if given_up:
+            self._left.leave([key], given_up, passes=False)
+        else:
+            self._left.forget([key])
+        self._idle.end()
 
     def _studies(self, experiment: Experiment) -> Sequence[StudyRecord]:
         """All studies of an experiment as they stand."""
-        return retry(lambda: self.store.record(experiment.name), give_up=self.stopping).studies
+        return self._patience.retry(lambda: self.store.record(experiment.name)).studies
 
-    def _attempt(self, session: StudySearch, study: StudyRecord, emit: Emit) -> None:
-        """Search a study, again if it fails; set it aside if it keeps failing. Raises `StoreError`."""
+    def _attempt(self, session: Session, study: StudyRecord, emit: Emit) -> str:
+        """Search a study, again if it fails; set it aside if it keeps failing. Raises `StoreError`.
+
+        Returns:
+            Why this worker has to leave it alone, because the store does not say that it was set aside; or nothing.
+        """
         failures, finished = 0, -1
         while True:
             try:
@@ -153,25 +212,27 @@ class Worker:
             except StoreError:
                 raise
             except Exception as error:
-                study = session.claim.record()
+                study = session.training.claim.record()
                 failures = failures + 1 if _finished(study) == finished else 1
                 finished = _finished(study)
                 if failures < ATTEMPTS and not isinstance(error, LASTING):
                     emit(Notice(f"batch size {study.batch_size}: {_reason(error)}; trying again"))
+                    sleep(pause(failures), give_up=session.training.stopping)
                     continue
-                session.claim.set_aside(error=_reason(error))
                 details = "" if isinstance(error, TunerError) else traceback.format_exc()
+                is_stored = session.set_aside(error=_reason(error))
                 emit(StudyBroken(study.batch_size, _reason(error), details))
-            return
+                return "" if is_stored else _reason(error)
+            return ""
 
-    def _search(self, session: StudySearch, study: StudyRecord, emit: Emit) -> None:
+    def _search(self, session: Session, study: StudyRecord, emit: Emit) -> None:
         """Go on with a claimed study, with fewer lanes if they do not fit, until it is done or has to wait for others.
 
         Raises:
             Interrupted: Asked to stop.
         """
-        emit(StudyStarted(study, self.name))
-        lanes, alone = session.experiment.search.width, 0
+        emit(session.started(study))
+        lanes, alone = session.training.experiment.search.width, 0
         while True:
             try:
                 waiting = session.run_alone(alone) if alone else session.run(lanes)
@@ -189,22 +250,21 @@ class Worker:
             except AllAlone:
                 alone = 0
         session.training.checkpoints.clear()
-        if waiting:
-            emit(StudyWaits(session.claim.record(), waiting))
-        else:
-            session.claim.complete()
-            emit(StudyFinished(session.claim.record()))
+        emit(session.finish(waiting))
 
     def _objective(self, experiment: Experiment) -> Objective | None:
         """The experiment's workload; None if it cannot be trained here, where something may be missing."""
+        studies = [(experiment.name, each) for each in experiment.batch_sizes]
         if experiment.digest not in self._objectives:
             try:
-                objective = self.build(experiment)
+                objective = self.task.adapt(self.build(experiment))
                 check_device(self.device)
             except Exception as error:
-                self._given_up |= {(experiment.name, each) for each in experiment.batch_sizes}
-                self.tell(Notice(f"{experiment.name} is left to other workers: {_reason(error)}"))
+                self._left.leave(studies, _reason(error), passes=False)
+                said = f"{experiment.name} is left to other workers: {_reason(error)}"
+                self.tell(Notice(f"{said}; {self._left.sentence(studies[0])}"))
                 return None
+            self._left.forget(studies)
             self._objectives[experiment.digest] = objective
         return self._objectives[experiment.digest]
 

@@ -7,7 +7,19 @@ from typing import Protocol
 
 from tuner.experiment import Experiment
 from tuner.experiment.space import SearchSpace
-from tuner.records import Curve, ExperimentRecord, ExperimentState, Stage, StudyRecord, TrialPlan, TrialRecord
+from tuner.records import (
+    EVERYTHING,
+    Curve,
+    ExperimentRecord,
+    ExperimentState,
+    Stage,
+    StudyRecord,
+    Timing,
+    TrialPlan,
+    TrialRecord,
+    Wanted,
+)
+from tuner.stores.retries import Patience
 from tuner.trial import TrialResult
 
 
@@ -49,8 +61,8 @@ class Claim(Protocol):
     """The right to search one study, and the only way to write to it. Held by one worker at a time.
 
     Trials are those of the current round. Every write checks that the claim still stands, and raises `ClaimLost` if
-    another worker has taken it since. While the store does not answer they try again for ten minutes, and then raise
-    `StoreUnreachable`.
+    another worker has taken it since. While the store does not answer they try again, for ten minutes or as long as the
+    claim's patience says, and then raise `StoreUnreachable`.
     """
 
     @property
@@ -106,6 +118,10 @@ class Records(Protocol):
         """Where it is, without the password."""
         ...
 
+    def identity(self) -> str:
+        """What tells this store from all others: made once, and kept in it. A copy of the database has the same."""
+        ...
+
     def record(self, name: str) -> ExperimentRecord:
         """Everything stored of an experiment except the curves.
 
@@ -114,8 +130,8 @@ class Records(Protocol):
         """
         ...
 
-    def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
-        """The curves of a study's trials in one of its rounds, by trial number.
+    def curves(self, name: str, batch_size: int, *, round: int = 1, wanted: Wanted = EVERYTHING) -> Mapping[int, Curve]:
+        """The curves of a study's finished trials in one of its rounds, by trial number.
 
         Raises:
             StoreError: There is no such experiment, study or round; says which there are.
@@ -125,6 +141,27 @@ class Records(Protocol):
     def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCurves:
+    """Implements `CurvesOf` and `SelectsCurves` by the curves of one experiment in a store."""
+
+    records: Records
+    name: str
+
+    def __call__(self, batch_size: int, round: int) -> Mapping[int, Curve]:
+        """All of them."""
+        return self.records.curves(self.name, batch_size, round=round)
+
+    def some(self, batch_size: int, round: int, wanted: Wanted) -> Mapping[int, Curve]:
+        """Those that are wanted."""
+        return self.records.curves(self.name, batch_size, round=round, wanted=wanted)
+
+
+def curves_in(records: Records, name: str) -> StoredCurves:
+    """Reads the curves of one experiment."""
+    return StoredCurves(records, name)
 
 
 class Store(Records, Protocol):
@@ -162,6 +199,14 @@ class Store(Records, Protocol):
         """
         ...
 
+    def add_timing(self, name: str, timing: Timing) -> None:
+        """Store how long a step takes; of the same batch size on the same device it counts instead of what is stored.
+
+        Raises:
+            StoreError: There is none of this name.
+        """
+        ...
+
     def reopen(self, name: str) -> None:
         """Let workers search again the studies of an experiment that were set aside.
 
@@ -194,11 +239,12 @@ class Store(Records, Protocol):
         ...
 
     def claim(
-        self, name: str, batch_size: int, *, worker: str = "", device: str = ""
+        self, name: str, batch_size: int, *, worker: str = "", device: str = "", patience: Patience | None = None
     ) -> AbstractContextManager[Claim | None]:
         """Take a study, or None if another worker has it. Released on leaving, and when the process dies.
 
-        `worker` and `device` are kept with it for people, as `Holder` has them.
+        `worker` and `device` are kept with it for people, as `Holder` has them. `patience` is for its writes; without
+        one they have a patience of their own.
 
         On taking and on leaving, trials left `RUNNING` are orphans: one whose result was stored is finished with it,
         the others fail with a reason.

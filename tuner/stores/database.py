@@ -1,27 +1,20 @@
 """What the store needs of a database: an interface that SQLite and PostgreSQL implement."""
 
-import errno
-import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import psycopg
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from tuner.errors import StoreError, StoreUnreachable
 from tuner.stores import Listener
+from tuner.stores.passing import Fault, fault_of, reason_of
 
 MeasurementRow = tuple[int, int, str, float | None, int | None]
 """Trial, step, metric, value (None is NaN), and the examples that it rests on (None is all of them)."""
 
-
-PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED")
-"""SQLite's errors that may be over by themselves."""
-FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-"""Those that say that its disk is full: the second comes where a file beside the database finds no place."""
 OWNERS_WORK = "; tables are made and upgraded by the role that owns them: let it run `tuner migrate`"
 
 
@@ -89,32 +82,10 @@ def store_errors(doing: str, *, advice: str = "") -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, psycopg.Error, OSError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        if _is_full(reason):
+        fault, reason = fault_of(error), reason_of(error)
+        if fault is Fault.DISK_FULL:
             raise StoreUnreachable(f"{doing}: its disk is full; make room there") from error
-        kind = StoreUnreachable if _may_pass(reason) else StoreError
+        kind = StoreUnreachable if fault is Fault.PASSING else StoreError
         if advice and isinstance(reason, psycopg.errors.InsufficientPrivilege):
             advice = OWNERS_WORK
         raise kind(" ".join(f"{doing}: {reason}{advice}".split())) from error
-
-
-def _may_pass(reason: BaseException | None) -> bool:
-    """Whether it may be over by itself."""
-    if isinstance(reason, sqlite3.Error):
-        return _name(reason).startswith(PASSING)
-    return isinstance(reason, psycopg.OperationalError | PoolTimeout)
-
-
-def _is_full(reason: BaseException | None) -> bool:
-    """Whether there was no room on a disk, or none left of a quota."""
-    match reason:
-        case sqlite3.Error():
-            return _name(reason) in FULL
-        case OSError():
-            return reason.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(reason, psycopg.errors.DiskFull)
-
-
-def _name(error: sqlite3.Error) -> str:
-    """What SQLite calls an error; nothing if it comes from Python."""
-    return getattr(error, "sqlite_errorname", "")

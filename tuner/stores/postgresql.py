@@ -4,17 +4,20 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, text
 
 from tuner.errors import StoreError, StoreUnreachable
 from tuner.stores.database import Lock, MeasurementRow, store_errors
+from tuner.stores.sessions import CONNECT_SECONDS, WatchedConnection
 from tuner.trial import hash_seed
 
 # A host that vanishes without a word is noticed by the other side within 20 + 3 x 10 seconds.
 CONNECTION_OPTIONS: dict[str, str | int] = {
-    "connect_timeout": 10,
+    "connect_timeout": CONNECT_SECONDS,
     "application_name": "tuner",
     "keepalives_idle": 20,
     "keepalives_interval": 10,
@@ -22,6 +25,8 @@ CONNECTION_OPTIONS: dict[str, str | int] = {
     "tcp_user_timeout": 50_000,
     "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
+LOCK_TIMEOUT = " -c lock_timeout=20s"
+"""How long a statement waits for a row or a table that somebody else has locked, before it is tried again and said."""
 CHANNEL = "tuner"
 """Where news are announced. A channel belongs to its database."""
 
@@ -51,7 +56,8 @@ class PostgresqlServer:
 
     def engine_options(self, *, reading: bool = False) -> dict[str, object]:  # noqa: ARG002
         # A connection that was idle for an hour may be dead: ask before use. Servers count connections: keep few.
-        return {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 3, "connect_args": self._connection_options()}
+        creator = partial(WatchedConnection.open, self._parameters(LOCK_TIMEOUT))
+        return {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 3, "creator": creator}
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = False) -> Iterator[Lock | None]:
@@ -87,12 +93,13 @@ class PostgresqlServer:
 
     def _connect(self) -> psycopg.Connection:
         """A connection outside any pool, whose session lives until it is closed."""
-        _, from_url = self.location.get_dialect()().create_connect_args(self.location)
-        return psycopg.connect(autocommit=True, **{**from_url, **self._connection_options()})
+        return WatchedConnection.open(self._parameters(), autocommit=True)
 
-    def _connection_options(self) -> dict[str, str | int]:
-        """Ours, unless the URL says otherwise."""
-        return {key: value for key, value in CONNECTION_OPTIONS.items() if key not in self.location.query}
+    def _parameters(self, more_options: str = "") -> dict[str, Any]:
+        """What psycopg needs to connect: ours, and what the URL says, which comes last and wins."""
+        _, from_url = self.location.get_dialect()().create_connect_args(self.location)
+        options = f"{CONNECTION_OPTIONS['options']}{more_options} {from_url.get('options', '')}".rstrip()
+        return {**CONNECTION_OPTIONS, **from_url, "options": options}
 
 
 @dataclass(slots=True)
@@ -144,7 +151,9 @@ class HeldSession:
             connection = self.connect()
         self.connection.close()
         self.connection = connection
-        if not self.take():
+        with store_errors(f"the claim of {self.name} lost its connection ({reason}), and cannot be taken again"):
+            is_taken = self.take()
+        if not is_taken:
             self._is_held = True  # by a session that is not this one, so that the next check comes here again
             connection.close()
             message = f"the claim of {self.name} lost its connection: {reason}; its lock is not free again"

@@ -8,8 +8,8 @@ from statistics import median
 from sqlalchemy import create_engine, func, select
 
 from tuner.stores.database import Database, store_errors
-from tuner.stores.relational.tables import UtcDateTime
-from tuner.stores.relational.upgrades import stored_version
+from tuner.stores.relational.tables import SCHEMA_VERSION, UtcDateTime
+from tuner.stores.relational.upgrades import stored_identity, stored_version
 from tuner.stores.urls import visible
 
 QUESTIONS = 5
@@ -24,11 +24,13 @@ class StoreProbe:
         version: Of our own tables; None if there are none yet.
         latency: Seconds that a question takes, median.
         clock: Seconds by which its clock is ahead of ours, half a latency more or less.
+        identity: What tells it from all others; empty if its tables are of another version.
     """
 
     version: int | None
     latency: float
     clock: float
+    identity: str = ""
 
 
 def probe(database: Database) -> StoreProbe:
@@ -42,6 +44,7 @@ def probe(database: Database) -> StoreProbe:
     try:
         with store_errors(doing, advice=database.advice), engine.connect() as connection:
             version = stored_version(connection)
+            identity = stored_identity(connection) if version == SCHEMA_VERSION else ""
             seconds = []
             for _ in range(QUESTIONS):
                 began = time.perf_counter()
@@ -54,4 +57,4 @@ def probe(database: Database) -> StoreProbe:
     finally:
         engine.dispose()
     clock = (theirs - now).total_seconds() if isinstance(theirs, datetime) else 0.0
-    return StoreProbe(version, median(seconds), clock)
+    return StoreProbe(version, median(seconds), clock, identity)

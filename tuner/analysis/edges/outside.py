@@ -21,15 +21,15 @@ from tuner.trial import Value
 Array = NDArray[np.float64]
 
 WORTHWHILE = 0.10
-"""Share of the steps at the optimum that widening must save."""
+"""Share of the score at the optimum, the steps or the distance from the ideal, that widening must save."""
 FEW = 5
 """How many of the best trials say where the optimum is."""
 AWAY = 0.25
 """Further than this from an edge, in shares of the range, a trial is away from it."""
 LOSS_BAND = 5.0
-"""Trials that are worse than the best by more log2 steps than this tell nothing of the surface near it."""
+"""Trials that are worse than the best by more in log2 than this tell nothing of the surface near it."""
 UNRIVALLED = 4.0
-"""log2 steps beyond which it no longer matters how much worse the best trial away from an edge is."""
+"""Losses beyond which it no longer matters how much worse the best trial away from an edge is."""
 WEIGHTS = (-2.17, 0.63, -3.01, 0.47)
 """Of one, and of the signs in order: `python -m tests.benchmarks.edges --fit`, on probed landscapes of its own."""
 
@@ -41,7 +41,7 @@ class Signs:
     Attributes:
         draws: Log odds of the surface's draws in which widening is worthwhile.
         few: Median distance of the best few trials from the edge, in shares of the range.
-        rival: log2 steps by which the best trial away from the edge is worse than the best.
+        rival: Difference of losses by which the best trial away from the edge is worse than the best.
     """
 
     draws: float

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tuner.analysis.edges.outside import Evidence
 from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict, is_natural, sides
 from tuner.experiment.space import Range, Side
-from tuner.records import CONFIRMATION, PointRun, Role, StudyRecord
+from tuner.records import CONFIRMATION, PROTOCOL, PointRun, Role, StudyRecord
 from tuner.trial import Value
 
 Array = NDArray[np.float64]
@@ -37,9 +37,9 @@ def pending_probes(study: StudyRecord, *, per_side: int) -> list[PointRun]:
     """
     if per_side == 0 or study.incumbent is None or study.all_trials(*CONFIRMATION):
         return []
-    done = {each.plan.point for each in study.finished(*Role)}
+    done = {each.plan.point for each in study.finished(*PROTOCOL)}
     searched = replace(study, trials=tuple(each for each in study.trials if each.plan.role is not Role.PROBE))
-    first = min((each.plan.point for each in searched.all_trials(*Role)), default=0)
+    first = min((each.plan.point for each in searched.all_trials(*PROTOCOL)), default=0)
     points = enumerate(_points(searched, per_side), start=1 - min(first, 0))
     runs = [PointRun(-number, 0, Role.PROBE, point) for number, point in points]
     return [each for each in runs if each.point not in done]
@@ -64,11 +64,16 @@ def _beyond(
         return
     column, end = evidence.names.index(edge.parameter), 0.0 if edge.side is Side.LOW else 1.0
     furthest = limits.position(wider.end(edge.side))
-    part = sorted([end + CLEAR * (furthest - end), furthest])
+    nearest = end + CLEAR * (furthest - end)
+    part = sorted([nearest, furthest])
     lowest, highest = np.zeros(len(ranges)), np.ones(len(ranges))
     lowest[column], highest[column] = part
     shown = {**ranges, edge.parameter: wider}
-    for place in evidence.fitted.hopes(lowest, highest, start=evidence.trained[0], count=count):
+    if len(ranges) == 1:  # all hopes are for the same place, where nothing else can be changed
+        places = np.linspace(nearest, furthest, count)[:, None]
+    else:
+        places = evidence.fitted.hopes(lowest, highest, start=evidence.trained[0], count=count)
+    for place in places:
         positions = dict(zip(evidence.names, place.tolist(), strict=True))
         values = {name: shown[name].at(_share(limits, shown[name], positions[name])) for name, limits in ranges.items()}
         yield {**evidence.best, **values}

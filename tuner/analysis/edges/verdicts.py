@@ -1,15 +1,16 @@
 """Whether the optimum lies at an edge of the space: a verdict for each range of a searched study.
 
-An optimum is outside if widening a side would lower the best steps by more than `outside.WORTHWHILE`. A best point near
+An optimum is outside if widening a side would lower the best score by more than `outside.WORTHWHILE`. A best point near
 an edge is no evidence by itself: a parameter without effect has its best value anywhere, and along a ridge of constant
 `lr / (1 - momentum)` the best few points scatter over the whole box. Therefore the probability that widening helps is
 computed (`outside`), and a side is flagged if the probability is above `SUSPICIOUS`. That bound is low, because a
-needless round costs less than a missed optimum. Where the verdict is in doubt, trials beyond the side have been run
-(`probes`). `python -m tests.benchmarks.edges` measures how often verdicts are wrong.
+needless round costs less than a missed optimum. A side beyond which the workload cannot train is named as such. Where
+the verdict is in doubt, trials beyond the side have been run (`probes`). `python -m tests.benchmarks.edges` measures
+how often verdicts are wrong.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -39,6 +40,7 @@ class Verdict(StrEnum):
     BOX_EDGE = "box_edge"
     STABILITY_LIMIT = "stability_limit"
     NATURAL_LIMIT = "natural_limit"
+    WORKLOAD_LIMIT = "workload_limit"
     INSIDE = "inside"
 
 
@@ -49,7 +51,7 @@ class EdgeVerdict:
     Attributes:
         position: Where the best point lies in the range on its own scale, 0 to 1.
         value: The best point's value.
-        confidence: How probable it is that going on beyond that side would save more than 10 % of the steps.
+        confidence: How probable it is that going on beyond that side would save more than 10 % of the score.
     """
 
     parameter: str
@@ -67,6 +69,7 @@ class EdgeVerdict:
             Verdict.BOX_EDGE: f"The optimum may be beyond the {end} ({self.confidence:.0%}): widen the range there.",
             Verdict.STABILITY_LIMIT: f"{self.parameter} is as {self.side} as training allows: beyond, trials diverge.",
             Verdict.NATURAL_LIMIT: f"The optimum is at the {end}, where the parameter itself ends.",
+            Verdict.WORKLOAD_LIMIT: f"The optimum may be at the {end}, beyond which the workload cannot train.",
             Verdict.INSIDE: f"The optimum of {self.parameter} is inside its range.",
         }[self.verdict]
 
@@ -81,7 +84,13 @@ class EdgeVerdict:
         }
 
 
-def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[EdgeVerdict, ...]:
+Refuses = Callable[[str, Side], bool]
+"""Whether the workload cannot train beyond a side of a range. It is asked only where an optimum may be beyond."""
+
+
+def check(
+    study: StudyRecord, confirmed: Confirmation | None = None, *, refuses: Refuses = lambda *_: False
+) -> tuple[EdgeVerdict, ...]:
     """A verdict for each range of a study's space, in the space's order; none if every trial diverged.
 
     Trials that did not reach the target count by the loss the sampler was told, so a study that nothing reached says
@@ -92,7 +101,9 @@ def check(study: StudyRecord, confirmed: Confirmation | None = None) -> tuple[Ed
     best = confirmed.hyperparameters if confirmed else evidence.best
     found: dict[str, EdgeVerdict] = {}
     for each in sides(evidence, study.space, best):
-        found[each.parameter] = min(found.get(each.parameter, each), each, key=_suspicion)
+        is_limit = each.verdict is Verdict.BOX_EDGE and refuses(each.parameter, each.side)
+        side = replace(each, verdict=Verdict.WORKLOAD_LIMIT) if is_limit else each
+        found[each.parameter] = min(found.get(each.parameter, side), side, key=_suspicion)
     found |= {each.parameter: each for each in _outside(study.space, best) if each.parameter in found}
     return tuple(found[name] for name, _ in study.space.ranges() if found)
 
@@ -115,7 +126,7 @@ def sides(evidence: Evidence, space: SearchSpace, best: Mapping[str, Value]) -> 
         space: The study's.
         best: The best point.
     """
-    if not best:
+    if not best or evidence.fitted is None:
         return
     ranges = dict(space.ranges())
     signs = evidence.signs(np.array([reach(ranges[name]) for name in evidence.names]))

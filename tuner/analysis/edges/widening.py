@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict, check, is_natural
-from tuner.experiment.goals import ReachTarget
+from tuner.experiment.goals import Goal, ScoreUnit
 from tuner.experiment.space import Choice, Fixed, Parameter, Range, SearchSpace, Side
 from tuner.records import CONFIRMATION, Role, StudyRecord
+from tuner.trial import Outcome
 
 Json = dict[str, object]
 
 NEAR = 0.25
-"""Within this distance of an edge, in shares of the range, a best point that did not reach the target is near it."""
+"""Within this distance of an edge, in shares of the range, a best point without a score is near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +41,45 @@ class RoundStory:
 
     Attributes:
         points: Points of its own with a result.
-        best_steps: Fewest steps to target of one of them, None if none reached it.
+        unit: What scores count.
+        best: Best score of one of them, None if none has a score.
         probes: Probes beyond its sides with a result.
-        best_probe: Fewest steps to target of one of those, None if none reached it.
+        best_probe: Best score of one of those, None if none has a score.
         widened: What the next round did about it; empty for the last, and for one before a second look.
         second_look: Whether the round looked again at an optimum that was in doubt.
     """
 
     round: int
+    unit: ScoreUnit
     points: int
-    best_steps: int | None
+    best: float | None
     probes: int
-    best_probe: int | None
+    best_probe: float | None
     widened: tuple[Widening, ...]
     second_look: bool = False
 
     @property
     def sentence(self) -> str:
         """The round, for a person."""
-        probed = f"; {self.probes} probes beyond its sides, {_best(self.best_probe)}" if self.probes else ""
+        probed = f"; {self.probes} probes beyond its sides, {self._told(self.best_probe)}" if self.probes else ""
         widened = f"; then {', '.join(each.phrase for each in self.widened)}" if self.widened else ""
         again = ", a second look, as the optimum did not fit other batch sizes" if self.second_look else ""
-        return f"Round {self.round}{again}: {self.points} points, {_best(self.best_steps)}{probed}{widened}."
+        return f"Round {self.round}{again}: {self.points} points, {self._told(self.best)}{probed}{widened}."
+
+    def _told(self, best: float | None) -> str:
+        return f"none {self.unit.success}" if best is None else f"best {self.unit.phrase(best)}"
+
+    def _value(self, best: float | None) -> float | None:
+        return None if best is None else self.unit.value(best)
 
     def to_json(self) -> Json:
         """One entry of `history`."""
         return {
             "round": self.round,
             "points": self.points,
-            "best_steps": self.best_steps,
+            f"best_{self.unit.key}": self._value(self.best),
             "probes": self.probes,
-            "best_probe": self.best_probe,
+            "best_probe": self._value(self.best_probe),
             "widened": [each.to_json() for each in self.widened],
             "second_look": self.second_look,
         }
@@ -78,28 +87,41 @@ class RoundStory:
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """A search that ended without reaching its target.
+    """A search that ended without a trial that has a score: none reached the target, or none finished.
 
     Attributes:
-        closest: The metric's least value at the end of a trial; None if every trial ended without a number.
+        unit: What scores would count.
+        closest: The metric's best value at the end of a trial; None if every trial ended without a number.
+        diverged: Whether every trial diverged.
     """
 
-    goal: ReachTarget
+    goal: Goal
+    unit: ScoreUnit
     points: int
     rounds: int
     closest: float | None
+    diverged: bool
     space: SearchSpace
 
     @property
     def sentence(self) -> str:
         """What was tried, for a person."""
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
-        closest = "all of them diverged" if self.closest is None else f"the closest ended at {self.closest:.4g}"
+        is_alone = self.points == 1 or not self.space.dimensions
+        none_of = "The only point never" if is_alone else f"None of {self.points} points in {rounds}"
         tried = ", ".join(f"{name} {_extent(each)}" for name, each in self.space.parameters.items())
         return (
-            f"None of {self.points} points in {rounds} brought {self.goal.metric} {self.goal.target.phrase} within "
-            f"{self.goal.within_steps:,} steps; {closest}. Tried: {tried}."
+            f"{none_of} {self.unit.attempt} within {self.goal.within_steps:,} steps; {self._end(is_alone=is_alone)}. "
+            f"Tried: {tried}."
         )
+
+    def _end(self, *, is_alone: bool) -> str:
+        """How near it came."""
+        if self.closest is not None:
+            return f"{'it' if is_alone else 'the closest'} ended at {self.closest:.4g}"
+        if self.diverged:
+            return "it diverged" if is_alone else "all of them diverged"
+        return "it ended without a number" if is_alone else "all of them ended without a number"
 
     def to_json(self) -> Json:
         """What `unreached` holds."""
@@ -109,7 +131,7 @@ class Unreached:
 def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
     """The space in which a searched study should go on, or None if its search is over.
 
-    Every side at which the optimum is at the edge of the box goes further out. A study that nothing reached has no
+    Every side at which the optimum is at the edge of the box goes further out. A study without a score has no
     optimum to lose: there it is enough that the best point lies near an edge. Nothing is widened once confirmation has
     begun: what is confirmed is what was found.
     """
@@ -124,17 +146,18 @@ def wider_space(study: StudyRecord, *, max_rounds: int) -> SearchSpace | None:
     return SearchSpace(parameters) if parameters != study.space.parameters else None
 
 
-def history(study: StudyRecord) -> tuple[RoundStory, ...]:
-    """The result of every round, oldest first."""
+def history(study: StudyRecord, unit: ScoreUnit) -> tuple[RoundStory, ...]:
+    """The result of every round, oldest first; `unit` says what scores count."""
     rounds = study.rounds
     following = [*rounds[1:], rounds[-1]]
     return tuple(
         RoundStory(
             round=each.round,
+            unit=unit,
             points=len(each.finished(Role.SEARCH)),
-            best_steps=each.incumbent,
+            best=each.incumbent,
             probes=len(each.finished(Role.PROBE)),
-            best_probe=each.fewest_steps(Role.PROBE),
+            best_probe=each.best_score(Role.PROBE),
             widened=tuple(widenings(each.space, after.space)),
             second_look=each.is_second_look,
         )
@@ -151,18 +174,22 @@ def widenings(before: SearchSpace, after: SearchSpace) -> Iterator[Widening]:
                 yield Widening(name, side, limits.end(side), wider[name].end(side))
 
 
-def unreached(study: StudyRecord, goal: ReachTarget) -> Unreached | None:
-    """The search that did not reach its target; None if a trial reached it, or if the study is not complete."""
+def unreached(study: StudyRecord, goal: Goal, unit: ScoreUnit) -> Unreached | None:
+    """The search in which no trial has a score; None if one has, or if the study is not complete."""
     trials = study.finished(Role.SEARCH)
     if not study.complete or study.incumbent is not None:
         return None
-    last = [each.end.final.get(goal.metric, math.nan) for each in trials if each.end is not None]
-    closest = min(filter(math.isfinite, last), key=goal.target.distance, default=None)
-    return Unreached(goal, len(trials), study.round, closest, study.space)
-
-
-def _best(steps: int | None) -> str:
-    return "none reached the target" if steps is None else f"best {steps:,} steps"
+    ends = [each.end for each in trials if each.end is not None]
+    last = [each.final.get(goal.metric, math.nan) for each in ends]
+    return Unreached(
+        goal=goal,
+        unit=unit,
+        points=len(trials),
+        rounds=study.round,
+        closest=min(filter(math.isfinite, last), key=goal.distance, default=None),
+        diverged=all(each.outcome is Outcome.INFEASIBLE for each in ends),
+        space=study.space,
+    )
 
 
 def _is_near(edge: EdgeVerdict) -> bool:

@@ -1,6 +1,6 @@
 """Candidates: the points that may be the optimum of a study. They are its own best, and those of its neighbours.
 
-The steps of the best search trial are biased: they are the least of many noisy numbers. Some searches miss the optimum
+The score of the best search trial is biased: it is the least of many noisy numbers. Some searches miss the optimum
 altogether. The optimum of the next smaller or larger batch size is then often better than all that the search found,
 so it is a candidate as well.
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from tuner.analysis.optimum.race import ranked
 from tuner.experiment import ConfirmationSettings
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.records import (
     BORROWED_FROM,
     CONFIRMATION,
-    LearningRateRule,
     Origin,
     Role,
     StudyRecord,
@@ -44,29 +44,34 @@ class Candidate:
     origin: Origin | None = None
 
 
-def steps_of(trial: TrialRecord) -> float:
-    """Steps to target, infinite if the trial did not reach it."""
-    end = trial.end
-    return end.steps if end is not None and end.outcome is Outcome.ACHIEVED else math.inf
-
-
-def fastest(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
-    """The search trials with the fewest steps to target; ties go to the earlier trial."""
-    achieved = [each for each in study.finished(Role.SEARCH) if steps_of(each) < math.inf]
-    return tuple(sorted(achieved, key=lambda each: (steps_of(each), each.round, each.number))[:count])
+def best_trials(study: StudyRecord, count: int) -> tuple[TrialRecord, ...]:
+    """The search trials with the best scores; ties go to the earlier trial."""
+    scored = [each for each in study.finished(Role.SEARCH) if each.score < math.inf]
+    return tuple(sorted(scored, key=lambda each: (each.score, each.round, each.number))[:count])
 
 
 def own_candidates(study: StudyRecord, settings: ConfirmationSettings) -> tuple[Candidate, ...]:
-    """The study's own best points, fewest steps first."""
-    return tuple(Candidate(each.plan.point, each.plan.hyperparameters) for each in fastest(study, settings.candidates))
+    """The study's own best points, best first.
+
+    Where nothing is searched the one point is a candidate even if the search's seed came to no score with it: others
+    may.
+    """
+    best = best_trials(study, settings.candidates) if study.space.dimensions else _only(study)
+    return tuple(Candidate(each.plan.point, each.plan.hyperparameters) for each in best)
 
 
-def confirmed_steps(study: StudyRecord) -> dict[int, dict[int, float]]:
-    """Steps to target of the current round's confirmation trials: by point, and by repeat."""
+def _only(study: StudyRecord) -> tuple[TrialRecord, ...]:
+    """The last trial of the only point of a study in which nothing is searched, unless its code raised an error."""
+    ended = [each for each in study.finished(Role.SEARCH) if each.end is not None]
+    return tuple(each for each in ended[-1:] if each.end is not None and each.end.outcome is not Outcome.ERROR)
+
+
+def confirmed_scores(study: StudyRecord) -> dict[int, dict[int, float]]:
+    """Scores of the current round's confirmation trials: by point, and by repeat."""
     found: dict[int, dict[int, float]] = {}
     for each in study.trials:
         if each.plan.role in CONFIRMATION and each.end is not None:
-            found.setdefault(each.plan.point, {})[each.plan.repeat] = steps_of(each)
+            found.setdefault(each.plan.point, {})[each.plan.repeat] = each.score
     return found
 
 
@@ -75,12 +80,12 @@ def leaders(study: StudyRecord, settings: ConfirmationSettings) -> tuple[TrialRe
 
     Nothing that happens in the study later changes them, so neighbours that look at different times see the same.
     """
-    first = next((each for each in study.rounds if confirmed_steps(each)), None)
+    first = next((each for each in study.rounds if confirmed_scores(each)), None)
     if first is None:
         return ()
-    steps = {point: repeats[1] for point, repeats in confirmed_steps(first).items() if 1 in repeats}
-    own = [each for each in fastest(study.until(first.round), settings.candidates) if each.plan.point in steps]
-    order = ranked([[steps[each.plan.point]] for each in own])
+    scores = {point: repeats[1] for point, repeats in confirmed_scores(first).items() if 1 in repeats}
+    own = [each for each in best_trials(study.until(first.round), settings.candidates) if each.plan.point in scores]
+    order = ranked([[scores[each.plan.point]] for each in own])
     return tuple(own[each] for each in order[:LEADERS])
 
 
@@ -110,12 +115,12 @@ def borrowed(
     taken = []
     for index, (size, trials) in enumerate(sorted(found.items())):
         for wanted, each in enumerate(trials, start=BORROWED_FROM + index * LEADERS):
-            point = each.plan.hyperparameters
+            point = study.space.with_fixed(each.plan.hyperparameters)
             if point not in known:
                 known.append(point)
                 number = _number(point, wanted, numbers)
                 numbers[number] = point
-                taken.append(Candidate(number, point, Origin(size, each.round, each.number, LearningRateRule.SAME)))
+                taken.append(Candidate(number, point, Origin(size, each.round, each.number, ScalingRule.SAME)))
     return tuple(taken)
 
 

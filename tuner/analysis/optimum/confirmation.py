@@ -1,6 +1,6 @@
 """Confirmation: candidates are run again on fresh seeds. One set of seeds chooses the winner, another reports it.
 
-The steps that choose the winner among the candidates are biased, as those of the search are. Only seeds that had no
+The scores that choose the winner among the candidates are biased, as those of the search are. Only seeds that had no
 part in either choice report the winner without bias.
 """
 
@@ -11,17 +11,17 @@ from statistics import geometric_mean, median
 
 from tuner.analysis.optimum.candidates import (
     Candidate,
+    best_trials,
     borrowed,
-    confirmed_steps,
-    fastest,
+    confirmed_scores,
     neighbours_leaders,
     own_candidates,
-    steps_of,
 )
 from tuner.analysis.optimum.intervals import MedianInterval, median_interval
 from tuner.analysis.optimum.race import heats, ranked
 from tuner.experiment import ConfirmationSettings
-from tuner.records import Origin, PointRun, Role, StudyRecord, TrialRecord, neighbours
+from tuner.experiment.goals import ScoreUnit
+from tuner.records import CONFIRMATION, Origin, PointRun, Role, StudyRecord, TrialRecord, neighbours
 from tuner.trial import Value
 
 TEST_ERROR = "test/error"
@@ -32,7 +32,7 @@ class SelectionBias:
     """How far the searches of several studies were biased.
 
     Attributes:
-        ratio: Confirmed over searched steps, the geometric mean over studies.
+        ratio: Confirmed over searched scores, the geometric mean over studies.
         studies: How many it is over.
         unreached: How many more were confirmed with an infinite median, and are in no mean.
     """
@@ -52,11 +52,10 @@ class Confirmation:
         point: The point's number.
         hyperparameters: The point.
         origin: The trial of another batch size that the point was taken from; None if the study's own search found it.
-        searched: The fewest steps to target of the search, by this point or another; None if no search trial reached
-            the target.
-        steps: Median steps to target over the report seeds; infinite if half of them did not reach it.
-        per_seed: Steps to target of each report seed, infinite if it did not reach it.
-        metrics: Median of each metric at the target, over the report seeds that reached it; empty if none did.
+        searched: The best score of the search (`TrialEnd.score`), by this point or another; None if it has none.
+        score: The median score of the report seeds; infinite if half of them have none.
+        per_seed: The score of each report seed, infinite if it has none.
+        metrics: Median of each metric at the end of the report seeds that have a score; empty if none has one.
     """
 
     round: int
@@ -64,19 +63,19 @@ class Confirmation:
     point: int
     hyperparameters: Mapping[str, Value]
     origin: Origin | None
-    searched: int | None
-    steps: float
+    searched: float | None
+    score: float
     per_seed: tuple[float, ...]
     metrics: Mapping[str, float]
 
     @property
     def low(self) -> float:
-        """Steps of the fastest report seed."""
+        """The score of the best report seed."""
         return min(self.per_seed)
 
     @property
     def high(self) -> float:
-        """Steps of the slowest report seed, infinite if one did not reach the target."""
+        """The score of the worst report seed, infinite if one has none."""
         return max(self.per_seed)
 
     @property
@@ -86,7 +85,7 @@ class Confirmation:
 
     @property
     def reached(self) -> int:
-        """How many of them reached the target."""
+        """How many of them have a score: those that reached the target, or that finished."""
         return sum(map(math.isfinite, self.per_seed))
 
     @property
@@ -96,20 +95,21 @@ class Confirmation:
 
     @property
     def selection_bias(self) -> float | None:
-        """Confirmed steps / searched steps: how much better than it is the best search trial looked."""
-        return None if self.searched is None else self.steps / self.searched
+        """Confirmed score / searched score: how much better than it is the best search trial looked."""
+        return None if self.searched is None else self.score / self.searched
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self, unit: ScoreUnit) -> dict[str, object]:
         """What `confirmed` holds; null stands for an infinite number."""
         origin, interval = self.origin, self.interval
+        (low, high), ends = unit.ends(self.low, self.high), unit.ends(interval.low, interval.high)
         return {
             "round": self.round,
             "trial": self.trial,
             "from": None if origin is None else origin.to_json(),
-            "steps": _number(self.steps),
-            "low": _number(self.low),
-            "high": _number(self.high),
-            "interval": {"low": _number(interval.low), "high": _number(interval.high), "coverage": interval.coverage},
+            unit.key: _number(unit.value(self.score)),
+            "low": _number(low),
+            "high": _number(high),
+            "interval": {"low": _number(ends[0]), "high": _number(ends[1]), "coverage": interval.coverage},
             "selection_bias": None if self.selection_bias is None else _number(self.selection_bias),
             "seeds": self.seeds,
             "reached": self.reached,
@@ -154,15 +154,16 @@ def neighbours_winners(
     """The trials that first ran the winners of the neighbouring batch sizes, before these were looked at again."""
     by_size = {each.batch_size: each.first_look for each in studies}
     found = {size: confirm(by_size[size], settings) for size in neighbours(batch_size, by_size)}
-    return {
-        size: (by_size[size].rounds[each.round - 1].trials[each.trial],)
-        for size, each in found.items()
-        if each is not None
-    }
+    return {size: (by_size[size].trial(each.round, each.trial),) for size, each in found.items() if each is not None}
 
 
 def first_runs(study: StudyRecord, settings: ConfirmationSettings) -> list[PointRun]:
-    """What is still to be run before neighbours may look: each of the study's own candidates on its first seed."""
+    """What is still to be run before neighbours may look: each of the study's own candidates on its first seed.
+
+    Nothing, where nothing is searched: the neighbours have their own point.
+    """
+    if not study.space.dimensions:
+        return []
     return _missing(own_candidates(study, settings), range(1, 2), Role.CHOOSE, study)
 
 
@@ -170,20 +171,22 @@ def pending(study: StudyRecord, racers: Sequence[Candidate], settings: Confirmat
     """What is still to be run, given the candidates: run it and ask again, until nothing is pending.
 
     First the missing seeds of each heat of the race (`ConfirmationSettings.choosing`). When all of them have a result,
-    the winner's reporting seeds. A trial that runs or failed has no result, so it is pending. A point that no seed of
-    its reached the target with is not reported, unless the search had reached it.
+    the winner's reporting seeds. A trial that runs or failed has no result, so it is pending. A point that has no score
+    with any seed of its is not reported, unless a trial of the search has one, or nothing was searched.
     """
-    steps, left = confirmed_steps(study), list(racers)
+    scores, left = confirmed_scores(study), list(racers)
     for many, seeds in heats(len(racers), settings.choose_seeds):
         left = left[:many]
         if missing := _missing(left, range(1, seeds + 1), Role.CHOOSE, study):
             return missing
-        order = ranked([[steps[each.point][repeat] for repeat in range(1, seeds + 1)] for each in left])
+        order = ranked([[scores[each.point][repeat] for repeat in range(1, seeds + 1)] for each in left])
         left = [left[each] for each in order]
-    has_reached = study.incumbent is not None or any(
-        math.isfinite(each) for one in left[:1] for each in steps.get(one.point, {}).values()
+    has_score = (
+        not study.space.dimensions
+        or study.incumbent is not None
+        or any(math.isfinite(each) for one in left[:1] for each in scores.get(one.point, {}).values())
     )
-    return _missing(left[:1], settings.reporting, Role.REPORT, study) if has_reached else []
+    return _missing(left[:1], settings.reporting, Role.REPORT, study) if has_score else []
 
 
 def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation | None:
@@ -191,55 +194,73 @@ def confirm(study: StudyRecord, settings: ConfirmationSettings) -> Confirmation 
 
     While a study is looked at again, its last winner stands.
     """
+    found = _winner(study, settings)
+    return None if found is None else _confirmation(*found, settings)
+
+
+def reports(study: StudyRecord, settings: ConfirmationSettings) -> tuple[TrialRecord, ...]:
+    """The trials that report the winner, one for each seed, as `confirm` counts them; none before there is a winner."""
+    found = _winner(study, settings)
+    return () if found is None else _reports(*found, settings)
+
+
+def _winner(study: StudyRecord, settings: ConfirmationSettings) -> tuple[StudyRecord, int] | None:
+    """The study as it was when its winner was reported, and the winner's number."""
     for each in (study, study.first_look):
-        steps = confirmed_steps(each)
-        reported = [point for point, repeats in steps.items() if all(one in repeats for one in settings.reporting)]
+        scores = confirmed_scores(each)
+        reported = [point for point, repeats in scores.items() if all(one in repeats for one in settings.reporting)]
         if reported:
-            return _confirmation(each, _ahead(reported, steps, settings), settings)
+            return each, _ahead(reported, scores, settings)
     return None
 
 
-def _ahead(reported: Sequence[int], steps: Mapping[int, Mapping[int, float]], settings: ConfirmationSettings) -> int:
+def _reports(study: StudyRecord, winner: int, settings: ConfirmationSettings) -> tuple[TrialRecord, ...]:
+    """The trials of a point on the reporting seeds, in this round."""
+    of_point = [each for each in study.trials if each.plan.point == winner and each.plan.repeat in settings.reporting]
+    ended = [each for each in of_point if each.end is not None and each.plan.role in CONFIRMATION]
+    return tuple(sorted(ended, key=lambda each: each.plan.repeat))
+
+
+def _ahead(reported: Sequence[int], scores: Mapping[int, Mapping[int, float]], settings: ConfirmationSettings) -> int:
     """The winner. There are several reported points if the experiment was given more work after the first was reported.
 
     The seeds that chose say which is ahead; a point that was reported without a race is behind those that won one.
     """
-    raced = [point for point in reported if all(each in steps[point] for each in settings.choosing)]
+    raced = [point for point in reported if all(each in scores[point] for each in settings.choosing)]
     if not raced:
         return reported[-1]
-    return raced[ranked([[steps[point][each] for each in settings.choosing] for point in raced])[0]]
+    return raced[ranked([[scores[point][each] for each in settings.choosing] for point in raced])[0]]
 
 
 def optimum(study: StudyRecord, settings: ConfirmationSettings) -> Mapping[str, Value] | None:
-    """The winner's hyperparameters, or those of the search's best before there is one; None if nothing reached it."""
+    """The winner's hyperparameters, or those of the search's best before there is one; None if none has a score."""
     confirmed = confirm(study, settings)
     if confirmed is not None:
         return confirmed.hyperparameters
-    return next((each.plan.hyperparameters for each in fastest(study, 1)), None)
+    return next((each.plan.hyperparameters for each in best_trials(study, 1)), None)
 
 
 def _confirmation(study: StudyRecord, winner: int, settings: ConfirmationSettings) -> Confirmation:
     """What the report seeds of a point say."""
     of_point = [each for each in study.finished(*Role) if each.plan.point == winner]
-    reports = [each for each in study.trials if each in of_point and each.plan.repeat in settings.reporting]
-    reports.sort(key=lambda each: each.plan.repeat)
-    first, per_seed = of_point[0], tuple(steps_of(each) for each in reports)
+    reporting = _reports(study, winner, settings)
+    first, per_seed = of_point[0], tuple(each.score for each in reporting)
     return Confirmation(
         round=first.round,
         trial=first.number,
         point=winner,
         hyperparameters=first.plan.hyperparameters,
-        origin=reports[0].plan.origin,
+        origin=reporting[0].plan.origin,
         searched=study.incumbent,
-        steps=median(per_seed),
+        score=median(per_seed),
         per_seed=per_seed,
-        metrics=_medians([each for each in reports if steps_of(each) < math.inf]),
+        metrics=_medians([each for each in reporting if each.score < math.inf]),
     )
 
 
 def _missing(racers: Sequence[Candidate], repeats: range, role: Role, study: StudyRecord) -> list[PointRun]:
     """The repeats of candidates that have no result yet. Repeat 0 is the search's own seed."""
-    done = confirmed_steps(study)
+    done = confirmed_scores(study)
     return [
         PointRun(each.point, repeat, role, each.hyperparameters, each.origin)
         for each in racers

@@ -1,4 +1,4 @@
-"""Intervals for the median number of steps to target at a point, over training seeds."""
+"""Intervals for the median score at a point, over training seeds."""
 
 import math
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ class MedianInterval:
     """An interval between two order statistics, which leaves out as many values at either end.
 
     Attributes:
-        low, high: Where it ends; infinite if so many seeds did not reach the target.
+        low, high: Where it ends; infinite if so many seeds have no score.
         coverage: How probable it is that such an interval holds the median over all seeds, whatever their distribution;
-            more if seeds can take the same number of steps.
+            more if seeds can have the same score.
     """
 
     low: float

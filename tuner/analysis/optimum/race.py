@@ -1,8 +1,8 @@
 """The race that chooses the winner among candidates: few seeds for all of them, more for those that stay.
 
 Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): every candidate runs on one fresh seed, the better
-half on another, the better half of these on two more, and so on. Candidates are compared by ranks, because the steps of
-a trial that did not reach the target are not known, and because one unlucky seed may take many times the steps.
+half on another, the better half of these on two more, and so on. Candidates are compared by ranks, because a trial that
+did not reach the target or diverged has no score, and because one unlucky seed may take many times the steps.
 """
 
 import math
@@ -43,16 +43,16 @@ def choosing_runs(many: int, seeds: int) -> int:
     return runs
 
 
-def ranked(steps: Sequence[Sequence[float]]) -> list[int]:
+def ranked(scores: Sequence[Sequence[float]]) -> list[int]:
     """The candidates' indices, best first, by the mean rank of their seeds among those of all; then by the median.
 
     Of equals the earlier stays first.
 
     Args:
-        steps: Steps to target of each candidate's seeds, infinite for one that did not reach the target.
+        scores: Scores of each candidate's seeds, infinite for one that has none.
     """
-    ordered = sorted(each for row in steps for each in row)
+    ordered = sorted(each for row in scores for each in row)
     ranks = {each: bisect_left(ordered, each) + bisect_right(ordered, each) for each in ordered}  # twice the mean rank
-    means = [fmean(ranks[each] for each in row) for row in steps]
-    medians = [median(row) if row else math.inf for row in steps]
-    return sorted(range(len(steps)), key=lambda each: (means[each], medians[each]))
+    means = [fmean(ranks[each] for each in row) for row in scores]
+    medians = [median(row) if row else math.inf for row in scores]
+    return sorted(range(len(scores)), key=lambda each: (means[each], medians[each]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tuner.analysis.hyperparameters import LEARNING_RATE, MOMENTUM
 from tuner.analysis.optimum.confirmation import optimum
 from tuner.experiment import Experiment
+from tuner.experiment.goals import ScoreUnit
 from tuner.experiment.space import Range
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialRecord
 from tuner.trial import Outcome, Value
@@ -26,7 +27,8 @@ class Scatter:
     Attributes:
         learning_rates, momenta: What was searched.
         trials: The trials, by how they ended.
-        optimum: The winner, or the search's best before there is one; None if nothing reached the target.
+        optimum: The winner, or the search's best before there is one; None if no trial has a score.
+        unit: What scores count.
     """
 
     batch_size: int
@@ -34,6 +36,7 @@ class Scatter:
     momenta: Range
     trials: Mapping[Outcome, tuple[ScatteredTrial, ...]]
     optimum: ScatteredTrial | None
+    unit: ScoreUnit
 
     @property
     def effective_learning_rates(self) -> tuple[float, float]:
@@ -63,6 +66,7 @@ def _scatter(study: StudyRecord, experiment: Experiment) -> Scatter | None:
             for each in Outcome
         },
         optimum=None if best is None else _scattered(best),
+        unit=experiment.goal.unit,
     )
 
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.analysis.hyperparameters import LEARNING_RATE
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.optimum.confirmation import confirm, neighbours_winners
 from tuner.experiment import ConfirmationSettings
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.experiment.space import SearchSpace
-from tuner.records import CONFIRMATION, LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialRecord
+from tuner.records import CONFIRMATION, Origin, PointRun, Role, StudyRecord, TrialRecord
 from tuner.trial import Value
 
 Json = dict[str, object]
@@ -32,7 +33,7 @@ class WarmStart:
     batch_size: int
     round: int
     trial: int
-    rules: tuple[LearningRateRule, ...]
+    rules: tuple[ScalingRule, ...]
 
     @property
     def sentence(self) -> str:
@@ -61,7 +62,7 @@ def warm_start(study: StudyRecord) -> WarmStart | None:
 def warm_points(
     study: StudyRecord, studies: Sequence[StudyRecord], settings: ConfirmationSettings
 ) -> tuple[PointRun, ...]:
-    """The points with which a study's first round begins, numbered from 0; none if no neighbour has an optimum.
+    """The points with which a study's first round begins, numbered from 0; none if there is no optimum to begin from.
 
     Which neighbour is decided once, when the study's first point is asked for. From then on that point says it, so
     that an interrupted study takes the others from the same place whatever has become known since.
@@ -71,6 +72,8 @@ def warm_points(
         studies: All those of the experiment.
         settings: What confirms a neighbour's winner.
     """
+    if not study.space.dimensions:
+        return ()
     begun = study.all_trials(Role.SEARCH)
     source = _taken(begun[0].plan.origin, studies) if begun else _nearest(study, studies, settings)
     if source is None:
@@ -99,7 +102,7 @@ def _carried_points(
     """The optima of other batch sizes, their learning rates carried over by every rule; numbered from `first`."""
     points: list[tuple[Mapping[str, Value], Origin]] = []
     for size, optimum in sources:
-        for rule in LearningRateRule:
+        for rule in ScalingRule:
             point = _carried(optimum.plan.hyperparameters, rule.factor(study.batch_size / size), study.space)
             if point not in [each for each, _ in points]:
                 points.append((point, Origin(size, optimum.round, optimum.number, rule)))
@@ -128,9 +131,9 @@ def _optimum(study: StudyRecord, settings: ConfirmationSettings) -> Iterator[Tri
     That confirmation has begun says that the search is over.
     """
     if (winner := confirm(study, settings)) is not None:
-        yield study.rounds[winner.round - 1].trials[winner.trial]
+        yield study.trial(winner.round, winner.trial)
     elif study.all_trials(*CONFIRMATION):
-        yield from fastest(study, 1)
+        yield from best_trials(study, 1)
 
 
 def _taken(origin: Origin | None, studies: Sequence[StudyRecord]) -> tuple[int, TrialRecord] | None:
@@ -138,11 +141,11 @@ def _taken(origin: Origin | None, studies: Sequence[StudyRecord]) -> tuple[int, 
     if origin is None:
         return None
     (neighbour,) = (each for each in studies if each.batch_size == origin.batch_size)
-    return origin.batch_size, neighbour.rounds[origin.round - 1].trials[origin.trial]
+    return origin.batch_size, neighbour.trial(origin.round, origin.trial)
 
 
 def _carried(point: Mapping[str, Value], factor: float, space: SearchSpace) -> Mapping[str, Value]:
     """A point with its learning rate, if that is searched, multiplied; then moved into a space."""
-    ranges = dict(space.ranges())
+    ranges, point = dict(space.ranges()), space.with_fixed(point)
     scaled = {**point, LEARNING_RATE: float(point[LEARNING_RATE]) * factor} if LEARNING_RATE in ranges else point
     return {name: ranges[name].nearest(float(each)) if name in ranges else each for name, each in scaled.items()}

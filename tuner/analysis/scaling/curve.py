@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 LEAST_POINTS = 3
 """Fewer say nothing about a curve of two parameters."""
+LEAST_SEEDS = 2
+"""One seed says nothing about how far others would be."""
 STILL_PERFECT = math.sqrt(2)
 """Scaling counts as perfect while it takes at most this many times the steps: half a doubling lost."""
 RESAMPLES = 400
@@ -28,47 +30,47 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class ScalingPoint:
-    """Steps to target at one batch size.
+    """What one batch size came to: steps to target, or the score of another goal (`tuner.trial.score_of`).
 
     Attributes:
-        steps: The median over seeds, or a prediction; infinite if the target was not reached.
-        per_seed: Steps of each seed, infinite where it did not reach the target; empty for a prediction.
+        score: The median over seeds, or a prediction; infinite if the target was not reached.
+        per_seed: The score of each seed, infinite where it has none; empty for a prediction.
         hyperparameters: The optimum; empty where a prediction has none.
         reason: Why a prediction never reaches the target; else empty.
     """
 
     batch_size: int
-    steps: float
+    score: float
     per_seed: tuple[float, ...]
     hyperparameters: Mapping[str, Value]
     reason: str = ""
 
     @property
     def low(self) -> float:
-        """Fewest steps of a seed."""
-        return min(self.per_seed, default=self.steps)
+        """The best score of a seed."""
+        return min(self.per_seed, default=self.score)
 
     @property
     def high(self) -> float:
-        """Most steps of a seed."""
-        return max(self.per_seed, default=self.steps)
+        """The worst score of a seed."""
+        return max(self.per_seed, default=self.score)
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingCurve:
-    """Steps to target at several batch sizes, measured or predicted.
+    """Scores at several batch sizes, measured or predicted.
 
     Attributes:
         points: Smallest batch size first.
-        unreached: Batch sizes at which nothing reached the target, in the whole of a study.
+        unreached: Batch sizes at which nothing has a score, in the whole of a study.
     """
 
     points: tuple[ScalingPoint, ...]
     unreached: tuple[int, ...] = ()
 
     def reached(self) -> tuple[ScalingPoint, ...]:
-        """The points with a finite number of steps."""
-        return tuple(each for each in self.points if math.isfinite(each.steps))
+        """The points with a finite score."""
+        return tuple(each for each in self.points if math.isfinite(each.score))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class ScalingFit:
     Attributes:
         least_steps: `Smin`, the floor.
         critical_batch_size: `Bcrit`.
-        low, high: Where `Bcrit` lies, with `CONFIDENCE`, as far as seeds tell; None without seeds.
+        low, high: Where `Bcrit` lies, with `CONFIDENCE`, as far as seeds tell; None with fewer than `LEAST_SEEDS`.
         residual: Root mean square of measured over fitted steps, in log2.
         measured_to: The largest batch size measured.
     """
@@ -112,14 +114,14 @@ def scaling_curve(record: ExperimentRecord) -> ScalingCurve:
     settings = record.experiment.confirmation
     confirmations = [(study, confirm(study, settings)) for study in record.studies]
     points = [
-        ScalingPoint(study.batch_size, found.steps, found.per_seed, found.hyperparameters)
+        ScalingPoint(study.batch_size, found.score, found.per_seed, found.hyperparameters)
         for study, found in confirmations
         if found is not None
     ]
     unreached = [
         study.batch_size
         for study, found in confirmations
-        if (found is None and study.is_confirmed) or (found is not None and not math.isfinite(found.steps))
+        if (found is None and study.is_confirmed) or (found is not None and not math.isfinite(found.score))
     ]
     return ScalingCurve(tuple(sorted(points, key=lambda each: each.batch_size)), tuple(sorted(unreached)))
 
@@ -127,14 +129,14 @@ def scaling_curve(record: ExperimentRecord) -> ScalingCurve:
 def perfect_scaling(curve: ScalingCurve) -> tuple[float, ...]:
     """Steps at each reached batch size if doubling the batch halved the steps: `steps[0] * batch[0] / batch`."""
     points = curve.reached()
-    return tuple(points[0].steps * points[0].batch_size / each.batch_size for each in points)
+    return tuple(points[0].score * points[0].batch_size / each.batch_size for each in points)
 
 
 def perfect_until(curve: ScalingCurve) -> int | None:
     """The batch size up to which scaling is perfect within `STILL_PERFECT`; None if nothing was reached."""
     end = None
     for point, steps in zip(curve.reached(), perfect_scaling(curve), strict=True):
-        if point.steps > STILL_PERFECT * steps:
+        if point.score > STILL_PERFECT * steps:
             break
         end = point.batch_size
     return end
@@ -152,7 +154,7 @@ def fit(curve: ScalingCurve, *, seed: int = 0) -> ScalingFit | NotFitted:
         have = f"{len(points)} batch size{'s' * (len(points) != 1)}"
         return NotFitted(f"A curve needs {LEAST_POINTS} batch sizes that reached the target; {have} did.")
     batch_sizes = np.array([each.batch_size for each in points], dtype=np.float64)
-    steps = np.array([each.steps for each in points])
+    steps = np.array([each.score for each in points])
     ((least_steps,), (critical,)) = hyperbolas.fit(batch_sizes, steps[None])
     residuals = np.log2(steps) - np.log2(least_steps * (1 + critical / batch_sizes))
     low, high = _interval(points, batch_sizes, seed=seed)
@@ -170,7 +172,7 @@ def _interval(
     points: Sequence[ScalingPoint], batch_sizes: Array, *, seed: int
 ) -> tuple[float, float] | tuple[None, None]:
     """Percentiles of `Bcrit` over curves whose seeds are drawn again, with replacement, at every batch size."""
-    if not all(each.per_seed for each in points):
+    if not all(len(each.per_seed) >= LEAST_SEEDS for each in points):
         return None, None
     steps = redrawn_medians(points, np.random.default_rng(seed))
     enough = steps[np.isfinite(steps).sum(axis=1) >= LEAST_POINTS]
@@ -182,7 +184,7 @@ def _interval(
 
 
 def redrawn_medians(points: Sequence[ScalingPoint], generator: np.random.Generator) -> Array:
-    """Medians over seeds that were drawn again, [resample, point]; infinite where most of them missed the target."""
+    """Medians over seeds that were drawn again, [resample, point]; infinite where most of them have no score."""
     counts = [len(each.per_seed) for each in points]
     drawn = generator.integers(0, np.repeat(counts, counts), size=(RESAMPLES, sum(counts)))
     own = np.split(drawn, np.cumsum(counts)[:-1], axis=1)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, redrawn_medians
-from tuner.experiment import GoalSettings
+from tuner.experiment import GoalSettings, SpaceSettings
 
 Array = NDArray[np.float64]
 
@@ -68,8 +68,13 @@ class _Bound:
     others: tuple[int, ...]
 
 
+def are_comparable(space: SpaceSettings) -> bool:
+    """Whether the optima of different batch sizes say something of each other: each could have been the other's."""
+    return space.is_searched and space.is_the_same_everywhere
+
+
 def doubts(curve: ScalingCurve, goal: GoalSettings, *, seed: int = 0) -> tuple[Doubt, ...]:
-    """The confirmed optima that are in doubt, smallest batch size first.
+    """The confirmed optima that are in doubt, smallest batch size first; none if scores are no steps to a target.
 
     Args:
         curve: Confirmed steps, with those of each seed.
@@ -79,7 +84,7 @@ def doubts(curve: ScalingCurve, goal: GoalSettings, *, seed: int = 0) -> tuple[D
     nothing = [ScalingPoint(each, math.inf, (math.inf,), {}) for each in curve.unreached]
     known = {each.batch_size: each for each in (*nothing, *curve.points) if each.per_seed}
     points = [known[each] for each in sorted(known)]
-    if len(points) < 2:
+    if len(points) < 2 or not goal.unit.counts_steps:
         return ()
     redrawn = np.log2(redrawn_medians(points, np.random.default_rng(seed)))  # [resample, point]
     budgets = np.log2([goal.at(each.batch_size).within_steps for each in points])
@@ -89,7 +94,7 @@ def doubts(curve: ScalingCurve, goal: GoalSettings, *, seed: int = 0) -> tuple[D
 
 def _doubt(points: Sequence[ScalingPoint], redrawn: Array, index: int, *, budget: float) -> Doubt | None:
     """The strongest doubt of one point, if there is any."""
-    steps, own = min(math.log2(points[index].steps), budget), np.minimum(redrawn[:, index], budget)
+    steps, own = min(math.log2(points[index].score), budget), np.minimum(redrawn[:, index], budget)
     broken = [
         each
         for each in _bounds(points, redrawn, index)
@@ -98,13 +103,13 @@ def _doubt(points: Sequence[ScalingPoint], redrawn: Array, index: int, *, budget
     if not broken:
         return None
     least = min(broken, key=lambda each: each.median)
-    return Doubt(points[index].batch_size, points[index].steps, round(float(2**least.median), 6), least.others)
+    return Doubt(points[index].batch_size, points[index].score, round(float(2**least.median), 6), least.others)
 
 
 def _bounds(points: Sequence[ScalingPoint], redrawn: Array, index: int) -> Iterator[_Bound]:
     """All that others say of one point; nothing by those that did not reach the target."""
     sizes = np.log2([each.batch_size for each in points])
-    steps = np.log2([each.steps for each in points])
+    steps = np.log2([each.score for each in points])
     for other, each in enumerate(points):
         if other != index and math.isfinite(steps[other]):
             perfect = max(sizes[other] - sizes[index], 0.0)

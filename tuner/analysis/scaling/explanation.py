@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from tuner.analysis.hyperparameters import MOMENTUM
 from tuner.analysis.nqm import Method, Never, Optimum, Rule
 from tuner.analysis.nqm.fitting import TARGET, Apply, fit_power_law
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.scaling.curve import LEAST_POINTS, NotFitted, ScalingCurve, ScalingPoint, scaling_curve
+from tuner.experiment import Experiment
 from tuner.experiment.space import Choice, Fixed, Parameter, Range
 from tuner.records import ExperimentRecord, StudyRecord
 
@@ -62,8 +63,8 @@ class Explanation:
             "fitted": [
                 {
                     "batch_size": point.batch_size,
-                    "measured": measured.steps,
-                    "steps": point.steps if math.isfinite(point.steps) else None,
+                    "measured": measured.score,
+                    "steps": point.score if math.isfinite(point.score) else None,
                     "params": dict(point.hyperparameters),
                 }
                 for measured, point in zip(self.measured.points, self.curve.points, strict=True)
@@ -78,16 +79,19 @@ def explain(record: ExperimentRecord, *, apply: Apply = map) -> Explanation | No
         record: The experiment, complete or not.
         apply: Calls a function for each batch size.
     """
+    goal = record.experiment.goal
+    if not goal.unit.counts_steps:
+        return NotFitted(f"The model is fitted to steps to a target, and the goal is the {goal.phrase}.")
     measured = measured_curve(record)
     points = measured.points
     if len(points) < LEAST_POINTS:
         have = f"{len(points)} batch size{'s' * (len(points) != 1)}"
         return NotFitted(f"A model needs {LEAST_POINTS} batch sizes that reached the target; {have} did.")
-    momentum = _momentum(record.experiment.space.parameters.get(MOMENTUM))
+    momentum = _momentum(record.experiment)
     rule = Rule() if momentum is None else Rule(Method.HEAVY_BALL)
     found = fit_power_law(
         [each.batch_size for each in points],
-        [each.steps for each in points],
+        [each.score for each in points],
         rule,
         coefficient=momentum or (0.0, 0.0),
         apply=apply,
@@ -106,15 +110,21 @@ def measured_curve(record: ExperimentRecord) -> ScalingCurve:
 
 def _searched(study: StudyRecord) -> ScalingPoint | None:
     """The best search trial."""
-    for best in fastest(study, 1):
-        if best.end is not None:
-            return ScalingPoint(study.batch_size, best.end.steps, (best.end.steps,), best.plan.hyperparameters)
+    for best in best_trials(study, 1):
+        return ScalingPoint(study.batch_size, best.score, (best.score,), best.plan.hyperparameters)
     return None
 
 
-def _momentum(parameter: Parameter | None) -> tuple[float, float] | None:
-    """The least and the most momentum of a space; None without any."""
-    match parameter:
+def _momentum(experiment: Experiment) -> tuple[float, float] | None:
+    """The least and the most momentum of all studies; None without any."""
+    spaces = [experiment.space.at(each).parameters for each in experiment.batch_sizes]
+    found = [each for each in map(_extent, [each.get(MOMENTUM) for each in spaces]) if each is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def _extent(momentum: Parameter | None) -> tuple[float, float] | None:
+    """The least and the most of a momentum; None without any."""
+    match momentum:
         case Range(low=low, high=high):
             values: Sequence[float] = (low, high)
         case Fixed(value=int() | float() as value):
@@ -135,5 +145,5 @@ def _curve(optima: Sequence[Optimum]) -> ScalingCurve:
             points.append(ScalingPoint(each.batch_size, math.inf, (), {}, each.steps.sentence))
         else:
             points.append(ScalingPoint(each.batch_size, each.steps, (), dict(each.parameters)))
-    unreached = tuple(each.batch_size for each in points if math.isinf(each.steps))
+    unreached = tuple(each.batch_size for each in points if math.isinf(each.score))
     return ScalingCurve(tuple(sorted(points, key=lambda each: each.batch_size)), unreached)

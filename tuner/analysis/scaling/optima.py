@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM, value_of
 from tuner.analysis.scaling.curve import ScalingCurve
-from tuner.records import LearningRateRule
+from tuner.experiment.batch_sizes.rules import ScalingRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,6 @@ def _with_rules(name: str, batch_sizes: tuple[int, ...], values: tuple[float, ..
     """The values with both rules."""
     linear, square_root = (
         tuple(values[0] * rule.factor(size / batch_sizes[0]) for size in batch_sizes)
-        for rule in (LearningRateRule.LINEAR, LearningRateRule.SQUARE_ROOT)
+        for rule in (ScalingRule.LINEAR, ScalingRule.SQUARE_ROOT)
     )
     return Optima(name, batch_sizes, values, linear, square_root)

@@ -13,8 +13,8 @@ from tuner.analysis.edges.verdicts import is_natural
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint
 from tuner.analysis.scaling.prediction import Apply, predicted_curve
 from tuner.errors import TunerError
-from tuner.experiment import Experiment
-from tuner.experiment.space import Range, Scale, SearchSpace, Side
+from tuner.experiment import Experiment, SpaceSettings
+from tuner.experiment.space import Range, Scale, Side
 
 Json = dict[str, object]
 
@@ -89,7 +89,7 @@ class Predictions:
             "predictions": [
                 {
                     "batch_size": each.batch_size,
-                    "steps": None if math.isinf(each.steps) else int(each.steps),
+                    "steps": None if math.isinf(each.score) else int(each.score),
                     "params": dict(each.hyperparameters),
                     **({"reason": each.reason} if each.reason else {}),
                     "edges": [edge.to_json() for edge in edges],
@@ -110,9 +110,7 @@ def predictions(experiment: Experiment, *, apply: Apply = map) -> Predictions:
         TunerError: The objective cannot be predicted, or not in this space or the wider one, or not to this target.
     """
     curve = predicted_curve(experiment, apply=apply)
-    wider = SearchSpace(
-        {name: widened(each) if isinstance(each, Range) else each for name, each in experiment.space.parameters.items()}
-    )
+    wider = experiment.space.changed({name: widened(each) for name, each in experiment.space.ranges()})
     if wider == experiment.space:
         return Predictions(experiment, curve, tuple(() for _ in curve.points))
     try:
@@ -138,12 +136,12 @@ def widened(limits: Range) -> Range:
     return replace(limits, low=low, high=high)
 
 
-def _edges(space: SearchSpace, inside: ScalingPoint, beyond: ScalingPoint) -> Iterator[PredictedEdge]:
+def _edges(space: SpaceSettings, inside: ScalingPoint, beyond: ScalingPoint) -> Iterator[PredictedEdge]:
     """The sides of a space that the optimum of a wider one lies beyond, if it is worthwhile."""
-    if math.isinf(beyond.steps) or beyond.steps > (1 - WORTHWHILE) * inside.steps:
+    if math.isinf(beyond.score) or beyond.score > (1 - WORTHWHILE) * inside.score:
         return
     for name, limits in space.ranges():
         value = float(beyond.hyperparameters[name])
         if value not in limits:
             side = Side.LOW if value < limits.low else Side.HIGH
-            yield PredictedEdge(name, side, limits.end(side), value, 1 - beyond.steps / inside.steps)
+            yield PredictedEdge(name, side, limits.end(side), value, 1 - beyond.score / inside.score)

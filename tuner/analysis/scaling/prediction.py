@@ -1,7 +1,7 @@
 """Optima that are computed and not measured: the curve of an objective that can say where its optimum is."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint
@@ -28,18 +28,18 @@ def predicted_curve(experiment: Experiment, *, apply: Apply = map) -> ScalingCur
     if not isinstance(objective, Predictor):
         message = f"the optimum of {experiment.objective['kind']} cannot be computed"
         raise TunerError(f"{message}; measure it with `tuner run` and then `tuner fit {experiment.name}`")
-    bounds = {name: _bounds(name, each) for name, each in experiment.space.parameters.items()}
-    points = list(apply(partial(_point, experiment, objective, bounds), sorted(experiment.batch_sizes)))
-    return ScalingCurve(tuple(points), tuple(each.batch_size for each in points if math.isinf(each.steps)))
+    points = list(apply(partial(_point, experiment, objective), sorted(experiment.batch_sizes)))
+    return ScalingCurve(tuple(points), tuple(each.batch_size for each in points if math.isinf(each.score)))
 
 
-def _point(
-    experiment: Experiment, objective: Predictor, bounds: Mapping[str, tuple[float, float]], batch_size: int
-) -> ScalingPoint:
+def _point(experiment: Experiment, objective: Predictor, batch_size: int) -> ScalingPoint:
     """The optimum at a batch size. Raises `TunerError`."""
     goal = experiment.goal
+    bounds = {name: _bounds(name, each) for name, each in experiment.space.at(batch_size).parameters.items()}
     if goal.below is None:
-        raise TunerError(f"{experiment.name}: optima are computed for a target below, not {goal.target.phrase}")
+        wanted = goal.phrase if goal.best is not None else goal.target.phrase
+        message = f"{experiment.name}: optima are computed for a target below, not {wanted}"
+        raise TunerError(f"{message}; give goal.below, or measure them with `tuner run`")
     try:
         found = objective.predict(batch_size, metric=goal.metric, below=goal.below, bounds=bounds)
     except ValueError as error:

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from tuner.analysis.models import gaussian_process
 from tuner.analysis.models.columns import Columns
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.experiment.sequences import halton
 from tuner.experiment.space import Range
 from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord
-from tuner.trial import Outcome, Value
+from tuner.trial import Value
 
 Array = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     """The profile of each range of a study's space.
 
     Args:
-        study: With a search trial that reached the target.
+        study: With a search trial that has a score.
         optimum: The best point known; every interval holds it.
     """
     ranges = dict(study.space.ranges())
@@ -97,7 +97,7 @@ def profiles(study: StudyRecord, optimum: Mapping[str, Value]) -> tuple[Profile,
     coordinates = np.array([columns.coordinates(each.plan.hyperparameters) for each in finished])
     losses = np.array([_loss(each) for each in finished])
     curves = _curves(columns, coordinates, losses) if ranges and len(finished) >= LEAST_TRIALS else None
-    reached = fastest(study, len(finished))
+    reached = best_trials(study, len(finished))
     excess = np.array([_loss(each) for each in reached]) - _loss(reached[0])
     close = np.array([columns.coordinates(each.plan.hyperparameters) for each in reached])
     best = columns.coordinates(optimum)
@@ -186,8 +186,8 @@ def _crossing(curve: Array, last: int, step: int, threshold: float) -> float:
 
 
 def _loss(trial: TrialRecord) -> float:
-    """log2 steps, or what the sampler was told instead; infinite if it diverged or raised an error."""
+    """log2 of the score, or what the sampler was told instead; infinite if it diverged or raised an error."""
     end = trial.end
     if end is None or not end.outcome.has_trained:
         return math.inf
-    return math.log2(end.steps) if end.outcome is Outcome.ACHIEVED else end.loss
+    return math.log2(end.score) if math.isfinite(end.score) else end.loss

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.experiment.sequences import is_from_sequence
 from tuner.records import Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed
 
 NEAR = 2.0
-"""A point is near the best trial if it takes at most this many times its steps."""
+"""A point is near the best trial if its score is at most this many times as high."""
 CONFIDENCE = 0.95
 
 
@@ -64,8 +64,8 @@ class Shares:
     """Shares of a study's space.
 
     Attributes:
-        reaching: Reaches the target within the budget.
-        near: Reaches it within `NEAR` times the steps of the search's best trial; None if nothing reached it.
+        reaching: Reaches the target within the budget, or trains for all of it: has a score.
+        near: Has a score of at most `NEAR` times that of the search's best trial; None if no trial has one.
         diverging: Diverges within the budget.
         cut: How many of the points were cut at a cap before they had done either.
     """
@@ -81,7 +81,7 @@ class Shares:
         return self.reaching.points
 
 
-def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
+def shares(study: StudyRecord, *, experiment_seed: int, budget: int, counts_steps: bool = True) -> Shares:
     """The shares of a study's space.
 
     Args:
@@ -89,6 +89,7 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
             what widening added.
         experiment_seed: Tells which points no result has led to.
         budget: Steps after which a trial that is not at the target has missed it for certain.
+        counts_steps: Whether scores are steps, so that a trial that was cut has a higher score than its steps.
     """
     first = study.rounds[0]
     seed = sampler_seed(experiment_seed=experiment_seed, batch_size=first.batch_size, round=first.round)
@@ -99,11 +100,15 @@ def shares(study: StudyRecord, *, experiment_seed: int, budget: int) -> Shares:
         and each.plan.origin is None  # of few options one may be this number's by chance
         and is_from_sequence(first.space, each.plan.point, each.plan.hyperparameters, seed=seed)
     ]
-    best = [each.end.steps for each in fastest(study, 1) if each.end is not None]
+    near = [NEAR * each.score for each in best_trials(study, 1)]
     return Shares(
-        reaching=_share(ends, Outcome.ACHIEVED, within=budget),
-        near=_share(ends, Outcome.ACHIEVED, within=NEAR * best[0]) if best else None,
-        diverging=_share(ends, Outcome.INFEASIBLE, within=budget),
+        reaching=_share(ends, [math.isfinite(each.score) for each in ends], within=budget),
+        near=_share(ends, [each.score <= near[0] for each in ends], within=near[0] if counts_steps else budget)
+        if near
+        else None,
+        diverging=_share(
+            ends, [each.outcome is Outcome.INFEASIBLE and each.steps <= budget for each in ends], within=budget
+        ),
         cut=sum(_is_undecided(each, budget) for each in ends),
     )
 
@@ -123,9 +128,9 @@ def wilson(count: int, points: int, *, confidence: float = CONFIDENCE) -> tuple[
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def _share(ends: Sequence[TrialEnd], outcome: Outcome, *, within: float) -> Share:
-    """The share of trials that end so within some steps; a cut trial may if its limit was lower."""
-    certain = sum(each.outcome is outcome and each.steps <= within for each in ends)
+def _share(ends: Sequence[TrialEnd], is_in: Sequence[bool], *, within: float) -> Share:
+    """The share of trials that are in something; one that was cut within so many steps may be."""
+    certain = sum(is_in)
     return Share(certain, certain + sum(_is_undecided(each, within) for each in ends), len(ends))
 
 

@@ -7,6 +7,7 @@ what share of the space trains, and how well (`shares`); and which parameters ma
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.optimum.confirmation import optimum
 from tuner.analysis.sensitivity.importances import importances
 from tuner.analysis.sensitivity.profiles import Profile, Tolerance, profiles
@@ -23,8 +24,8 @@ class StudySensitivity:
     """How sensitive training is at one batch size.
 
     Attributes:
-        optimum: The winner, or the search's best before there is one; empty if nothing reached the target.
-        profiles: For each range; none if nothing reached the target.
+        optimum: The winner, or the search's best before there is one; empty if no trial has a score.
+        profiles: For each range; none if no trial has a score.
         importances: For each searched parameter, adding up to one; empty if there are too few trials.
     """
 
@@ -58,8 +59,11 @@ class Sensitivity:
 
 
 def sensitivity(record: ExperimentRecord) -> Sensitivity:
-    """How sensitive training is at every batch size with a search result, of an experiment complete or not."""
-    searched = (each for each in record.studies if each.finished(Role.SEARCH))
+    """How sensitive training is at every batch size with a search result, of an experiment complete or not.
+
+    None where nothing is searched.
+    """
+    searched = (each for each in record.studies if each.space.dimensions and each.finished(Role.SEARCH))
     return Sensitivity(record.experiment, tuple(_of_study(each, record.experiment) for each in searched))
 
 
@@ -69,11 +73,12 @@ def _of_study(study: StudyRecord, experiment: Experiment) -> StudySensitivity:
     return StudySensitivity(
         batch_size=study.batch_size,
         optimum=best,
-        profiles=profiles(study, best) if best else (),
+        profiles=profiles(study, best) if best_trials(study, 1) else (),
         shares=shares(
             study,
             experiment_seed=experiment.seed,
             budget=experiment.goal.at(study.batch_size).within_steps,
+            counts_steps=experiment.goal.unit.counts_steps,
         ),
         importances=importances(study),
     )

@@ -1,10 +1,12 @@
 """The workload that a file names: what is wrong with it, and between it and the rest of the file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tuner.errors import ConfigError, Problem
 from tuner.experiment.components import build
 from tuner.experiment.definition import Experiment
+from tuner.experiment.limits.numbers import ENDLESS
 from tuner.experiment.settings import Table, nearest
 from tuner.experiment.workload.members import check_hyperparameters, check_metrics, examples_of
 from tuner.objective import CheckedObjective, DiscoveredObjective, Objective, OptionalHyperparameters
@@ -90,11 +92,39 @@ def _space_problems(space: object, objective: Objective) -> list[Problem]:
     return problems + [Problem(f"space.{name}", "is missing; the objective needs it") for name in missing]
 
 
+def sized(experiment: Experiment, objective: Objective | None) -> Experiment:
+    """The experiment with the size of the training set, if its budget is in epochs, so that nobody asks for it again.
+
+    Raises:
+        ConfigError: The size is not known yet, or is another than the file says.
+    """
+    goal = experiment.goal
+    if goal.within_epochs is None or objective is None:
+        return experiment
+    if isinstance(objective, DiscoveredObjective) and "train_examples" in objective.undiscovered:
+        message = "needs objective.train_examples, which the file leaves out; give it, or a budget in steps or examples"
+        raise ConfigError([Problem("goal.within_epochs", message)])
+    examples = examples_of(objective)
+    if examples >= ENDLESS:
+        message = (
+            f"means nothing to {experiment.kind}, whose training set has no end; give within_steps or within_examples"
+        )
+        raise ConfigError([Problem("goal.within_epochs", message)])
+    if goal.train_examples not in (None, examples):
+        message = f"is {goal.train_examples}, but the training set has {examples} examples; leave it out"
+        raise ConfigError([Problem("goal.train_examples", message)])
+    try:
+        return replace(experiment, goal=replace(goal, train_examples=examples))
+    except ValueError as error:  # so many epochs are too many steps
+        raise ConfigError([Problem("goal.within_epochs", str(error).removeprefix("goal: "))]) from error
+
+
 def discovered(experiment: Experiment, objective: Objective | None) -> Mapping[str, object]:
     """The settings of its workload that the file leaves out and that a trial tells. Raises `ConfigError`."""
     if not (isinstance(objective, DiscoveredObjective) and objective.undiscovered):
         return {}
-    middle = experiment.space.at([0.5] * experiment.space.dimensions)
     size = min(experiment.batch_sizes)
+    space = experiment.space.at(size)
+    middle = space.at([0.5] * space.dimensions)
     budget = experiment.goal.at(size).within_steps
     return objective.discover(TrialSpec(experiment.seed, middle), size, max_steps=budget)

@@ -15,8 +15,8 @@ from tuner.trial import Value
 
 ANSWER_TAG = "answer"
 """The tag that holds the answer in a few words: a run's page shows tags before metrics, and descriptions not at all."""
-CONFIRMED = "confirmed_steps"
-"""The metric that holds the answer: the winner's median steps to target over fresh seeds."""
+CONFIRMED = "confirmed_"
+"""What the metrics begin with that hold the answer: the winner's median over fresh seeds, and its interval."""
 WINNER, EDGE = "winner.", "edge."
 """What the names of the winner's hyperparameters and of the verdicts on its edges begin with."""
 
@@ -37,7 +37,7 @@ class Answer:
 
 def is_answer(metric: str) -> bool:
     """Whether a metric is part of an answer, so that it counts no more when the answer lacks it."""
-    return metric.startswith((WINNER, "confirmed_", "repeated_"))
+    return metric.startswith((WINNER, CONFIRMED, "repeated_"))
 
 
 def answer(experiment: Experiment, study: StudyResults) -> Answer:
@@ -55,7 +55,7 @@ def answer(experiment: Experiment, study: StudyResults) -> Answer:
         tags={COMPLETE_TAG: "true", ANSWER_TAG: short_answer(study), DOUBT_TAG: doubt}
         | edges
         | {f"{WINNER}{name}": each for name, each in words.items()},
-        metrics=dict(_steps(study)) | {f"{WINNER}{name}": each for name, each in numbers.items()},
+        metrics=dict(_scores(study)) | {f"{WINNER}{name}": each for name, each in numbers.items()},
         description=study_description(experiment.goal, study),
     )
 
@@ -72,14 +72,17 @@ def superseded(round: int) -> Answer:
     return Answer({COMPLETE_TAG: "superseded", ANSWER_TAG: ""}, description=said)
 
 
-def _steps(study: StudyResults) -> Iterator[tuple[str, float]]:
-    """Confirmed steps with both intervals, as far as they are finite."""
+def _scores(study: StudyResults) -> Iterator[tuple[str, float]]:
+    """The confirmed median with both intervals, as far as they are finite."""
+    unit = study.unit
     if study.confirmed is not None:
         interval = study.confirmed.interval
-        named = {CONFIRMED: study.confirmed.steps, "confirmed_low": interval.low, "confirmed_high": interval.high}
-        yield from ((name, float(each)) for name, each in named.items() if math.isfinite(each))
+        low, high = unit.ends(interval.low, interval.high)
+        named = {unit.key: unit.value(study.confirmed.score), "low": low, "high": high}
+        yield from ((f"{CONFIRMED}{name}", float(each)) for name, each in named.items() if math.isfinite(each))
     if study.repeated is not None:
-        yield from (("repeated_low", study.repeated.low), ("repeated_high", study.repeated.high))
+        low, high = unit.ends(study.repeated.low, study.repeated.high)
+        yield from (("repeated_low", low), ("repeated_high", high))
 
 
 def _winner(study: StudyResults) -> Mapping[str, Value]:

@@ -1,20 +1,25 @@
-"""The connection to MLflow: its client, its settings, and its errors without passwords."""
+"""The connection to MLflow: its client, its settings, how long it is waited for, and its errors without passwords."""
 
 import functools
 import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+from urllib3.exceptions import ResponseError
 
+from tuner import passwords
 from tuner.errors import RecorderError
+from tuner.recorders.patience import NoAnswer, Patience
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,17 +28,59 @@ ENVIRONMENT = {
     # By default the client retries for four minutes, far longer than anybody waits for a view of the record.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # A server may ask to be left alone for an hour, which would be waited for in silence.
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""Settings that MLflow reads when it is imported; what the user has set himself status."""
+"""Settings that MLflow reads when it is imported; what the user has set himself stands."""
+
+T = TypeVar("T")
 
 
-def ping(tracking_uri: str) -> None:
-    """Ask MLflow for something. Raises `RecorderError` if it cannot be reached or refuses."""
-    with explained(tracking_uri):
-        connect(tracking_uri).search_experiments(max_results=1)
+class Connection:
+    """A client, whose answers are waited for with patience. Made at once; raises `RecorderError`.
+
+    Args:
+        tracking_uri: Where MLflow is. A password in it is never shown.
+        patience: How long for.
+    """
+
+    def __init__(self, tracking_uri: str, patience: Patience) -> None:
+        self.tracking_uri = tracking_uri
+        self._patience = patience
+        url = with_driver(tracking_uri)
+        if url.startswith("postgresql"):
+            self._wait(lambda: _try_database(url))
+        with explained(tracking_uri):
+            _load()
+        self._client = self._wait(lambda: connect(tracking_uri))
+
+    def ask(self, question: "Callable[[MlflowClient], T]", *, longer: float = 0.0) -> T:
+        """What a question to the client comes to.
+
+        Args:
+            question: Must bear being left behind.
+            longer: Seconds that the answer may take beyond the usual, because much is sent.
+
+        Raises:
+            RecorderError: MLflow cannot be reached, refuses, or does not answer in time.
+        """
+        return self._wait(lambda: question(self._client), longer=longer)
+
+    def _wait(self, action: Callable[[], T], *, longer: float = 0.0) -> T:
+        with explained(self.tracking_uri):
+            return self._patience.wait(action, of=f"MLflow at {passwords.shown(self.tracking_uri)}", longer=longer)
+
+
+_loading = threading.Lock()
+"""Held while MLflow is imported."""
+
+
+def ping(tracking_uri: str, patience: Patience) -> None:
+    """Ask MLflow for something. Raises `RecorderError` if it cannot be reached, refuses, or does not answer in time."""
+    Connection(tracking_uri, patience).ask(lambda client: client.search_experiments(max_results=1))
 
 
 def local_database(tracking_uri: str) -> Path | None:
@@ -42,17 +89,27 @@ def local_database(tracking_uri: str) -> Path | None:
     >>> local_database("sqlite:///runs/mlflow.db"), local_database("http://localhost:5000")
     (PosixPath('runs/mlflow.db'), None)
     """
-    return Path(make_url(tracking_uri).database or "") if tracking_uri.startswith("sqlite:") else None
+    if not tracking_uri.startswith("sqlite:"):
+        return None
+    refuse_unreadable(tracking_uri)
+    return Path(make_url(tracking_uri).database or "")
 
 
-def shown_uri(tracking_uri: str) -> str:
-    """A tracking URI as it may be shown: without the password, and without a query that may hold one.
+def refuse_unreadable(tracking_uri: str) -> None:
+    """Refuse a URI before anybody quotes it in an error.
 
-    >>> shown_uri("https://ada:secret@mlflow.example.org:5000/?token=secret")
-    'https://ada@mlflow.example.org:5000/'
+    Raises:
+        RecorderError: It cannot be told what in it is a password.
     """
-    plain = tracking_uri.partition("?")[0].partition("#")[0]
-    return re.sub(r"^([^/]*//[^/@]*?):[^/]*@", r"\1@", plain)
+    is_readable = passwords.is_readable(tracking_uri)
+    if is_readable and tracking_uri.startswith("sqlite:"):
+        try:
+            make_url(tracking_uri)
+        except (ArgumentError, ValueError):
+            is_readable = False
+    if not is_readable:
+        where = passwords.shown(tracking_uri)
+        raise RecorderError(f"the URI of MLflow cannot be read, {where}; {passwords.ADVICE}")
 
 
 def with_driver(tracking_uri: str) -> str:
@@ -67,27 +124,45 @@ def with_driver(tracking_uri: str) -> str:
 @contextmanager
 def explained(tracking_uri: str) -> Iterator[None]:
     """Turns whatever MLflow raises (its own errors, and those of HTTP and SQL libraries) into one line."""
+    refuse_unreadable(tracking_uri)
     try:
         yield
     except RecorderError:
         raise
     except Exception as error:
-        reason = _reason(error, secret=_password(tracking_uri))
-        raise RecorderError(f"MLflow at {shown_uri(tracking_uri)} cannot be used: {reason}") from error
+        reason = _reason(error, tracking_uri)
+        raise RecorderError(f"MLflow at {passwords.shown(tracking_uri)} cannot be used: {reason}") from error
 
 
 def connect(tracking_uri: str) -> "MlflowClient":
     """A client. The first one imports MLflow, which takes a second."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _load()
     from mlflow import MlflowClient
 
     # What goes wrong is raised, and told in our words; that tables are made does not belong on the terminal.
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if (database := local_database(tracking_uri)) is not None:
         write_ahead(database.resolve())
     return MlflowClient(tracking_uri=with_driver(tracking_uri))
+
+
+def _load() -> None:
+    """Import MLflow, with our settings. That takes seconds on a busy machine, which are not MLflow's."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with _loading:
+        import mlflow  # noqa: F401
+
+
+def is_loading() -> bool:
+    """Whether MLflow is being imported now."""
+    return _loading.locked()
+
+
+def _try_database(url: str) -> None:
+    """Connect to MLflow's database once. MLflow would try ten times, for two minutes, whatever is wrong."""
+    create_engine(url, poolclass=NullPool).connect().close()
 
 
 @functools.cache
@@ -126,24 +201,14 @@ def artifact_location(tracking_uri: str, experiment_name: str) -> str | None:
     return (Path(database).resolve().parent / "mlartifacts" / experiment_name).as_uri()
 
 
-def _password(tracking_uri: str) -> str:
-    """The password in a URI, or nothing."""
-    try:
-        return urlsplit(tracking_uri).password or ""
-    except ValueError:
-        return ""
-
-
-def _reason(error: BaseException, *, secret: str) -> str:
-    """What went wrong, in a line that does not hold the secret.
+def _reason(error: BaseException, tracking_uri: str) -> str:
+    """What went wrong, in a line without what is secret in the URI.
 
     Below a failed request lie four exceptions whose messages quote one another; the innermost says it best.
     """
     inner = error
-    while (below := inner.__cause__ or inner.__context__) is not None:
+    while not isinstance(inner, NoAnswer) and (below := inner.__cause__ or inner.__context__) is not None:
         inner = below
-    told = inner if isinstance(inner, OSError) else error
+    told = inner if isinstance(inner, (OSError, NoAnswer, ResponseError)) else error
     text = str(getattr(told, "strerror", None) or told).strip() or type(told).__name__
-    for each in filter(None, {secret, unquote(secret)}):
-        text = text.replace(each, "***")
-    return text.splitlines()[0]
+    return passwords.without_secrets(text.splitlines()[0], of=[tracking_uri])

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment.definition import GoalSettings
+from tuner.experiment.goals import span
 from tuner.trial import Value
 
 
 def short_answer(study: StudyResults) -> str:
-    """The confirmed steps of a complete study with their interval over seeds: `52 steps (50 to 55)`, or `never`."""
-    confirmed = study.confirmed
-    if confirmed is None or math.isinf(confirmed.steps):
-        return "never"
-    interval = f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}"
-    return f"{_steps(confirmed.steps)} steps ({interval})"
+    """What a complete study came to with its interval over seeds: `52 steps (50 to 55)`, or `never`."""
+    confirmed, unit = study.confirmed, study.unit
+    if confirmed is None or math.isinf(confirmed.score):
+        return unit.none
+    return f"{unit.phrase(confirmed.score)} ({span(unit, (confirmed.interval.low, confirmed.interval.high))})"
 
 
 def study_description(goal: GoalSettings, study: StudyResults) -> str:
@@ -25,12 +25,14 @@ def study_description(goal: GoalSettings, study: StudyResults) -> str:
 
 def progress_description(study: StudyResults) -> str:
     """What a study came to that is not complete."""
-    best = "" if study.best_steps is None else f" The fewest steps of a search trial so far are {study.best_steps:,}."
+    told = "" if study.best_score is None else study.unit.text(study.best_score)
+    verb = "are" if study.unit.counts_steps else "is"
+    best = f" The {study.unit.best} of a search trial so far {verb} {told}." if told else ""
     return f"Batch size {study.batch_size} is not done yet.{best}"
 
 
 def experiment_description(found: Results, report: str) -> str:
-    """An experiment's steps to target at each batch size.
+    """What an experiment came to at each batch size.
 
     Args:
         found: Its results.
@@ -53,23 +55,40 @@ def experiment_description(found: Results, report: str) -> str:
 def _headline(found: Results) -> str:
     """The line that MLflow shows before it is asked for more."""
     confirmed = [(each.batch_size, each.confirmed) for each in found.studies if each.confirmed is not None]
-    steps = (f"**{_steps(each.steps)}** at {size}" for size, each in confirmed)
-    question = f"steps to {found.experiment.goal.phrase}"
-    return f"Confirmed {question}: {', '.join(steps)}." if confirmed else f"Searching: {question}."
+    unit = found.experiment.goal.unit
+    scores = (f"**{unit.text(each.score)}** at {size}" for size, each in confirmed)
+    question = unit.question
+    return f"Confirmed {question}: {', '.join(scores)}." if confirmed else f"Searching: {question}."
 
 
 def _answer(goal: GoalSettings, study: StudyResults) -> str:
-    """How many steps the target takes."""
+    """How many steps the target takes, or which value is the best."""
+    if not study.unit.counts_steps:
+        return _best_answer(study)
     confirmed, target = study.confirmed, f"to {goal.phrase} at batch size {study.batch_size}"
     if confirmed is None:
         return f"**Never** {target}: no trial reached it within the budget."
-    if math.isinf(confirmed.steps):
+    if math.isinf(confirmed.score):
         return f"**Never** {target}: {confirmed.reached} of the winner's {confirmed.seeds} fresh seeds reached it."
     again = study.repeated
     repeated = "" if again is None else f"; repeated experiments: {again.low:,.0f} to {again.high:,.0f}"
-    interval = f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}"
+    interval = span(study.unit, (confirmed.interval.low, confirmed.interval.high))
     seeds = f"median of {confirmed.seeds} fresh seeds, {interval}{repeated}"
-    return f"**{confirmed.steps:,.0f} steps** {target} ({seeds})."
+    return f"**{confirmed.score:,.0f} steps** {target} ({seeds})."
+
+
+def _best_answer(study: StudyResults) -> str:
+    """Which value of the metric is the best."""
+    confirmed, unit, again = study.confirmed, study.unit, study.repeated
+    where = f"{unit.question} at batch size {study.batch_size}"
+    if confirmed is None:
+        return f"**No** {where}: {unit.in_vain}."
+    if math.isinf(confirmed.score):
+        return f"**No** {where}: {confirmed.reached} of the winner's {confirmed.seeds} fresh seeds {unit.success}."
+    repeated = "" if again is None else f"; repeated experiments: {span(unit, (again.low, again.high))}"
+    interval = span(unit, (confirmed.interval.low, confirmed.interval.high))
+    seeds = f"median of {confirmed.seeds} fresh seeds, {interval}{repeated}"
+    return f"**{unit.text(confirmed.score)}** is the {where} ({seeds})."
 
 
 def _winner(study: StudyResults) -> Iterator[str]:
@@ -102,14 +121,14 @@ def _row(cells: Sequence[str]) -> Iterator[str]:
 
 
 def _confirmed(study: StudyResults) -> tuple[str, str, str, str]:
-    """Confirmed steps, both intervals, and the fewest steps of the search."""
-    searched = "" if study.best_steps is None else f"{study.best_steps:,}"
-    confirmed, again = study.confirmed, study.repeated
+    """The confirmed median, both intervals, and the best of the search."""
+    unit, confirmed, again = study.unit, study.confirmed, study.repeated
+    searched = "" if study.best_score is None else unit.text(study.best_score)
     if confirmed is None:
-        return "not yet" if not study.complete else "never", "", "", searched
-    interval = f"{_steps(confirmed.interval.low)} to {_steps(confirmed.interval.high)}"
-    repeated = "" if again is None else f"{again.low:,.0f} to {again.high:,.0f}"
-    return f"**{_steps(confirmed.steps)}**", interval, repeated, searched
+        return "not yet" if not study.complete else unit.none, "", "", searched
+    repeated = "" if again is None else span(unit, (again.low, again.high))
+    interval = span(unit, (confirmed.interval.low, confirmed.interval.high))
+    return f"**{unit.text(confirmed.score)}**", interval, repeated, searched
 
 
 def _point(study: StudyResults) -> dict[str, Value]:
@@ -117,10 +136,6 @@ def _point(study: StudyResults) -> dict[str, Value]:
     if study.confirmed is not None:
         return dict(study.confirmed.hyperparameters)
     return dict(study.best.plan.hyperparameters) if study.best is not None else {}
-
-
-def _steps(steps: float) -> str:
-    return "never" if math.isinf(steps) else f"{steps:,.0f}"
 
 
 def _value(value: Value) -> str:

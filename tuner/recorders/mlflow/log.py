@@ -1,16 +1,24 @@
 """An experiment's runs as one process sends them to MLflow, event by event."""
 
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from tuner.experiment import Experiment
-from tuner.recorders import StudyFinished, StudyStarted, TrialFinished
+from tuner.recorders import ExtraStarted, StudyFinished, StudyStarted, TrialFinished
+from tuner.recorders.mlflow.accepted import Refusals
+from tuner.recorders.mlflow.ownership import Source, name_is_taken
 from tuner.recorders.mlflow.run_content import COMPLETE_TAG, DIGEST_TAG, STUDY_TAG, study_run, trial_run
 from tuner.recorders.mlflow.runs import RunDeletedError, Tracking
+from tuner.recorders.patience import Patience
 from tuner.records import ExperimentRecord, StudyRecord, study_name
 
-Logged = StudyStarted | TrialFinished | StudyFinished
+Logged = StudyStarted | ExtraStarted | TrialFinished | StudyFinished
 """The events that change what MLflow has."""
+
+
+ANSWER_SECONDS = 20.0
+"""How long an answer of MLflow is waited for, by a thread on which nothing else depends."""
 
 
 class Log:
@@ -20,12 +28,26 @@ class Log:
         tracking_uri: Where MLflow is.
         experiment: Whose runs they are.
         points: Measurements of each curve that are sent.
+        store: Holds the experiment; open when it is asked for, which is once a connection.
+        answer_seconds: How long an answer of MLflow is waited for.
     """
 
-    def __init__(self, tracking_uri: str, experiment: Experiment, points: int) -> None:
+    def __init__(
+        self,
+        tracking_uri: str,
+        experiment: Experiment,
+        points: int,
+        *,
+        store: Callable[[], AbstractContextManager[Source]],
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         self._tracking_uri = tracking_uri
         self._experiment = experiment
         self._points = points
+        self._store = store
+        self._answer_seconds = answer_seconds
+        self._patience = Patience(answer_seconds)
+        self._refusals = Refusals()
         self._connection: Tracking | None = None
         self._studies: dict[str, StudyRecord] = {}
         self._stored: dict[str, str] = {}
@@ -34,26 +56,44 @@ class Log:
     @property
     def left_out(self) -> str:
         """What MLflow did not take, for a person; empty if it took everything."""
-        return self._connection.refusals.sentence if self._connection is not None else ""
+        return self._refusals.sentence
+
+    @property
+    def elsewhere(self) -> str:
+        """Where in MLflow the runs are, for a person; empty if that is where anybody looks."""
+        named = self._connection.name if self._connection is not None else self._experiment.name
+        return "" if named == self._experiment.name else name_is_taken(self._experiment.name, named)
 
     def connect(self) -> Tracking:
-        """The connection, made once; the studies' runs that there are already are looked up then.
+        """The connection, made once, and again when MLflow had not answered in time.
+
+        The studies' runs that there are already are looked up then.
 
         Raises:
-            RecorderError: MLflow cannot be reached.
+            RecorderError: MLflow cannot be reached, or does not answer in time.
+            StoreError: The store cannot be read.
         """
+        if self._patience.has_ended:
+            self._connection, self._patience = None, Patience(self._answer_seconds)
         if self._connection is None:
-            connection = Tracking(self._tracking_uri, self._experiment.name)
-            for each in connection.runs(STUDY_TAG):
+            with self._store() as store:
+                connection = Tracking(self._tracking_uri, self._experiment.name, store, patience=self._patience)
+                known = list(connection.runs(STUDY_TAG))
+            connection.refusals = self._refusals
+            for each in known:
                 if each.tags.get(DIGEST_TAG) == self._experiment.digest:
                     self._stored.setdefault(each.tags[STUDY_TAG], each.run_id)
             self._connection = connection
         return self._connection
 
+    def probe(self) -> None:
+        """Ask MLflow for something, however little there is to send. Raises as `connect` does."""
+        self.connect().check()
+
     def note(self, event: Logged) -> None:
         """Remember an event, whether or not it can be sent."""
         match event:
-            case StudyStarted(study):
+            case StudyStarted(study) | ExtraStarted(study):
                 for each in study.rounds:
                     self._studies[self._key(each.batch_size, each.round)] = each
             case StudyFinished(study) if self._key(study.batch_size, study.round) in self._studies:

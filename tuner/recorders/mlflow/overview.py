@@ -12,6 +12,7 @@ from tuner.experiment import Experiment
 from tuner.recorders.mlflow.accepted import TAG_LENGTH, cut
 from tuner.recorders.mlflow.answers import Answer, answer, is_answer, superseded
 from tuner.recorders.mlflow.descriptions import experiment_description
+from tuner.recorders.mlflow.ownership import KIND, KIND_TAG, StoredRun
 from tuner.recorders.mlflow.run_content import (
     DIGEST_TAG,
     REPORT_TAG,
@@ -20,7 +21,7 @@ from tuner.recorders.mlflow.run_content import (
     RunContent,
     RunStatus,
 )
-from tuner.recorders.mlflow.runs import KIND, KIND_TAG, StoredRun, Tracking
+from tuner.recorders.mlflow.runs import Tracking
 from tuner.records import study_name
 
 NOTE_TAG = "mlflow.note.content"
@@ -50,6 +51,8 @@ def log_answers(found: Results, tracking: Tracking) -> None:
             log_answer(tracking, run, wanted[run.tags[STUDY_TAG]])
     report = next(tracking.runs(REPORT_TAG), None)
     link = "" if report is None else _artifacts(tracking, report)
+    if tracking.is_shared:
+        return  # what MLflow says of the experiment as a whole is the other store's
     text = experiment_description(found, link)
     _describe(text, tracking.experiment_tags, tracking.tag_experiment)
     if KIND_TAG not in tracking.experiment_tags:

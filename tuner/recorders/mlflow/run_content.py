@@ -10,8 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from tuner.experiment import Experiment
+from tuner.experiment.goals import ScoreUnit
 from tuner.recorders.mlflow.workload import part_settings, workload_parameters
-from tuner.records import SHOWN, Curve, Role, StudyRecord, TrialEnd, TrialPlan, TrialRecord, shown, study_name
+from tuner.records import PROTOCOL, SHOWN, Curve, StudyRecord, TrialEnd, TrialPlan, TrialRecord, shown, study_name
 from tuner.trial import Measurement, Outcome
 
 TRIAL_TAG = "tuner.trial"
@@ -71,7 +72,9 @@ def trial_key(experiment: Experiment, *, batch_size: int, round: int, number: in
 
 
 def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
-    """A round of a study as a run: how many trials of which outcome, and the fewest steps one took. Timed by them.
+    """A round of a study as a run: how many trials of which outcome, and what the best came to. Timed by them.
+
+    Extra trials are runs below it, and change nothing of it.
 
     Its tag `complete` says `false` until the answer is brought (`tuner.recorders.mlflow.answers`).
 
@@ -81,7 +84,7 @@ def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
         ValueError: The round has no finished trial, so that nothing says when it was.
     """
     alone = study.rounds[-1]
-    trials = alone.finished(*Role)
+    trials = alone.finished(*PROTOCOL)
     if not trials:
         raise ValueError(f"batch size {study.batch_size} has no finished trial to make a run of")
     ended = max(utc_milliseconds(each.ended or each.started) for each in trials)
@@ -90,7 +93,9 @@ def study_run(experiment: Experiment, study: StudyRecord) -> RunContent:
         tags={STUDY_TAG: study_name(experiment.name, study.batch_size, study.round), COMPLETE_TAG: "false"}
         | _study_tags(experiment, batch_size=study.batch_size, round=study.round),
         parameters=workload_parameters(experiment) | part_settings(experiment) | {"batch_size": str(study.batch_size)},
-        metrics=tuple(MetricValue(name, value, 0, ended) for name, value in _study_metrics(alone).items()),
+        metrics=tuple(
+            MetricValue(name, value, 0, ended) for name, value in _study_metrics(alone, experiment.goal.unit).items()
+        ),
         status=RunStatus.FINISHED if study.complete else RunStatus.KILLED,
         started=min(utc_milliseconds(each.started) for each in trials),
         ended=ended,
@@ -115,8 +120,8 @@ def trial_run(
     out: MLflow would store infinity as 1.8e308 and draw it; that the trial diverged is in its `outcome`.
     """
     plan = trial.plan
-    started = utc_milliseconds(trial.started)
-    ended = utc_milliseconds(trial.ended or trial.started)
+    started, ended = utc_milliseconds(trial.started), utc_milliseconds(trial.ended or trial.started)
+    came_to = _end_metrics(end, batch_size, experiment.goal.unit)
     return RunContent(
         name=f"{_name(batch_size, round)} trial={trial.number}",
         tags={
@@ -131,7 +136,7 @@ def trial_run(
         | {key: str(value) for key, value in plan.hyperparameters.items()},
         metrics=(
             *_curve_metrics(curve or (Measurement(end.spent, end.final),), points, started=started, ended=ended),
-            *(MetricValue(name, value, end.spent, ended) for name, value in _end_metrics(end, batch_size).items()),
+            *(MetricValue(name, value, end.spent, ended) for name, value in came_to.items()),
         ),
         status=RunStatus.FINISHED,
         started=started,
@@ -183,9 +188,14 @@ def _curve_metrics(curve: Curve, points: int, *, started: int, ended: int) -> It
             yield MetricValue(name, float(value), step, started + (ended - started) * step // curve[-1].step)
 
 
-def _end_metrics(end: TrialEnd, batch_size: int) -> dict[str, float]:
-    """What a trial came to. `steps_to_target` is left out where the target was not reached."""
-    reached = {"steps_to_target": float(end.steps)} if end.outcome is Outcome.ACHIEVED else {}
+def _end_metrics(end: TrialEnd, batch_size: int, unit: ScoreUnit) -> dict[str, float]:
+    """What a trial came to. `steps_to_target`, or the best value with its step, is left out where there is none."""
+    if not math.isfinite(end.score):
+        reached = {}
+    elif unit.counts_steps:
+        reached = {"steps_to_target": float(end.steps)}
+    else:
+        reached = {"best_value": unit.value(end.score), "best_step": float(end.steps)}
     return reached | {
         "steps_spent": float(end.spent),
         "examples_spent": float(end.spent * batch_size),
@@ -194,12 +204,14 @@ def _end_metrics(end: TrialEnd, batch_size: int) -> dict[str, float]:
     }
 
 
-def _study_metrics(study: StudyRecord) -> dict[str, float]:
-    """What a study came to so far. `best_steps` is left out where no search trial reached the target."""
-    trials = study.finished(*Role)
+def _study_metrics(study: StudyRecord, unit: ScoreUnit) -> dict[str, float]:
+    """What a study came to so far. `best_steps` or `best_value` is left out where no search trial has a score."""
+    trials = study.finished(*PROTOCOL)
     ends = [each.end for each in trials if each.end is not None]
-    best = {} if study.incumbent is None else {"best_steps": float(study.incumbent)}
-    counts = {f"trials_{outcome}": float(sum(end.outcome is outcome for end in ends)) for outcome in Outcome}
+    best = {} if study.incumbent is None else {f"best_{unit.key}": float(unit.value(study.incumbent))}
+    foreign = {Outcome.ACHIEVED, Outcome.FINISHED} - {unit.outcome}
+    known = [each for each in Outcome if each not in foreign]
+    counts = {f"trials_{outcome}": float(sum(end.outcome is outcome for end in ends)) for outcome in known}
     return best | counts | {"trials": float(len(ends)), "steps_spent": float(sum(end.spent for end in ends))}
 
 

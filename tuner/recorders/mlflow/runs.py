@@ -4,8 +4,6 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from itertools import zip_longest
@@ -24,48 +22,37 @@ from tuner.recorders.mlflow.accepted import (
     cut,
     send,
 )
-from tuner.recorders.mlflow.connection import artifact_location, connect, explained
-from tuner.recorders.mlflow.run_content import MetricValue, RunContent, RunStatus
+from tuner.recorders.mlflow.connection import Connection
+from tuner.recorders.mlflow.ownership import (
+    ACTIVE,
+    STORE_TAG,
+    Ownership,
+    Source,
+    StoredRun,
+    as_stored,
+    find_home,
+    find_runs,
+)
+from tuner.recorders.mlflow.run_content import REPORT_TAG, MetricValue, RunContent, RunStatus
+from tuner.recorders.patience import Patience
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Param, Run, RunTag
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
 
     Value = Metric | Param | RunTag
 
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's tag for the run that a run is nested under."""
 
-KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
-"""MLflow's tag for what its pages are about: training, where they would otherwise ask for a language model's traces."""
-
-ACTIVE = "active"
-"""MLflow's word for what nobody has deleted."""
-
 REFUSED = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST"})
 """MLflow's words for a request that fails for what it holds, however often it is sent."""
 
-PAGE = 1_000
-"""Runs asked for at once."""
+PATIENCE_SECONDS = 60.0
+"""How long MLflow is waited for by somebody who wants nothing else: since its last answer."""
 
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run as MLflow has it.
-
-    Attributes:
-        status: As MLflow calls it.
-        started: UTC milliseconds.
-        metrics: The latest value of each.
-        is_deleted: Whether somebody has deleted it; MLflow keeps it out of sight.
-    """
-
-    run_id: str
-    tags: Mapping[str, str]
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    status: str
-    started: int
-    is_deleted: bool
+SECONDS_PER_BYTE = 1 / 250_000
+"""How much longer a file may take."""
 
 
 class RunDeletedError(RecorderError):
@@ -84,37 +71,56 @@ class Deleted(Enum):
 
 
 class Tracking:
-    """One MLflow experiment; made if there is none of this name.
+    """The MLflow experiment of an experiment in a store; made if there is none.
 
-    Every method raises `RecorderError` if MLflow cannot be reached or refuses. Single values that it refuses are left
-    out, and remembered in `refusals`.
+    Every method raises `RecorderError` if MLflow cannot be reached, refuses, or does not answer in time. Single values
+    that it refuses are left out, and remembered in `refusals`. Runs of other stores are neither seen nor changed.
 
     Attributes:
+        name: The experiment's in MLflow (`tuner.recorders.mlflow.ownership` says which).
         experiment_id: MLflow's.
         experiment_tags: Its tags when it was opened.
         is_deleted: Whether it is deleted; nothing can be written then.
+        is_shared: Whether it is another store's, and only some of its runs are ours.
     """
 
-    def __init__(self, tracking_uri: str, experiment_name: str, *, deleted: Deleted = Deleted.EMPTY) -> None:
-        self._uri = tracking_uri
+    def __init__(
+        self,
+        tracking_uri: str,
+        experiment_name: str,
+        store: Source,
+        *,
+        deleted: Deleted = Deleted.EMPTY,
+        patience: Patience | None = None,
+    ) -> None:
         self.refusals = Refusals()
-        with self._explained():
-            self._client = connect(tracking_uri)
-            found = self._client.get_experiment_by_name(experiment_name)
-            self.experiment_id = self._make(experiment_name) if found is None else str(found.experiment_id)
-        self.experiment_tags: Mapping[str, str] = {KIND_TAG: KIND} if found is None else found.tags
-        self.is_deleted = found is not None and found.lifecycle_stage != ACTIVE
+        self._connection = Connection(tracking_uri, patience or Patience(PATIENCE_SECONDS))
+        self._ownership = Ownership(store, experiment_name)
+        home = find_home(self._connection, self._ownership)
+        self.name, self.experiment_id, self.experiment_tags = home.name, home.experiment_id, home.tags
+        self.is_deleted, self.is_shared = home.is_deleted, home.is_shared
         if self.is_deleted and deleted is not Deleted.STAYS:
             self._restore(with_runs=deleted is Deleted.WHOLE)
+        if STORE_TAG not in self.experiment_tags and not self.is_deleted:
+            self.tag_experiment(STORE_TAG, self._ownership.identity)
 
     def runs(self, tag: str, *, deleted: bool = False) -> Iterator[StoredRun]:
-        """The runs with this tag, oldest first; those that are deleted too, if asked for."""
-        return self._found(f"tags.`{tag}` LIKE '%'", deleted=deleted)
+        """The store's runs with this tag, oldest first; those that are deleted too, if asked for."""
+        found = find_runs(self._connection, self.experiment_id, f"tags.`{tag}` LIKE '%'", deleted=deleted)
+        for run in list(found):
+            is_report = STORE_TAG not in run.tags and REPORT_TAG in run.tags and not self.is_shared
+            if is_report or self._ownership.has(run):
+                if STORE_TAG not in run.tags and not run.is_deleted:
+                    self.tag(run.run_id, STORE_TAG, self._ownership.identity)  # an earlier version brought it
+                yield run
+
+    def check(self) -> None:
+        """Ask for the experiment, only to see whether MLflow answers."""
+        self._connection.ask(lambda client: client.get_experiment(self.experiment_id))
 
     def run(self, run_id: str) -> StoredRun:
         """One run."""
-        with self._explained():
-            return _stored(self._client.get_run(run_id))
+        return as_stored(self._connection.ask(lambda client: client.get_run(run_id)))
 
     def log(self, content: RunContent, *, parent: str | None = None) -> str:
         """Store a whole run; its id."""
@@ -125,11 +131,13 @@ class Tracking:
     def create(self, content: RunContent, *, parent: str | None = None) -> str:
         """Store a run's name, tags and start; its id. It is `RUNNING` until it is completed."""
         nested = {} if parent is None else {PARENT_TAG: parent}
-        tags = self.refusals.accepted({**content.tags, **nested}, TAG_LENGTH)
-        with self._explained():
-            run = self._client.create_run(
+        whose = {STORE_TAG: self._ownership.identity}
+        tags = self.refusals.accepted({**content.tags, **whose, **nested}, TAG_LENGTH)
+        run = self._connection.ask(
+            lambda client: client.create_run(
                 self.experiment_id, start_time=content.started, tags=tags, run_name=content.name
             )
+        )
         return str(run.info.run_id)
 
     def complete(self, run_id: str, content: RunContent) -> None:
@@ -138,8 +146,9 @@ class Tracking:
         Values that are there already stay as they are: MLflow keeps one of two equal metric values.
         """
         self.add(run_id, metrics=content.metrics, parameters=content.parameters)
-        with self._explained():
-            self._client.set_terminated(run_id, status=content.status, end_time=content.ended)
+        self._connection.ask(
+            lambda client: client.set_terminated(run_id, status=content.status, end_time=content.ended)
+        )
 
     def add(
         self,
@@ -164,8 +173,7 @@ class Tracking:
 
     def reopen(self, run_id: str) -> None:
         """Mark an ended run as `RUNNING` again."""
-        with self._explained():
-            self._client.update_run(run_id, status=RunStatus.RUNNING)
+        self._connection.ask(lambda client: client.update_run(run_id, status=RunStatus.RUNNING))
 
     def tag(self, run_id: str, name: str, value: str) -> None:
         """Set a tag of a run."""
@@ -173,95 +181,60 @@ class Tracking:
 
     def tag_experiment(self, name: str, value: str) -> None:
         """Set a tag of the experiment."""
-        with self._explained():
-            self._client.set_experiment_tag(self.experiment_id, name, cut(value, TAG_LENGTH))
+        self._connection.ask(lambda client: client.set_experiment_tag(self.experiment_id, name, cut(value, TAG_LENGTH)))
 
     def store_files(self, run_id: str, files: Sequence[Path]) -> None:
         """Store files as a run's artifacts, over those of the same name."""
-        with self._explained():
-            for each in files:
-                self._client.log_artifact(run_id, str(each))
+        for each in files:
+            longer = each.stat().st_size * SECONDS_PER_BYTE
+            self._connection.ask(partial(_log_file, run_id, each), longer=longer)
 
     def remove(self, run_id: str) -> None:
         """Delete a run; MLflow can restore it."""
-        with self._explained():
-            self._client.delete_run(run_id)
+        self._connection.ask(lambda client: client.delete_run(run_id))
 
     def restore(self, run_id: str) -> None:
         """Bring a deleted run back."""
-        with self._explained():
-            self._client.restore_run(run_id)
-
-    def _found(self, condition: str, *, deleted: bool = False) -> Iterator[StoredRun]:
-        """The runs for which a condition holds in MLflow's language, oldest first."""
-        from mlflow.entities import ViewType
-
-        token: str | None = None
-        while True:
-            with self._explained():
-                page = self._client.search_runs(
-                    [self.experiment_id],
-                    filter_string=condition,
-                    run_view_type=ViewType.ALL if deleted else ViewType.ACTIVE_ONLY,
-                    max_results=PAGE,
-                    order_by=["attributes.start_time ASC"],
-                    page_token=token,
-                )
-            yield from map(_stored, page)
-            token = page.token
-            if not token:
-                return
+        self._connection.ask(lambda client: client.restore_run(run_id))
 
     def _log_batch(self, run_id: str, values: Sequence["Value"]) -> None:
         """Send some values. Raises `ValueError` if MLflow refuses them for one of them."""
-        from mlflow.entities import Metric, Param, RunTag
-        from mlflow.exceptions import MlflowException
-
-        with self._explained():
-            try:
-                self._client.log_batch(
-                    run_id,
-                    metrics=[each for each in values if isinstance(each, Metric)],
-                    params=[each for each in values if isinstance(each, Param)],
-                    tags=[each for each in values if isinstance(each, RunTag)],
-                )
-                return
-            except MlflowException as error:
-                if error.error_code not in REFUSED:
-                    raise
-                refused = ValueError(str(error))
-            if self._client.get_run(run_id).info.lifecycle_stage != ACTIVE:
-                raise RunDeletedError(f"run {run_id} was deleted") from refused
-        raise refused
+        refused = self._connection.ask(partial(_log_values, run_id, values))
+        if refused is not None:
+            raise refused
 
     def _refuse(self, value: "Value") -> None:
         self.refusals.add(value.key)
 
-    def _make(self, name: str) -> str:
-        """A new experiment; its id."""
-        location = artifact_location(self._uri, name)
-        return str(self._client.create_experiment(name, artifact_location=location, tags={KIND_TAG: KIND}))
-
     def _restore(self, *, with_runs: bool) -> None:
         """Bring the deleted experiment back. MLflow brings its runs back with it; those are deleted again, if asked."""
-        with self._explained():
-            self._client.restore_experiment(self.experiment_id)
+        self._connection.ask(lambda client: client.restore_experiment(self.experiment_id))
         self.is_deleted = False
         if not with_runs:
-            for each in list(self._found("")):
+            for each in list(find_runs(self._connection, self.experiment_id, "", deleted=False)):
                 self.remove(each.run_id)
 
-    def _explained(self) -> AbstractContextManager[None]:
-        return explained(self._uri)
+
+def _log_file(run_id: str, file: Path, client: "MlflowClient") -> None:
+    client.log_artifact(run_id, str(file))
 
 
-def _stored(run: "Run") -> StoredRun:
-    return StoredRun(
-        run_id=run.info.run_id,
-        tags=run.data.tags,
-        parameters=run.data.params,
-        metrics=run.data.metrics,
-        status=run.info.status,
-        started=run.info.start_time,
-        is_deleted=run.info.lifecycle_stage != ACTIVE,
-    )
+def _log_values(run_id: str, values: Sequence["Value"], client: "MlflowClient") -> ValueError | None:
+    """Send some values; why MLflow refuses them, if it does for one of them. Raises `RunDeletedError`."""
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_batch(
+            run_id,
+            metrics=[each for each in values if isinstance(each, Metric)],
+            params=[each for each in values if isinstance(each, Param)],
+            tags=[each for each in values if isinstance(each, RunTag)],
+        )
+    except MlflowException as error:
+        if error.error_code not in REFUSED:
+            raise
+        if client.get_run(run_id).info.lifecycle_stage != ACTIVE:
+            raise RunDeletedError(f"run {run_id} was deleted") from error
+        return ValueError(str(error))
+    return None

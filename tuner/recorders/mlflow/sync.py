@@ -1,12 +1,14 @@
 """Brings MLflow up to date with the store: adds whatever it lacks, and changes nothing else."""
 
 import functools
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 from tuner.experiment.workload.names import is_loggable
+from tuner.recorders.mlflow.ownership import StoredRun
 from tuner.recorders.mlflow.run_content import (
     CURVE_TAG,
     DIGEST_TAG,
@@ -19,9 +21,13 @@ from tuner.recorders.mlflow.run_content import (
     trial_run,
     utc_milliseconds,
 )
-from tuner.recorders.mlflow.runs import PARENT_TAG, StoredRun, Tracking
+from tuner.recorders.mlflow.runs import PARENT_TAG, Tracking
 from tuner.recorders.mlflow.workload import workload_parameters
-from tuner.records import SHOWN, Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.recorders.patience import silent
+from tuner.records import PROTOCOL, SHOWN, Curve, ExperimentRecord, Role, StudyRecord, TrialEnd, TrialRecord
+
+TOLD_EVERY_SECONDS = 10.0
+"""How often a sync that takes long says how far it is."""
 
 Fate = Literal["created", "completed", "removed", "present", "deleted", "restored"]
 
@@ -62,7 +68,13 @@ class CurvesOf(Protocol):
 
 
 def sync(
-    record: ExperimentRecord, curves: CurvesOf, tracking: Tracking, *, points: int = SHOWN, restore: bool = False
+    record: ExperimentRecord,
+    curves: CurvesOf,
+    tracking: Tracking,
+    *,
+    points: int = SHOWN,
+    restore: bool = False,
+    tell: Callable[[str], None] = silent,
 ) -> SyncCounts:
     """Add to MLflow what it lacks of an experiment. Doing it again changes nothing.
 
@@ -72,28 +84,38 @@ def sync(
         tracking: The experiment in MLflow. If it is deleted there, all its runs are, and nothing can be added.
         points: Measurements of each curve that MLflow has at the least.
         restore: Whether runs that were deleted in MLflow are to be there again.
+        tell: Is given a line now and then, if it takes long.
 
     Raises:
         RecorderError: MLflow cannot be reached or refuses.
     """
-    return _Sync(record, curves, tracking, points, restore=restore).run()
+    return _Sync(record, curves, tracking, points, restore=restore, tell=tell).run()
 
 
 class _Sync:
     """One pass over an experiment.
 
-    A trial's run is known by the trial's name and start, so that an experiment of the same name in another store is
-    not taken for this one; a study's by its name and the experiment's settings.
+    A trial's run is known by the trial's name and start, so that a trial of an experiment that was deleted is not taken
+    for one of its successor's; a study's by its name and the experiment's settings. Of other stores nothing is seen.
     """
 
     def __init__(
-        self, record: ExperimentRecord, curves: CurvesOf, tracking: Tracking, points: int, *, restore: bool
+        self,
+        record: ExperimentRecord,
+        curves: CurvesOf,
+        tracking: Tracking,
+        points: int,
+        *,
+        restore: bool,
+        tell: Callable[[str], None],
     ) -> None:
         self._record = record
         self._curves = curves
         self._tracking = tracking
         self._points = points
         self._restore = restore
+        self._tell = tell
+        self._told = time.monotonic()
         self._workload = {name for name in workload_parameters(record.experiment) if is_loggable(name)}
         self._counts: Counter[Fate] = Counter()
         self._studies: defaultdict[tuple[str, str], list[StoredRun]] = defaultdict(list)
@@ -106,7 +128,7 @@ class _Sync:
     def run(self) -> SyncCounts:
         for study in self._record.studies:
             for each in study.rounds:
-                if each.finished(*Role):
+                if each.finished(*PROTOCOL):
                     self._sync_round(each)
         return SyncCounts(**{name: self._counts[name] for name in get_args(Fate)})
 
@@ -122,6 +144,15 @@ class _Sync:
         for each in study.trials:
             if each.end is not None:
                 self._sync_trial(study, each, each.end, parent=parent, curves=curves)
+                self._say_how_far()
+
+    def _say_how_far(self) -> None:
+        """Tell now and then how much is done."""
+        if time.monotonic() - self._told > TOLD_EVERY_SECONDS:
+            self._told = time.monotonic()
+            done = sum(self._counts.values()) - self._counts["removed"]
+            left = sum(1 + len(one.finished(*Role)) for each in self._record.studies for one in each.rounds)
+            self._tell(f"{done:,} of about {left:,} runs are brought to MLflow or found there")
 
     def _sync_trial(
         self,
@@ -137,6 +168,8 @@ class _Sync:
         stored = self._kept(self._trials[key, utc_milliseconds(trial.started)])
         if stored is not None and self._is_settled(stored, is_whole=self._is_whole(stored, parent)):
             return
+        if end.spent and trial.number not in curves():
+            return  # it cannot be read, which the store has said; a run without it would pass for whole
         content = trial_run(
             experiment,
             trial,

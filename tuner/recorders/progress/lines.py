@@ -7,8 +7,19 @@ from dataclasses import replace
 from typing import IO
 
 from tuner.analysis.edges.widening import widenings
+from tuner.errors import printable
 from tuner.experiment import Experiment
-from tuner.recorders import Event, Notice, StudyBroken, StudyFinished, StudyStarted, StudyWaits, TrialFinished
+from tuner.experiment.goals import ScoreUnit
+from tuner.recorders import (
+    Event,
+    ExtraStarted,
+    Notice,
+    StudyBroken,
+    StudyFinished,
+    StudyStarted,
+    StudyWaits,
+    TrialFinished,
+)
 from tuner.recorders.progress.status import RunProgress, StudyStatus, duration, headline, remaining
 from tuner.records import Stage, StudyRecord
 
@@ -51,7 +62,7 @@ class LineProgress:
 
     def _say(self, line: str) -> None:
         try:
-            print(f"{self._prefix}{line}", file=self._stream, flush=True)
+            print(printable(f"{self._prefix}{line}"), file=self._stream, flush=True)
         except (OSError, ValueError):  # The reader has gone, or the stream is closed: training goes on.
             self._progress = None
 
@@ -59,22 +70,18 @@ class LineProgress:
 def _lines(run: RunProgress, event: Event, *, now: float) -> Iterator[str]:
     """Take an event into account, and yield the lines that tell of it."""
     match event:
-        case StudyStarted(study) if study.stage is Stage.CONFIRMED:  # most likely there is nothing to be done
+        case StudyStarted() | ExtraStarted():
             run.apply(event, now=now)
-        case StudyStarted(study):
-            run.apply(event, now=now)
-            status = run.studies[study.batch_size]
-            so_far = f"{_begins(study)}, {_so_far(status)}" if status.done else "starts"
-            yield f"batch size {study.batch_size}: {so_far}"
+            yield from _started(run, event)
         case StudyWaits(study, others):
             run.apply(event, now=now)
             has = "confirmed" if study.is_confirmed else "searched"
             named = "batch size" if len(others) == 1 else "batch sizes"
-            so_far = _so_far(run.studies[study.batch_size])
+            so_far = _so_far(run.studies[study.batch_size], run.unit)
             yield f"batch size {study.batch_size}: {has}, {so_far}; waits for {named} {', '.join(map(str, others))}"
         case StudyFinished(study):
             run.apply(event, now=now)
-            yield f"batch size {study.batch_size}: done, {_so_far(run.studies[study.batch_size])}"
+            yield f"batch size {study.batch_size}: done, {_so_far(run.studies[study.batch_size], run.unit)}"
         case StudyBroken(batch_size, reason):
             run.apply(event, now=now)
             yield f"batch size {batch_size}: broken: {reason}"
@@ -82,13 +89,26 @@ def _lines(run: RunProgress, event: Event, *, now: float) -> Iterator[str]:
             before = replace(run.studies[batch_size])
             run.apply(event, now=now)
             status = run.studies[batch_size]
-            if status.best != before.best:
-                yield f"batch size {batch_size}: best {status.best:,} steps, found by {_named(event)}"
+            if status.best is not None and status.best != before.best:
+                yield f"batch size {batch_size}: best {run.unit.phrase(status.best)}, found by {_named(event)}"
             if before.done * PARTS // status.planned < status.done * PARTS // status.planned < PARTS:
                 left = remaining(run.time_left())
-                yield f"batch size {batch_size}: {status.activity}, {_so_far(status)}; {left}"
+                yield f"batch size {batch_size}: {status.activity}, {_so_far(status, run.unit)}; {left}"
         case _:
             run.apply(event, now=now)
+
+
+def _started(run: RunProgress, event: StudyStarted | ExtraStarted) -> Iterator[str]:
+    """That a worker begins with a study."""
+    study = event.study
+    if isinstance(event, ExtraStarted):
+        if event.worker:
+            trials = "1 trial" if event.runs == 1 else f"{event.runs} trials"
+            yield f"batch size {study.batch_size}: is complete, and is given {trials} more"
+    elif study.stage is not Stage.CONFIRMED:  # else there is most likely nothing to be done
+        status = run.studies[study.batch_size]
+        so_far = f"{_begins(study)}, {_so_far(status, run.unit)}" if status.done else "starts"
+        yield f"batch size {study.batch_size}: {so_far}"
 
 
 def _begins(study: StudyRecord) -> str:
@@ -106,7 +126,7 @@ def _named(event: TrialFinished) -> str:
     return f"trial {event.trial.number}" + (f" of round {event.round}" if event.round > 1 else "")
 
 
-def _so_far(status: StudyStatus) -> str:
+def _so_far(status: StudyStatus, unit: ScoreUnit) -> str:
     """The results of a study so far."""
-    best = "" if status.best is None else f", best {status.best:,} steps"
+    best = "" if status.best is None else f", best {unit.phrase(status.best)}"
     return f"{status.done} of {status.planned} trials{best}, {status.steps:,} steps spent"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.text import Text
 
+from tuner.errors import printable
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyBroken
 from tuner.recorders.progress.picture import picture
@@ -80,9 +81,9 @@ class NotebookProgress:
                 return
             match event:
                 case Notice(text):
-                    self._notices.append(Text(text, style="yellow"))
+                    self._notices.append(Text(printable(text), style="yellow"))
                 case StudyBroken(batch_size, reason):
-                    self._notices.append(Text(f"batch size {batch_size}: {reason}", style="red"))
+                    self._notices.append(Text(printable(f"batch size {batch_size}: {reason}"), style="red"))
             if not isinstance(event, Notice):
                 self._progress.apply(event, now=self._clock())
         if threading.get_ident() == self._thread and self._clock() - self._drawn >= PAUSE_SECONDS:

@@ -8,9 +8,18 @@ from enum import StrEnum
 from tuner.analysis.optimum.candidates import LEADERS
 from tuner.analysis.optimum.race import choosing_runs
 from tuner.experiment import Experiment
-from tuner.recorders import Event, StudyAdvanced, StudyBroken, StudyFinished, StudyStarted, StudyWaits, TrialFinished
-from tuner.records import CONFIRMATION, Role, StudyRecord, TrialRecord, neighbours
-from tuner.trial import Outcome
+from tuner.experiment.goals import ScoreUnit
+from tuner.recorders import (
+    Event,
+    ExtraStarted,
+    StudyAdvanced,
+    StudyBroken,
+    StudyFinished,
+    StudyStarted,
+    StudyWaits,
+    TrialFinished,
+)
+from tuner.records import CONFIRMATION, PROTOCOL, Role, StudyRecord, TrialRecord, neighbours
 
 BASIS = 5
 """Trials a study must have finished under our eyes before its pace says anything."""
@@ -22,6 +31,7 @@ class StudyState(StrEnum):
     WAITING = "waiting"
     SEARCHING = "searching"
     CONFIRMING = "confirming"
+    TRAINING = "training"
     DONE = "done"
     BROKEN = "broken"
     STOPPED = "stopped"
@@ -39,9 +49,10 @@ class StudyStatus:
         searched: Search trials among them.
         steps: Gradient steps spent, confirmation included: those of trials with a result, and those told of others.
         ended_steps: Those of trials with a result.
-        best: Fewest steps to target of a search trial, if one reached it.
+        best: The best score of a search trial, if one has a score.
         started: When it was claimed, in seconds on the caller's clock.
         before: Trials that were done when it was claimed.
+        is_extra: Whether only trials are counted that it is given beside its search and confirmation.
     """
 
     batch_size: int
@@ -52,14 +63,15 @@ class StudyStatus:
     searched: int = 0
     steps: int = 0
     ended_steps: int = 0
-    best: int | None = None
+    best: float | None = None
     state: StudyState = StudyState.WAITING
     started: float = 0.0
     before: int = 0
+    is_extra: bool = False
 
     @property
     def is_active(self) -> bool:
-        return self.state in {StudyState.SEARCHING, StudyState.CONFIRMING}
+        return self.state in {StudyState.SEARCHING, StudyState.CONFIRMING, StudyState.TRAINING}
 
     @property
     def activity(self) -> str:
@@ -86,6 +98,11 @@ class RunProgress:
         self.studies = {each: begun(experiment, each) for each in sorted(experiment.batch_sizes)}
 
     @property
+    def unit(self) -> ScoreUnit:
+        """What scores count."""
+        return self._experiment.goal.unit
+
+    @property
     def done(self) -> int:
         """Trials with a result."""
         return sum(each.done for each in self.studies.values())
@@ -100,6 +117,8 @@ class RunProgress:
         match event:
             case StudyStarted(study):
                 self._reset(study, now=now)
+            case ExtraStarted(study, worker, runs):
+                self.studies[study.batch_size] = _extra(study, runs, is_claimed=bool(worker), now=now)
             case StudyAdvanced(batch_size, steps):
                 self.studies[batch_size].steps += steps
             case TrialFinished(batch_size, _, trial):
@@ -111,7 +130,8 @@ class RunProgress:
                 if study.is_confirmed:
                     status.planned = status.done
             case StudyFinished(study):
-                status = self._reset(study, now=now)
+                is_extra = self.studies[study.batch_size].is_extra
+                status = self.studies[study.batch_size] if is_extra else self._reset(study, now=now)
                 status.state = StudyState.DONE
                 status.planned = status.done
             case StudyBroken(batch_size):
@@ -133,7 +153,7 @@ class RunProgress:
 
     def _reset(self, study: StudyRecord, *, now: float) -> StudyStatus:
         """Set a study to what its record holds."""
-        before = study.finished(*Role)
+        before = study.finished(*PROTOCOL)
         status = begun(self._experiment, study.batch_size, round=study.round, second_look=study.is_second_look)
         status.started, status.before = now, len(before)
         self.studies[study.batch_size] = status
@@ -150,8 +170,8 @@ class RunProgress:
         status.steps = max(status.steps, status.ended_steps)
         if trial.plan.role is Role.SEARCH and trial.end is not None:
             status.searched += 1
-            if trial.end.outcome is Outcome.ACHIEVED:
-                status.best = min(trial.end.steps, status.best or trial.end.steps)
+            if math.isfinite(trial.score):
+                status.best = trial.score if status.best is None else min(trial.score, status.best)
         if trial.plan.role in CONFIRMATION:
             status.state = StudyState.CONFIRMING
 
@@ -164,11 +184,20 @@ class RunProgress:
 
 def begun(experiment: Experiment, batch_size: int, *, round: int = 1, second_look: bool = False) -> StudyStatus:
     """A study in which nothing is done."""
-    points, confirmation = experiment.search.points_by(round, second_look=second_look), experiment.confirmation
+    points, confirmation = experiment.points_by(round, second_look=second_look), experiment.confirmation
+    if not experiment.space.is_searched:
+        return StudyStatus(batch_size, points + confirmation.report_seeds, points, round)
     borrowed = LEADERS * len(neighbours(batch_size, experiment.batch_sizes)) if confirmation.neighbours else 0
     choosing = choosing_runs(confirmation.candidates + borrowed, confirmation.choose_seeds)
     looks = 2 if second_look else 1
     return StudyStatus(batch_size, points + looks * (choosing + confirmation.report_seeds), points, round)
+
+
+def _extra(study: StudyRecord, runs: int, *, is_claimed: bool, now: float) -> StudyStatus:
+    """A complete study that is to be given more trials."""
+    state = (StudyState.TRAINING if is_claimed else StudyState.WAITING) if runs else StudyState.DONE
+    best = study.incumbent
+    return StudyStatus(study.batch_size, runs, 0, study.round, best=best, state=state, started=now, is_extra=True)
 
 
 def pace(trials: int, seconds: float) -> float | None:
@@ -202,7 +231,7 @@ def headline(experiment: Experiment) -> str:
     """What is run, in a line: `digits: validation/error < 0.03 within 4,000 steps, at 10 batch sizes`."""
     goal, sizes = experiment.goal, len(experiment.batch_sizes)
     where = f"at {sizes} batch sizes" if sizes > 1 else f"at batch size {experiment.batch_sizes[0]}"
-    return f"{experiment.name}: {goal.metric} {goal.target.symbol} within {goal.budget}, {where}"
+    return f"{experiment.name}: {goal.unit.symbol} within {goal.budget}, {where}"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from tuner.errors import printable
 from tuner.experiment import Experiment
 from tuner.recorders import Event, Notice, StudyBroken
 from tuner.recorders.progress.picture import picture
@@ -39,18 +40,18 @@ class TerminalProgress:
 
     def open(self, experiment: Experiment) -> None:
         self._progress = RunProgress(experiment, now=self._clock())
-        self._title = headline(experiment)
+        self._title = printable(headline(experiment))
         self._live.start(refresh=True)
 
     def record(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._console.print(Text(event.text, style="yellow"))
+            self._console.print(Text(printable(event.text), style="yellow"))
             return
         with self._lock:
             if self._progress is not None:
                 self._progress.apply(event, now=self._clock())
         if isinstance(event, StudyBroken):
-            self._console.print(Text(f"batch size {event.batch_size}: {event.reason}", style="red"))
+            self._console.print(Text(printable(f"batch size {event.batch_size}: {event.reason}"), style="red"))
 
     def close(self) -> None:
         with self._lock:

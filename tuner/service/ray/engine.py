@@ -27,7 +27,7 @@ from tuner.service.ray.worker_actors import (
     WorkerMessages,
     WorkerSettings,
 )
-from tuner.service.signals import GRACE_SECONDS, handled_by
+from tuner.service.signals import Stop, handled_by
 
 WAIT_SECONDS = 0.5
 SILENCE_SECONDS = 60.0
@@ -55,7 +55,7 @@ class Ray:
     trainers: int = 0
     num_gpus: float | None = None
 
-    def run(self, job: Job, tell: Tell) -> bool:
+    def run(self, job: Job, tell: Tell, *, stop: Stop) -> bool:
         """See `Engine.run`. A second signal ends the workers at once; what they finished is stored all the same.
 
         Raises:
@@ -64,7 +64,7 @@ class Ray:
         name, most = job.experiment.name, len(job.experiment.batch_sizes)
         with connected(self.address):
             orders = self._settings(job.store_url, job.device, only=name, once=True, checkpoints=job.checkpoints)
-            return not self._follow(orders, lambda *_: nullcontext(tell), tell, most=most).stopped
+            return not self._follow(orders, lambda *_: nullcontext(tell), tell, stop, most=most).stopped
 
     def serve(
         self,
@@ -86,7 +86,7 @@ class Ray:
         """
         with connected(self.address):
             orders = self._settings(store_url, device, only="", once=once, checkpoints=checkpoints)
-            ending = self._follow(orders, recording, tell)
+            ending = self._follow(orders, recording, tell, Stop())
         if ending.failed and not ending.stopped:
             raise TunerError(f"{ending.failed} of {ending.workers} workers on Ray could not go on")
         return ending.stopped
@@ -100,7 +100,7 @@ class Ray:
         return WorkerSettings(sent_url(store_url, hosts()), device, only, once, self.trainers, num_gpus, checkpoints)
 
     def _follow(
-        self, orders: WorkerSettings, recording: Recording, tell: Tell, *, most: int | None = None
+        self, orders: WorkerSettings, recording: Recording, tell: Tell, stop: Stop, *, most: int | None = None
     ) -> "_Ending":
         """Start workers and pass on what they say, until all have ended."""
         # A worker that deals its lanes out waits for others nearly always, and takes no room itself.
@@ -112,7 +112,7 @@ class Ray:
         actors = [cast(WorkerHandle, make.remote(orders)) for _ in range(min(many, most or many))]
         needs = f"{parts} x " * (parts > 1) + "1 CPU" + f" and {orders.num_gpus:g} GPU" * bool(orders.num_gpus)
         try:
-            return _Driver([_Listener(each, recording, tell) for each in actors], tell, needs).run()
+            return _Driver([_Listener(each, recording, tell) for each in actors], tell, needs, stop).run()
         finally:
             for each in actors:
                 ray.kill(each)  # type: ignore[arg-type]
@@ -183,9 +183,10 @@ class _Driver:
     listeners: list[_Listener]
     tell: Tell
     needs: str
+    stop: Stop
     _stop: Flag = field(default_factory=Flag)
     _hurry: Flag = field(default_factory=Flag)
-    _deadline: float | None = None
+    _has_told: bool = False
     _missed: int = 0
 
     def run(self) -> _Ending:
@@ -206,10 +207,10 @@ class _Driver:
 
     def _is_over(self) -> bool:
         """Whether to wait for the workers no longer."""
-        if self._stop.is_set() and self._deadline is None:
-            self._deadline = time.monotonic() + GRACE_SECONDS
+        if self._stop.is_set() and not self._has_told:
+            self._has_told = True
             self.tell(STOPPING)
-        return self._hurry.is_set() or (self._deadline is not None and time.monotonic() > self._deadline)
+        return self._hurry.is_set() or self.stop.ends_workers
 
     def _miss(self, listeners: list[_Listener]) -> None:
         """Emit a notice when the number of workers without a message for `SILENCE_SECONDS` grows."""
@@ -222,4 +223,5 @@ class _Driver:
         self._missed = missed
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        (self._hurry if self._stop.is_set() else self._stop).set()
+        self.stop.ask()
+        (self._hurry if self.stop.is_hurried else self._stop).set()

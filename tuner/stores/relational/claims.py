@@ -19,12 +19,19 @@ from tuner.experiment import Experiment, space_table
 from tuner.experiment.space import SearchSpace
 from tuner.records import Stage, StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
 from tuner.stores.database import Database, Lock, store_errors
-from tuner.stores.relational.optuna_trials import end_trial, insert_attributes, insert_curve, insert_trial
-from tuner.stores.relational.reading import StoredExperiment, StoredStudy, read_studies
-from tuner.stores.relational.rounds import open_optuna_study, optuna_errors
+from tuner.stores.relational.optunas import (
+    end_trial,
+    insert_attributes,
+    insert_curve,
+    insert_trial,
+    open_optuna_study,
+    optuna_errors,
+)
+from tuner.stores.relational.reading import StoredExperiment, StoredStudy
+from tuner.stores.relational.record_reader import read_studies, refuse_damaged
 from tuner.stores.relational.rows import end_of, end_values, measurement_rows
 from tuner.stores.relational.tables import optuna_trial, study, trial_end, trial_failure
-from tuner.stores.retries import patient
+from tuner.stores.retries import Patience, patient
 from tuner.stores.urls import visible
 from tuner.trial import TrialResult
 
@@ -56,6 +63,7 @@ class StudyClaim:
         current: The round that is searched.
         first_id: The identifier of the study's first round, where claims are counted.
         epoch: How often the study had been claimed when this claim was made, this one included.
+        patience: How long writes are tried again while the store does not answer.
     """
 
     found: StoredExperiment
@@ -65,6 +73,7 @@ class StudyClaim:
     lock: Lock
     database: Database
     storage: RDBStorage
+    patience: Patience
     _running: dict[int, RunningTrial] = field(default_factory=dict, init=False)
 
     @property
@@ -84,12 +93,14 @@ class StudyClaim:
     def record(self) -> StudyRecord:
         with self._errors(), self.storage.engine.connect() as connection:
             (study_record,) = read_studies(connection, self.found, batch_size=self.current.batch_size)
-            return study_record
+        refuse_damaged([study_record])
+        return study_record
 
     @patient
     def start(self, plan: TrialPlan) -> int:
         # Whoever leaves the claim fails a trial that was made twice, because the answer to a commit was lost.
-        space = (self.current.space or self.found.settings.space).around(plan.hyperparameters)  # a probe lies outside
+        own = self.current.space or self.found.settings.space.at(self.current.batch_size)
+        space = own.around(plan.hyperparameters)  # a probe lies outside
         started, began = datetime.now(UTC), time.monotonic()
         with self._writing() as connection:
             made = insert_trial(connection, self.current.study_id, plan, space=space, started=started)
@@ -138,9 +149,7 @@ class StudyClaim:
         """
         experiment, before, number = self.found, self.current, self.current.round + 1
         with self._errors():
-            study_id = open_optuna_study(
-                self.storage, experiment.settings.name, batch_size=before.batch_size, round=number
-            )
+            study_id = open_optuna_study(self.storage, experiment.settings, batch_size=before.batch_size, round=number)
         row = {"study_id": study_id, "experiment_id": experiment.experiment_id, "batch_size": before.batch_size}
         with self._writing() as connection:
             if not _has(connection, study.c.study_id, study_id):
@@ -171,12 +180,12 @@ class StudyClaim:
 
     def hand_back(self) -> None:
         """End the running trials and clear the worker's name. If that fails, the next owner of the study does it."""
-        self.settle_orphans(reason=INTERRUPTED)
         with self._writing() as connection:
+            self.settle_orphans(connection, reason=INTERRUPTED)
             self._set(connection, worker=None, device=None, claimed=None)
 
-    def settle_orphans(self, *, reason: str) -> None:
-        """End every trial that Optuna believes running: by its result if that is stored, or as failed.
+    def settle_orphans(self, connection: Connection, *, reason: str) -> None:
+        """End every trial that Optuna believes running, in a transaction: by its stored result, or as failed.
 
         Earlier versions stored a result first, and told Optuna in another transaction.
         """
@@ -188,14 +197,13 @@ class StudyClaim:
             .where(study.c.experiment_id == self.found.experiment_id, study.c.batch_size == self.current.batch_size)
             .where(optuna_trial.c.state == "RUNNING")
         )
-        with self._writing() as connection:
-            for trial_id, loss, failed in connection.execute(query).all():
-                if failed is not None:
-                    end_trial(connection, trial_id, OptunaState.FAIL, ended=datetime.now(UTC))
-                elif loss is not None:
-                    end_trial(connection, trial_id, OptunaState.COMPLETE, ended=datetime.now(UTC), loss=loss)
-                else:
-                    _fail(connection, trial_id, reason)
+        for trial_id, loss, failed in connection.execute(query).all():
+            if failed is not None:
+                end_trial(connection, trial_id, OptunaState.FAIL, ended=datetime.now(UTC))
+            elif loss is not None:
+                end_trial(connection, trial_id, OptunaState.COMPLETE, ended=datetime.now(UTC), loss=loss)
+            else:
+                _fail(connection, trial_id, reason)
         self._running.clear()
 
     @contextmanager

@@ -9,6 +9,7 @@ from tuner.stores.relational.tables import (
     optuna_study,
     optuna_trial,
     study,
+    timing,
     trial_end,
 )
 from tuner.trial import Outcome
@@ -41,6 +42,7 @@ def delete_experiment(connection: Connection, experiment_id: int) -> None:
     identifiers = connection.scalars(studies).all()
     connection.execute(delete(study).where(study.c.experiment_id == experiment_id))
     connection.execute(delete(optuna_study).where(optuna_study.c.study_id.in_(identifiers)))
+    connection.execute(delete(timing).where(timing.c.experiment_id == experiment_id))
     connection.execute(delete(experiment_growth).where(experiment_growth.c.experiment_id == experiment_id))
     connection.execute(delete(experiment).where(experiment.c.experiment_id == experiment_id))
 

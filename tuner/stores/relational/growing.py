@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from tuner.errors import DamagedRecord
 from tuner.experiment import Experiment
 from tuner.records import Growth, Stage
+from tuner.stores import checking
+from tuner.stores.checking import reading
 from tuner.stores.relational.reading import StoredExperiment
 from tuner.stores.relational.tables import experiment, experiment_growth, study
 
@@ -53,13 +56,21 @@ def grow(
     insert_studies(connection, found.experiment_id, opened)
 
 
-def read_growth(connection: Connection, experiment_id: int) -> tuple[Growth, ...]:
-    """What was added to an experiment, oldest first."""
+def read_growth(connection: Connection, experiment_id: int, name: str) -> tuple[tuple[Growth, ...], tuple[str, ...]]:
+    """What was added to an experiment of this name, oldest first; and what is wrong with that which is damaged."""
     table = experiment_growth
     query = (
         select(table.c.time, table.c.added).where(table.c.experiment_id == experiment_id).order_by(table.c.growth_id)
     )
-    return tuple(Growth(time, tuple(json.loads(added))) for time, added in connection.execute(query))
+    grown, damaged = [], []
+    for time, added in connection.execute(query):
+        try:
+            with reading(f"what was added to {name}"):
+                phrases = [checking.text(each, "phrase") for each in json.loads(added)]
+                grown.append(Growth(checking.time(time, "time"), tuple(phrases)))
+        except DamagedRecord as error:
+            damaged.append(str(error))
+    return tuple(grown), tuple(damaged)
 
 
 def _open_again(connection: Connection, experiment_id: int) -> None:

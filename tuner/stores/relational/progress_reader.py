@@ -8,32 +8,50 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, String, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, Connection, Double, Engine, String, and_, case, cast, func, literal, or_, select
 
+from tuner.errors import DamagedRecord
 from tuner.records import CONFIRMATION, Role
-from tuner.records.progress import ExperimentProgress, StudyProgress
+from tuner.records.progress import ExperimentProgress, StoreProgress, StudyProgress, Unreadable
+from tuner.stores.checking import reading
 from tuner.stores.database import Database, store_errors
 from tuner.stores.relational.reading import (
     StoredExperiment,
     StoredStudy,
     claimed_studies,
-    find_experiments,
+    existing_experiment,
+    experiment_rows,
+    stored_experiment,
     stored_rounds,
+    study_rows,
 )
 from tuner.stores.relational.rows import PLAN, plan_from
 from tuner.stores.relational.tables import NO_STUDY, optuna_trial, optuna_user_attribute, trial_end, trial_failure
 from tuner.stores.urls import visible
 from tuner.trial import Outcome
 
+IS_SOUND = and_(
+    trial_end.c.outcome.in_(list(Outcome)),
+    trial_end.c.role.in_(list(Role)),
+    trial_end.c.steps >= 0,
+    cast(trial_end.c.steps, BigInteger) == trial_end.c.steps,
+    or_(trial_end.c.outcome != Outcome.FINISHED, cast(trial_end.c.loss, Double) == trial_end.c.loss),
+)
+"""Whether a result can be counted. SQLite keeps what it is given: in a column of numbers a text, which is more than
+every number."""
+
+POWER = "2^"
+"""What the text of a score begins with whose `log2` is stored; of one that counts steps these are stored."""
+
 Rounds = Mapping[int, Sequence[StoredStudy]]
 """The rounds of each batch size, oldest first."""
 
 
 class Ended(NamedTuple):
-    """What trials of a round and a role came to."""
+    """What trials of a round and a role came to: how many they are, and their scores."""
 
     trials: int
-    best: int | None
+    best: float | None
     reported: tuple[float, ...]
 
 
@@ -53,22 +71,46 @@ class ProgressReader:
     engine: Engine
 
     def read(self, name: str | None = None) -> Sequence[ExperimentProgress]:
-        """How far the experiment of a name is, or all are, oldest first.
+        """How far the experiment of a name is, or all that can be read are, oldest first.
 
         Raises:
             StoreError: There is none of this name, or the store does not answer.
+            DamagedRecord: That of the name cannot be read.
         """
+        return self.survey(name).experiments
+
+    def survey(self, name: str | None = None) -> StoreProgress:
+        """As `read`, with the experiments that cannot be read."""
         url = visible(self.database.location)
         with store_errors(f"the store {url} failed"), self.engine.connect() as connection:
-            found = find_experiments(connection, name, url=url)
-            rounds = stored_rounds(connection, [each.experiment_id for each in found])
+            if name is None:
+                found, unreadable = _readable(connection)
+            else:
+                one = existing_experiment(connection, name, url=url)
+                found, unreadable = [(one, stored_rounds(one, study_rows(connection, [one.experiment_id])))], []
             claimed = claimed_studies(connection, self.database)
-            counts = _Counts.read(connection, [one for sizes in rounds.values() for one in sizes.values()], name)
-        return [_experiment_progress(each, rounds[each.experiment_id], claimed, counts) for each in found]
+            counts = _Counts.read(connection, [one for _, sizes in found for one in sizes.values()], name)
+        return StoreProgress([_experiment_progress(*each, claimed, counts) for each in found], unreadable)
 
     def close(self) -> None:
         """Let go of connections."""
         self.engine.dispose()
+
+
+def _readable(connection: Connection) -> tuple[list[tuple[StoredExperiment, Rounds]], list[Unreadable]]:
+    """All experiments with their rounds, oldest first, and those of which something cannot be read."""
+    found: list[tuple[StoredExperiment, Rounds]] = []
+    unreadable = []
+    rows = experiment_rows(connection)
+    studies = study_rows(connection, [each.experiment_id for each in rows])
+    for row in rows:
+        try:
+            one = stored_experiment(row)
+            found.append((one, stored_rounds(one, studies)))
+        except DamagedRecord as error:
+            name = row.name if isinstance(row.name, str) else f"experiment {row.experiment_id}"
+            unreadable.append(Unreadable(name, str(error)))
+    return found, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +124,59 @@ class _Counts:
     ended: Mapping[tuple[int, Role], Ended]
     unfinished: Mapping[int, Unfinished]
     recent: Mapping[int, tuple[int, datetime]]
+    damaged: Mapping[int, int]
 
     @classmethod
     def read(cls, connection: Connection, studies: Collection[Sequence[StoredStudy]], name: str | None) -> "_Counts":
         """Count the trials of these studies; `name` is empty if they are all that the store has."""
         ids = None if name is None else [one.study_id for rounds in studies for one in rounds]
-        return cls(
-            _count_ended(connection, ids), _count_unfinished(connection, ids), _count_recent(connection, studies)
-        )
+        ended, unfinished = _count_ended(connection, ids), _count_unfinished(connection, ids)
+        return cls(ended, unfinished, _count_recent(connection, studies), _count_damaged(connection, ids))
 
 
 def _count_ended(connection: Connection, study_ids: Collection[int] | None) -> dict[tuple[int, Role], Ended]:
     """The trials with a result, by round and role: of these rounds, or of all."""
-    achieved = trial_end.c.outcome == Outcome.ACHIEVED
-    steps = case((achieved, cast(trial_end.c.steps, String)), else_="inf")
-    query = select(
-        trial_end.c.study_id,
-        trial_end.c.role,
-        func.count(),
-        func.min(case((achieved, trial_end.c.steps))),
-        func.aggregate_strings(case((trial_end.c.role == Role.REPORT, steps)), ","),
-    ).group_by(trial_end.c.study_id, trial_end.c.role)
+    achieved, finished = (trial_end.c.outcome == each for each in (Outcome.ACHIEVED, Outcome.FINISHED))
+    score = case(
+        (achieved, cast(trial_end.c.steps, String)),
+        (finished, literal(POWER) + cast(trial_end.c.loss, String)),
+        else_="inf",
+    )
+    query = (
+        select(
+            trial_end.c.study_id,
+            trial_end.c.role,
+            func.count(),
+            func.min(case((achieved, trial_end.c.steps))),
+            func.min(case((finished, trial_end.c.loss))),
+            func.aggregate_strings(case((trial_end.c.role == Role.REPORT, score)), ","),
+        )
+        .where(IS_SOUND)
+        .group_by(trial_end.c.study_id, trial_end.c.role)
+    )
     if study_ids is not None:
         query = query.where(trial_end.c.study_id.in_(study_ids))
     return {
-        (study_id, Role(role)): Ended(trials, best, tuple(map(float, reported.split(","))) if reported else ())
-        for study_id, role, trials, best, reported in connection.execute(query)
+        (study_id, Role(role)): Ended(
+            trials, steps if loss is None else 2**loss, tuple(map(_score, reported.split(","))) if reported else ()
+        )
+        for study_id, role, trials, steps, loss, reported in connection.execute(query)
     }
+
+
+def _score(text: str) -> float:
+    """A score (`tuner.trial.score_of`) from a text of the database: steps, or a power of 2."""
+    return 2 ** float(text.removeprefix(POWER)) if text.startswith(POWER) else float(text)
+
+
+def _count_damaged(connection: Connection, study_ids: Collection[int] | None) -> dict[int, int]:
+    """The trials with a result that cannot be read, by round: of these rounds, or of all."""
+    sound = func.count(case((IS_SOUND, 1)))
+    query = select(trial_end.c.study_id, (func.count() - sound).label("damaged")).group_by(trial_end.c.study_id)
+    if study_ids is not None:
+        query = query.where(trial_end.c.study_id.in_(study_ids))
+    rows = connection.execute(query.having(func.count() > sound)).all()
+    return {row.study_id: row.damaged for row in rows}
 
 
 def _count_unfinished(connection: Connection, study_ids: Collection[int] | None) -> dict[int, Unfinished]:
@@ -129,11 +197,18 @@ def _count_unfinished(connection: Connection, study_ids: Collection[int] | None)
     for study_id, has_failed, trials, plan in connection.execute(query):
         before = found.get(study_id, Unfinished())
         found[study_id] = (
-            before._replace(failed=trials)
-            if has_failed
-            else before._replace(running=trials, device=plan_from(plan).device)
+            before._replace(failed=trials) if has_failed else before._replace(running=trials, device=_device(plan))
         )
     return found
+
+
+def _device(plan: object) -> str:
+    """Where a trial is trained, for people; nothing if its plan cannot be read, which whoever reads the trial says."""
+    try:
+        with reading("a plan"):
+            return plan_from(plan).device
+    except DamagedRecord:
+        return ""
 
 
 def _count_recent(
@@ -148,7 +223,7 @@ def _count_recent(
     ]
     query = select(trial_end.c.study_id, func.count(), func.max(trial_end.c.ended)).where(or_(False, *since))
     rows = connection.execute(query.group_by(trial_end.c.study_id)) if since else ()
-    return {study_id: (trials, latest) for study_id, trials, latest in rows}
+    return {study_id: (trials, latest) for study_id, trials, latest in rows if isinstance(latest, datetime)}
 
 
 def _experiment_progress(
@@ -185,4 +260,5 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
         holder=replace(holder, device=device or holder.device) if holder is not None else None,
         recent=sum(trials for trials, _ in recent),
         latest=max((latest for _, latest in recent), default=None),
+        damaged=sum(counts.damaged.get(each, 0) for each in ids),
     )

@@ -1,37 +1,27 @@
 """Reading the record. Each function is one query, however many trials there are."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import Connection, Row, and_, exists, func, select
+from sqlalchemy import Connection, Integer, Row, and_, exists, select, type_coerce
 
-from tuner.errors import ConfigError, StoreError
+from tuner.errors import ConfigError, DamagedRecord, StoreError
 from tuner.experiment import Experiment, from_table, read_space
 from tuner.experiment.space import SearchSpace
 from tuner.records import (
-    Curve,
     ExperimentState,
     Holder,
     Stage,
-    StudyRecord,
     StudyStage,
-    TrialRecord,
-    TrialState,
     waits_for,
 )
+from tuner.stores import checking
+from tuner.stores.checking import reading
 from tuner.stores.database import Database
-from tuner.stores.relational.rows import PLAN, curves_from, end_from, plan_from
 from tuner.stores.relational.tables import (
-    NO_STUDY,
     experiment,
-    measurement,
-    optuna_trial,
-    optuna_user_attribute,
     study,
-    trial_end,
-    trial_failure,
 )
 
 
@@ -72,30 +62,37 @@ def experiment_names(connection: Connection) -> list[str]:
 
 
 def find_experiment(connection: Connection, name: str) -> StoredExperiment | None:
-    """The experiment of a name, if there is one. Raises `StoreError` if its settings mean nothing to this version."""
-    row = connection.execute(select(experiment).where(experiment.c.name == name)).one_or_none()
-    return None if row is None else _stored_experiment(row)
+    """The experiment of a name, if there is one. Raises `DamagedRecord` if it means nothing to this version."""
+    rows = connection.execute(select(experiment).where(experiment.c.name == name)).all()
+    if len(rows) > 1:
+        raise DamagedRecord(f"{name} cannot be read: there are {len(rows)} experiments of this name")
+    return stored_experiment(rows[0]) if rows else None
 
 
-def find_experiments(connection: Connection, name: str | None, *, url: str) -> list[StoredExperiment]:
-    """The experiment of a name, which must be there, or all of them, oldest first.
+def experiment_rows(connection: Connection) -> Sequence[Row[*tuple[object, ...]]]:
+    """All experiments as they are stored, oldest first; each may be damaged."""
+    return connection.execute(select(experiment).order_by(experiment.c.experiment_id)).all()
 
-    Raises:
-        StoreError: There is none of this name; says which there are in the store at `url`. Or the settings of one mean
-            nothing to this version.
-    """
-    if name is not None:
-        return [existing_experiment(connection, name, url=url)]
-    query = select(experiment).order_by(experiment.c.experiment_id)
-    return [_stored_experiment(row) for row in connection.execute(query)]
+
+def experiment_id(connection: Connection, name: str, *, url: str) -> int:
+    """The identifier of an experiment, which need not be readable. Raises `StoreError` if there is none."""
+    found: int | None = connection.scalar(select(experiment.c.experiment_id).where(experiment.c.name == name))
+    if found is None:
+        known = ", ".join(map(str, experiment_names(connection))) or "none yet"
+        raise StoreError(f"there is no experiment {name} in {url}; stored: {known}")
+    return found
 
 
 def existing_experiment(connection: Connection, name: str, *, url: str) -> StoredExperiment:
-    """The experiment of a name, which must be there. Raises `StoreError` as `find_experiments` does."""
+    """The experiment of a name, which must be there.
+
+    Raises:
+        StoreError: There is none of this name; says which there are in the store at `url`.
+        DamagedRecord: It means nothing to this version.
+    """
+    experiment_id(connection, name, url=url)
     found = find_experiment(connection, name)
-    if found is None:
-        known = ", ".join(experiment_names(connection)) or "none yet"
-        raise StoreError(f"there is no experiment {name} in {url}; stored: {known}")
+    assert found is not None
     return found
 
 
@@ -104,7 +101,7 @@ def find_rounds(
 ) -> tuple[StoredExperiment, list[StoredStudy]]:
     """An experiment and the rounds of one of its studies, oldest first. Raises `StoreError` if it is not there."""
     found = existing_experiment(connection, name, url=url)
-    studies = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
+    studies = stored_rounds(found, study_rows(connection, [found.experiment_id]))
     if batch_size not in studies:
         known = ", ".join(map(str, studies))
         raise StoreError(f"{name} has no study of batch size {batch_size}; it has {known}")
@@ -137,9 +134,22 @@ def open_studies(connection: Connection) -> list[tuple[str, int, tuple[int, ...]
     )
     found = []
     for name, rows in groupby(connection.execute(query), key=lambda row: row.name):
-        stages = [StudyStage(row.batch_size, Stage(row.stage), row.complete or row.error is not None) for row in rows]
-        found += [(name, each.batch_size, waits_for(each.batch_size, stages)) for each in stages if not each.is_over]
+        each_study = list(rows)
+        try:
+            with reading(f"{name}"):
+                stages = [_study_stage(row) for row in each_study]
+                found += [
+                    (name, each.batch_size, waits_for(each.batch_size, stages)) for each in stages if not each.is_over
+                ]
+        except DamagedRecord:
+            # Whoever claims one is told what is damaged.
+            found += [(name, row.batch_size, ()) for row in each_study if isinstance(row.batch_size, int)]
     return found
+
+
+def _study_stage(row: Row[*tuple[object, ...]]) -> StudyStage:
+    stage = checking.word(Stage, row.stage, "stage")
+    return StudyStage(checking.whole(row.batch_size, "batch size"), stage, bool(row.complete) or row.error is not None)
 
 
 def held_studies(connection: Connection) -> list[tuple[str, int]]:
@@ -148,110 +158,78 @@ def held_studies(connection: Connection) -> list[tuple[str, int]]:
     return [(name, size) for name, size in connection.execute(query)]
 
 
-def stored_rounds(connection: Connection, experiment_ids: Collection[int]) -> dict[int, dict[int, list[StoredStudy]]]:
-    """The rounds of each batch size, oldest first, smallest batch size first; by the experiment's identifier."""
+def study_rows(
+    connection: Connection, experiment_ids: Collection[int]
+) -> Mapping[int, Sequence[Row[*tuple[object, ...]]]]:
+    """The rounds of experiments as they are stored, by the experiment's identifier; each may be damaged."""
     query = (
-        select(study)
+        select(
+            *(each for each in study.c if each is not study.c.complete),
+            type_coerce(study.c.complete, Integer).label("complete"),
+        )
         .where(study.c.experiment_id.in_(experiment_ids))
         .order_by(study.c.experiment_id, study.c.batch_size, study.c.round)
     )
-    found: dict[int, dict[int, list[StoredStudy]]] = {each: {} for each in experiment_ids}
-    for row in connection.execute(query):
-        found[row.experiment_id].setdefault(row.batch_size, []).append(_stored_study(row))
-    return found
+    return {key: list(rows) for key, rows in groupby(connection.execute(query), key=lambda row: row.experiment_id)}
 
 
-def read_studies(
-    connection: Connection, found: StoredExperiment, *, batch_size: int | None = None
-) -> tuple[StudyRecord, ...]:
-    """An experiment's studies as they stand now, or only that of a batch size."""
-    rounds = stored_rounds(connection, [found.experiment_id])[found.experiment_id]
-    wanted = [each for size, each in rounds.items() if batch_size in (None, size)]
-    trials = read_trials(connection, [one.study_id for each in wanted for one in each])
-    return tuple(_study_record(each, trials, space=found.settings.space) for each in wanted)
+def stored_rounds(
+    found: StoredExperiment, rows: Mapping[int, Sequence[Row[*tuple[object, ...]]]]
+) -> dict[int, list[StoredStudy]]:
+    """The rounds of each batch size of an experiment, oldest first, smallest batch size first.
+
+    Raises:
+        DamagedRecord: One of them cannot be read, or is missing.
+    """
+    name = found.settings.name
+    rounds: dict[int, list[StoredStudy]] = {}
+    for row in rows.get(found.experiment_id, ()):
+        with reading(f"{name}, batch size {row.batch_size}, round {row.round}"):
+            stored = _stored_study(row)
+            rounds.setdefault(stored.batch_size, []).append(stored)
+    with reading(name):
+        for size in sorted(set(found.settings.batch_sizes) ^ rounds.keys()):
+            raise ValueError(f"batch size {size} is {'unknown to its settings' if size in rounds else 'missing'}")
+        for size, each in rounds.items():
+            if [one.round for one in each] != list(range(1, len(each) + 1)):
+                raise ValueError(f"batch size {size} has the rounds {', '.join(str(one.round) for one in each)}")
+    return rounds
 
 
-def read_trials(connection: Connection, study_ids: Sequence[int]) -> Mapping[int, tuple[TrialRecord, ...]]:
-    """The trials of rounds, in order of number, by the round's identifier; those without trials are left out."""
-    attribute = optuna_user_attribute
-    query = (
-        select(
-            optuna_trial.c.study_id,
-            study.c.round,
-            optuna_trial.c.number,
-            optuna_trial.c.state,
-            optuna_trial.c.datetime_start.label("started"),
-            attribute.c.value_json.label("plan"),
-            trial_end.c.outcome,
-            trial_end.c.steps,
-            trial_end.c.limit,
-            trial_end.c.spent,
-            trial_end.c.loss,
-            trial_end.c.final,
-            trial_failure.c.reason,
-            func.coalesce(trial_end.c.ended, trial_failure.c.ended).label("ended"),
-        )
-        .join(study, study.c.study_id == optuna_trial.c.study_id)
-        .join(attribute, and_(attribute.c.trial_id == optuna_trial.c.trial_id, attribute.c.key == PLAN))
-        .outerjoin(trial_end, and_(trial_end.c.trial_id == optuna_trial.c.trial_id, trial_end.c.study_id != NO_STUDY))
-        .outerjoin(trial_failure, trial_failure.c.trial_id == optuna_trial.c.trial_id)
-        .where(optuna_trial.c.study_id.in_(study_ids))
-        .order_by(optuna_trial.c.study_id, optuna_trial.c.number)
-    )
-    rows = connection.execute(query)
-    return {key: tuple(map(_trial_record, group)) for key, group in groupby(rows, key=lambda row: row.study_id)}
+def stored_experiment(row: Row[*tuple[object, ...]]) -> StoredExperiment:
+    """An experiment from its row. Raises `DamagedRecord`."""
+    with reading(f"the experiment {row.name}" if isinstance(row.name, str) else f"experiment {row.experiment_id}"):
+        settings = _settings(row.name, checking.table(row.settings, "settings"))
+        if settings.name != row.name:
+            raise ValueError(f"its settings are those of {checking.shown(settings.name)}")
+        state = checking.word(ExperimentState, row.state, "state")
+        return StoredExperiment(checking.whole(row.experiment_id, "identifier"), settings, state)
 
 
-def read_curves(connection: Connection, study_id: int) -> dict[int, Curve]:
-    """The curves of a round's finished trials, by number."""
-    query = (
-        select(optuna_trial.c.number, *(measurement.c[each] for each in ("step", "metric", "value", "examples")))
-        .join(measurement, measurement.c.trial_id == optuna_trial.c.trial_id)
-        .where(optuna_trial.c.study_id == study_id)
-        .order_by(optuna_trial.c.number, measurement.c.step)
-    )
-    return dict(curves_from(connection.execute(query).all()))
-
-
-def _study_record(
-    rounds: Sequence[StoredStudy], trials: Mapping[int, tuple[TrialRecord, ...]], *, space: SearchSpace
-) -> StudyRecord:
-    """A study from its rounds, oldest first, and their trials; `space` is that of a round without its own."""
-    records = [
-        StudyRecord(each.batch_size, each.round, each.space or space, each.complete, trials.get(each.study_id, ()))
-        for each in rounds
-    ]
-    first = rounds[0]
-    return replace(records[-1], earlier=tuple(records[:-1]), holder=first.holder, error=first.error, stage=first.stage)
-
-
-def _stored_experiment(row: Row[*tuple[object, ...]]) -> StoredExperiment:
-    """An experiment from its row. Raises `StoreError`."""
+def _settings(name: str, stored: Mapping[str, object]) -> Experiment:
+    """An experiment from its stored settings. Raises `DamagedRecord`."""
     try:
-        settings = from_table(json.loads(row.settings))
+        return from_table(stored)
     except ConfigError as error:
-        message = f"the stored settings of {row.name} mean nothing to this version of tuner: {error.problems[0]}"
-        raise StoreError(message) from error
-    return StoredExperiment(row.experiment_id, settings, ExperimentState(row.state))
+        message = f"the stored settings of {name} mean nothing to this version of tuner: {error.problems[0]}"
+        raise DamagedRecord(message) from error
 
 
 def _stored_study(row: Row[*tuple[object, ...]]) -> StoredStudy:
-    """A round from its row."""
-    space = None if row.space is None else read_space(json.loads(row.space))
-    holder = None if row.worker is None else Holder(row.worker, row.device, row.claimed)
-    ours = (holder, row.error or "", Stage(row.stage), row.deaths)
-    return StoredStudy(row.study_id, row.batch_size, row.round, row.complete, space, *ours)
-
-
-def _trial_record(row: Row[*tuple[object, ...]]) -> TrialRecord:
-    """A trial from its row. Our own tables say how it ended: Optuna is told after them, or by the next owner."""
-    end = None
-    if row.outcome is not None:
-        end = end_from(row.outcome, row.steps, row.limit, row.spent, row.loss, row.final)
-    if end is not None:
-        state = TrialState.FINISHED
-    elif row.reason is not None or row.state == "FAIL":
-        state = TrialState.FAILED
-    else:
-        state = TrialState.RUNNING
-    return TrialRecord(row.number, plan_from(row.plan), state, end, row.reason or "", row.started, row.ended, row.round)
+    """A round from its row. Raises errors as `rows.plan_from` does."""
+    space = None if row.space is None else read_space(checking.table(row.space, "space"))
+    holder = None
+    if row.worker is not None:
+        worker, device = checking.text(row.worker, "worker"), checking.text(row.device, "device")
+        holder = Holder(worker, device, checking.time(row.claimed, "claim"))
+    return StoredStudy(
+        checking.whole(row.study_id, "identifier"),
+        checking.whole(row.batch_size, "batch size", least=1),
+        checking.whole(row.round, "round", least=1),
+        checking.truth(row.complete, "completeness"),
+        space,
+        holder,
+        "" if row.error is None else checking.text(row.error, "error"),
+        checking.word(Stage, row.stage, "stage"),
+        checking.whole(row.deaths, "deaths"),
+    )

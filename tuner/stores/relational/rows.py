@@ -2,17 +2,24 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import asdict, fields
 from itertools import groupby
 from typing import NamedTuple
 
-from tuner.records import Curve, LearningRateRule, Origin, Role, TrialEnd, TrialPlan, shown
+from sqlalchemy import Row
+
+from tuner.experiment.batch_sizes.rules import ScalingRule
+from tuner.records import Curve, Origin, Role, TrialEnd, TrialPlan, TrialRecord, TrialState, shown
+from tuner.stores import checking
 from tuner.stores.database import MeasurementRow
+from tuner.stores.relational.tables import NO_STUDY, OPTUNA_STATES
 from tuner.trial import Measurement, Outcome, TrialResult
 
 PLAN = "plan"
 """The user attribute of Optuna's that holds a trial's plan."""
+TOLD = "outcome"
+"""The one that says how it ended, written with its result."""
 
 
 class IntermediateValue(NamedTuple):
@@ -37,13 +44,84 @@ def plan_table(plan: TrialPlan) -> dict[str, object]:
     }
 
 
-def plan_from(text: str) -> TrialPlan:
-    """A plan from its JSON."""
-    table = json.loads(text)
-    origin = table.get("origin")
-    if origin is not None:
-        origin = Origin(**{**origin, "rule": LearningRateRule(origin["rule"])})
-    return TrialPlan(**{**table, "role": Role(table["role"]), "origin": origin})
+def plan_from(stored: object) -> TrialPlan:
+    """A plan from its JSON. Raises an error that `checking.reading` explains if it is none."""
+    table = checking.table(stored, "plan")
+    if unknown := table.keys() - {each.name for each in fields(TrialPlan)}:
+        raise ValueError(f"its plan has the unknown key {checking.shown(min(unknown))}")
+    values = table["hyperparameters"]
+    if not isinstance(values, dict) or not all(_is_value(each) for each in values.values()):
+        raise ValueError(f"its hyperparameters are {checking.shown(values)}")
+    return TrialPlan(
+        point=checking.whole(table["point"], "point", least=-checking.MOST),
+        repeat=checking.whole(table["repeat"], "repeat"),
+        role=checking.word(Role, table["role"], "role"),
+        seed=checking.whole(table["seed"], "seed"),
+        hyperparameters=values,
+        lanes=checking.whole(table["lanes"], "lanes", least=1),
+        device=checking.text(table["device"], "device"),
+        origin=_origin_from(table.get("origin")),
+    )
+
+
+def _origin_from(stored: object) -> Origin | None:
+    if stored is None:
+        return None
+    if not isinstance(stored, dict):
+        raise TypeError(f"its origin is {checking.shown(stored)}")
+    numbers = {each: checking.whole(stored[each], f"origin's {each}") for each in ("batch_size", "round", "trial")}
+    return Origin(**numbers, rule=checking.word(ScalingRule, stored["rule"], "origin's rule"))
+
+
+def _is_value(value: object) -> bool:
+    """Whether something can be a hyperparameter's value."""
+    return not math.isnan(value) if isinstance(value, float) else isinstance(value, int | str)
+
+
+def trial_from(row: Row[*tuple[object, ...]], names: Set[str]) -> TrialRecord | None:
+    """A trial from its row; None if it is somebody else's, who has added it to Optuna's study.
+
+    Our own tables say how it ended: Optuna is told after them, or by the next owner. Raises errors as `plan_from` does.
+
+    Args:
+        row: As `reading.read_trials` selects it.
+        names: The hyperparameters of the experiment.
+    """
+    if row.plan is None and row.end_id is None and row.told is None:
+        return None
+    number, plan = checking.whole(row.number, "number"), plan_from(row.plan)
+    if plan.hyperparameters.keys() != names:
+        raise ValueError(f"its hyperparameters are {checking.shown(', '.join(sorted(plan.hyperparameters)))}")
+    started = checking.time(row.started, "start")
+    if _has_result(row):
+        end = end_from(row.outcome, row.steps, row.limit, row.spent, row.loss, row.final)
+        if (row.end_study, row.role) != (row.study_id, plan.role):
+            raise ValueError("its result is that of another study or role")
+        times = started, checking.time(row.ended, "end")
+        return TrialRecord(number, plan, TrialState.FINISHED, end, _reason(row), *times, row.round)
+    has_failed = row.failed_id is not None or row.state == "FAIL"
+    state = TrialState.FAILED if has_failed else TrialState.RUNNING
+    ended = checking.time(row.failed, "end") if row.failed_id is not None else None
+    return TrialRecord(number, plan, state, None, _reason(row), started, ended, row.round)
+
+
+def _has_result(row: Row[*tuple[object, ...]]) -> bool:
+    """Whether a trial has a result; the one that an error was is forgotten by its study's number, `NO_STUDY`.
+
+    `told` is how it ended, as it stands in Optuna's tables since the result was stored.
+    """
+    if row.state not in OPTUNA_STATES:
+        raise ValueError(f"its state is {checking.shown(row.state)}, and none of Optuna's")
+    if row.end_id is None and row.told is not None:
+        raise ValueError("its result is missing")
+    is_forgotten = row.end_id is not None and row.end_study == NO_STUDY
+    if is_forgotten and row.told is not None and row.outcome != Outcome.ERROR:
+        raise ValueError("its result belongs to no study")
+    return row.end_id is not None and not is_forgotten
+
+
+def _reason(row: Row[*tuple[object, ...]]) -> str:
+    return "" if row.failed_id is None else checking.text(row.reason, "reason")
 
 
 def end_of(result: TrialResult, *, loss: float) -> TrialEnd:
@@ -63,9 +141,20 @@ def end_values(end: TrialEnd) -> dict[str, object]:
     }
 
 
-def end_from(outcome: str, steps: int, limit: int, spent: int, loss: float, final: str) -> TrialEnd:
-    """How a trial ended, from those columns in this order."""
-    return TrialEnd(Outcome(outcome), steps, limit, spent, loss, json.loads(final))
+def end_from(outcome: object, steps: object, limit: object, spent: object, loss: object, final: object) -> TrialEnd:
+    """How a trial ended, from those columns in this order. Raises errors as `plan_from` does."""
+    metrics = checking.table(final, "last measurement")
+    end = TrialEnd(
+        outcome=checking.word(Outcome, outcome, "outcome"),
+        steps=checking.whole(steps, "steps"),
+        limit=checking.whole(limit, "limit"),
+        spent=checking.whole(spent, "spent steps"),
+        loss=checking.number(loss, "loss"),
+        final={name: checking.number(value, name, finite=False) for name, value in metrics.items()},
+    )
+    if end.steps > max(end.limit, end.spent):
+        raise ValueError(f"its steps are {end.steps}, more than its limit {end.limit} and those it was trained for")
+    return end
 
 
 def measurement_rows(trial_id: int, curve: Iterable[Measurement]) -> list[MeasurementRow]:
@@ -87,8 +176,31 @@ def curves_from(rows: Iterable[CurveRow]) -> Iterator[tuple[int, Curve]]:
         yield number, tuple(_measurement(step, at_step) for step, at_step in groupby(of_trial, key=lambda row: row[1]))
 
 
+def curve_from(rows: Sequence[Row[*tuple[object, ...]]], *, whole: bool) -> Curve:
+    """The curve of a trial from its rows, which say at which step the trial ended, and with which metrics.
+
+    A last measurement without metrics has no row. `whole` says that rows of no metric were left out. Raises errors as
+    `plan_from` does.
+    """
+    values = [row[:5] for row in rows]  # as in `CurveRow`
+    (curve,) = (found for _, found in curves_from(values))  # type: ignore[arg-type]  # their values are checked
+    spent = rows[0].spent if whole else None
+    if spent is not None and curve[-1].step < spent and not json.loads(rows[0].final):
+        return (*curve, Measurement(spent, {}))
+    if spent is not None and curve[-1].step != spent:
+        raise ValueError(f"it ends at step {curve[-1].step}, and the trial at {checking.shown(spent)}")
+    return curve
+
+
 def _measurement(step: int, rows: Iterable[CurveRow]) -> Measurement:
     found = list(rows)
+    checking.whole(step, "step")
+    for _, _, metric, value, many in found:
+        checking.text(metric, "metric", least=1)
+        checking.number(math.nan if value is None else value, f"{metric} at step {step}", finite=False)
+        checking.whole(1 if many is None else many, f"examples at step {step}", least=1)
+    if len({metric for _, _, metric, _, _ in found}) < len(found):
+        raise ValueError(f"its step {step} has a metric twice")
     metrics = {metric: math.nan if value is None else value for _, _, metric, value, _ in found}
     return Measurement(step, metrics, {metric: many for _, _, metric, _, many in found if many is not None})
 

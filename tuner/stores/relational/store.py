@@ -7,32 +7,36 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 
 import optuna
+from alembic.util import CommandError
 from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, insert, select, update
 
-from tuner.errors import StoreError
+from tuner.errors import StoreError, StoreUnreachable
 from tuner.experiment import Experiment
 from tuner.experiment.growth import Difference, differences, grown
-from tuner.records import Curve, ExperimentRecord, ExperimentState, Holder
+from tuner.records import EVERYTHING, Curve, ExperimentRecord, ExperimentState, Holder, Timing, Wanted
 from tuner.stores import Listener, OpenStudy
+from tuner.stores.checking import UNREADABLE
 from tuner.stores.database import Database, store_errors
 from tuner.stores.relational.claims import StudyClaim
 from tuner.stores.relational.deletion import delete_experiment, forget_errors
 from tuner.stores.relational.growing import FIRST_ROUND, grow, insert_studies
+from tuner.stores.relational.optunas import open_optuna_study, optuna_errors
 from tuner.stores.relational.reading import (
     StoredExperiment,
     claimed_studies,
-    existing_experiment,
+    experiment_id,
     experiment_names,
     find_experiment,
     find_rounds,
     lock_name,
     open_studies,
 )
-from tuner.stores.relational.record_reader import RecordReader
-from tuner.stores.relational.rounds import open_optuna_study, optuna_errors
+from tuner.stores.relational.record_reader import RecordReader, refuse_damaged
 from tuner.stores.relational.tables import experiment, ours, study
+from tuner.stores.relational.timings import insert_timing
 from tuner.stores.relational.upgrades import refuse_newer, stored_version, upgrade
+from tuner.stores.retries import Patience
 from tuner.stores.urls import for_optuna, visible
 
 log = logging.getLogger(__name__)
@@ -81,44 +85,53 @@ class RelationalStore:
                 return ()
             found = differences(stored.settings, submitted)
             _refuse_other(submitted.name, [each for each in found if not each.adds])
-            _refuse_cancelled(stored)
+            _refuse_cancelled(submitted.name, stored.state)
             return self._grow(stored, submitted, [each.addition for each in found])
 
     def names(self) -> Sequence[str]:
         with self._errors(), self._engine.connect() as connection:
             return experiment_names(connection)
 
-    def record(self, name: str) -> ExperimentRecord:
-        return self._reader.record(name)
+    def identity(self) -> str:
+        return self._reader.identity()
 
-    def curves(self, name: str, batch_size: int, *, round: int = FIRST_ROUND) -> Mapping[int, Curve]:
-        return self._reader.curves(name, batch_size, round=round)
+    def record(self, name: str) -> ExperimentRecord:
+        found = self._reader.read(name)
+        refuse_damaged(found.studies)
+        return found
+
+    def curves(
+        self, name: str, batch_size: int, *, round: int = FIRST_ROUND, wanted: Wanted = EVERYTHING
+    ) -> Mapping[int, Curve]:
+        return self._reader.curves(name, batch_size, round=round, wanted=wanted)
 
     def set_state(self, name: str, state: ExperimentState) -> None:
         with self._errors(), self._engine.begin() as connection:
-            found = existing_experiment(connection, name, url=self.url)
+            one = experiment.c.experiment_id == experiment_id(connection, name, url=self.url)
             if state is not ExperimentState.CANCELLED:
-                _refuse_cancelled(found)
-            one = experiment.c.experiment_id == found.experiment_id
+                _refuse_cancelled(name, connection.scalar(select(experiment.c.state).where(one)))
             connection.execute(update(experiment).where(one).values(state=state))
             self._database.announce(connection)
 
+    def add_timing(self, name: str, timing: Timing) -> None:
+        with self._errors(), self._engine.begin() as connection:
+            insert_timing(connection, experiment_id(connection, name, url=self.url), timing)
+
     def reopen(self, name: str) -> None:
         with self._errors(), self._engine.begin() as connection:
-            found = existing_experiment(connection, name, url=self.url)
-            forget_errors(connection, found.experiment_id)
-            connection.execute(update(study).where(study.c.experiment_id == found.experiment_id).values(error=None))
+            key = experiment_id(connection, name, url=self.url)
+            forget_errors(connection, key)
+            connection.execute(update(study).where(study.c.experiment_id == key).values(error=None))
             self._database.announce(connection)
 
     def delete(self, name: str) -> None:
         with ExitStack() as held, self._errors(), self._database.lock("submit", wait=True):
-            for each in self.record(name).studies:
-                if held.enter_context(self._database.lock(lock_name(name, each.batch_size))) is None:
-                    message = f"{name} is being searched: a worker has its study of batch size {each.batch_size}"
+            for each in self._batch_sizes(name):
+                if held.enter_context(self._database.lock(lock_name(name, each))) is None:
+                    message = f"{name} is being searched: a worker has its study of batch size {each}"
                     raise StoreError(f"{message}; tuner cancel {name} lets workers go, then delete it")
             with self._engine.begin() as connection:
-                found = existing_experiment(connection, name, url=self.url)
-                delete_experiment(connection, found.experiment_id)
+                delete_experiment(connection, experiment_id(connection, name, url=self.url))
                 self._database.announce(connection)
 
     def open_studies(self) -> Sequence[OpenStudy]:
@@ -137,12 +150,15 @@ class RelationalStore:
             yield listener
 
     @contextmanager
-    def claim(self, name: str, batch_size: int, *, worker: str = "", device: str = "") -> Iterator[StudyClaim | None]:
+    def claim(
+        self, name: str, batch_size: int, *, worker: str = "", device: str = "", patience: Patience | None = None
+    ) -> Iterator[StudyClaim | None]:
         claim: StudyClaim | None = None
+        holder, patience = Holder(worker, device, datetime.now(UTC)), patience or Patience()
         try:
             with ExitStack() as held:
                 with self._errors():
-                    claim = self._take(held, name, batch_size, Holder(worker, device, datetime.now(UTC)))
+                    claim = self._take(held, name, batch_size, holder, patience)
                 try:
                     yield claim
                 finally:
@@ -156,13 +172,19 @@ class RelationalStore:
         self._storage.remove_session()
         self._engine.dispose()
 
+    def _batch_sizes(self, name: str) -> Sequence[int]:
+        """The batch sizes of an experiment, which need not be readable."""
+        with self._engine.connect() as connection:
+            one = study.c.experiment_id == experiment_id(connection, name, url=self.url)
+            return connection.scalars(select(study.c.batch_size).where(one).distinct()).all()
+
     def _insert(self, submitted: Experiment) -> None:
         """Store an experiment and open its studies.
 
         Optuna's come first, each in a transaction of its own: if this is cut short, the experiment is not there, and
         submitting it again finds and keeps them.
         """
-        opened = self._open_studies(submitted.name, submitted.batch_sizes)
+        opened = self._open_studies(submitted, submitted.batch_sizes)
         row = {"name": submitted.name, "settings": json.dumps(submitted.to_table()), "created": datetime.now(UTC)}
         with self._engine.begin() as connection:
             key = connection.execute(insert(experiment).values(row).returning(experiment.c.experiment_id)).scalar_one()
@@ -174,19 +196,19 @@ class RelationalStore:
         if added:
             settings = stored.settings
             more = [each for each in submitted.batch_sizes if each not in settings.batch_sizes]
-            opened = self._open_studies(settings.name, more)
+            opened = self._open_studies(settings, more)
             with self._engine.begin() as connection:
                 grow(connection, stored, grown(settings, submitted), added, opened)
                 self._database.announce(connection)
         return added
 
-    def _open_studies(self, name: str, batch_sizes: Sequence[int]) -> dict[int, int]:
+    def _open_studies(self, of: Experiment, batch_sizes: Sequence[int]) -> dict[int, int]:
         """Optuna's studies of the first round, by batch size."""
-        return {
-            size: open_optuna_study(self._storage, name, batch_size=size, round=FIRST_ROUND) for size in batch_sizes
-        }
+        return {size: open_optuna_study(self._storage, of, batch_size=size, round=FIRST_ROUND) for size in batch_sizes}
 
-    def _take(self, held: ExitStack, name: str, batch_size: int, holder: Holder) -> StudyClaim | None:
+    def _take(
+        self, held: ExitStack, name: str, batch_size: int, holder: Holder, patience: Patience
+    ) -> StudyClaim | None:
         """Claim a study with a lock that lives as long as `held`, or None if it is taken."""
         with self._engine.connect() as connection:
             find_rounds(connection, name, batch_size, url=self.url)
@@ -206,17 +228,12 @@ class RelationalStore:
             connection.execute(update(study).where(counted).values(epoch=study.c.epoch + 1, deaths=deaths + 1, **named))
             epoch = connection.execute(select(study.c.epoch).where(counted)).scalar_one()
             _, (*_, current) = find_rounds(connection, name, batch_size, url=self.url)
-        claim = StudyClaim(
-            found=found,
-            current=current,
-            first_id=first.study_id,
-            epoch=epoch,
-            lock=lock,
-            database=self._database,
-            storage=self._storage,
-        )
-        claim.settle_orphans(reason=ORPHANED)
-        if deaths >= DEATHS and not first.error:
+            claim = StudyClaim(
+                found, current, first.study_id, epoch, lock, self._database, self._storage, patience=patience
+            )
+            # In one transaction, so that a claim that fails here is none, and counts for no death.
+            claim.settle_orphans(connection, reason=ORPHANED)
+        if deaths >= DEATHS and not (first.error or current.complete):
             claim.set_aside(error=f"{deaths} workers in a row died before they had finished a trial: out of memory?")
         return claim
 
@@ -245,8 +262,9 @@ def _open_optuna(database: Database) -> RDBStorage:
     """Optuna's tables. No heartbeat: a claim says who is alive."""
     try:
         return RDBStorage(for_optuna(database.location), engine_kwargs=database.engine_options())
-    except RuntimeError as error:
-        raise StoreError(f"the store {visible(database.location)} does not fit this Optuna: {error}") from error
+    except (RuntimeError, CommandError, *UNREADABLE) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StoreError(f"the store {visible(database.location)} does not fit this Optuna: {reason}") from error
 
 
 def _refuse_other(name: str, found: Sequence[Difference]) -> None:
@@ -259,10 +277,9 @@ def _refuse_other(name: str, found: Sequence[Difference]) -> None:
     raise StoreError(f"{message}; give this one another name")
 
 
-def _refuse_cancelled(found: StoredExperiment) -> None:
+def _refuse_cancelled(name: str, state: str | None) -> None:
     """Raise `StoreError` if nobody is to work on this experiment any more."""
-    if found.state is ExperimentState.CANCELLED:
-        name = found.settings.name
+    if state == ExperimentState.CANCELLED:
         raise StoreError(f"{name} was cancelled, which is for good; submit it again under another name")
 
 
@@ -270,5 +287,7 @@ def _hand_back(claim: StudyClaim) -> None:
     """End what is still running. If that fails nothing is lost: whoever claims the study next does the same."""
     try:
         claim.hand_back()
+    except StoreUnreachable as error:
+        claim.patience.fail(error)
     except StoreError as error:
         log.warning("%s; what was running is left to the next worker", error)

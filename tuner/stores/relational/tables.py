@@ -4,6 +4,7 @@
 trials are also ours. Times are UTC, stored without a zone as Optuna does.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 9
 """Of our own tables. A store of a lower version is upgraded, one of a higher version refused."""
 
 
@@ -40,10 +41,30 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else value.replace(tzinfo=UTC)
 
+    def result_processor(  # type: ignore[override]  # it hands on what is no time
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[object], object]:
+        """Reads a value; one that is no time is left as it is, and named where the row is read."""
+        convert = super().result_processor(dialect, coltype)
+
+        def read(value: object) -> object:
+            try:
+                return value if convert is None else convert(value)
+            except (ValueError, TypeError, AttributeError):
+                return value
+
+        return read
+
 
 ours = MetaData()
 
-schema = Table("tuner_schema", ours, Column("version", Integer, nullable=False))
+schema = Table(
+    "tuner_schema",
+    ours,
+    Column("version", Integer, nullable=False),
+    # Random, made once: tells this store from all others, wherever several of them are seen together.
+    Column("identity", String),
+)
 
 experiment = Table(
     "experiment",
@@ -129,10 +150,25 @@ measurement = Table(
     Index("measurement_trial", "trial_id"),
 )
 
+# Each measurement is a row, so that a worker's role, which may delete nothing, can measure again.
+timing = Table(
+    "timing",
+    ours,
+    Column("timing_id", Integer, primary_key=True),
+    Column("experiment_id", ForeignKey("experiment.experiment_id"), nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("seconds", Text, nullable=False),  # JSON: a number for each repetition
+    Column("has_measuring", Boolean, nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+)
+
 optunas = MetaData()
 """Optuna creates these. Columns we do not touch are left out."""
 
 optuna_study = Table("studies", optunas, Column("study_id", Integer, primary_key=True))
+
+OPTUNA_STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 
 optuna_trial = Table(
     "trials",
@@ -140,7 +176,7 @@ optuna_trial = Table(
     Column("trial_id", Integer, primary_key=True),
     Column("study_id", Integer),
     Column("number", Integer),
-    Column("state", Enum("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING", name="trialstate")),
+    Column("state", Enum(*OPTUNA_STATES, name="trialstate")),
     Column("datetime_start", UtcDateTime),
     Column("datetime_complete", UtcDateTime),
 )

@@ -1,4 +1,4 @@
-"""The contract between the search and training code. Whatever trains a model implements the first two Protocols."""
+"""What every workload implements: `Objective`, and the `Trainer` that it makes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -168,119 +168,8 @@ class PlannedObjective(Protocol):
         ...
 
 
-@runtime_checkable
-class OptionalHyperparameters(Protocol):
-    """What an objective implements besides `Objective` if some hyperparameters have defaults.
-
-    Attributes:
-        optional: Those hyperparameters that the search space may leave out.
-    """
-
-    @property
-    def optional(self) -> frozenset[str]: ...
-
-
-@runtime_checkable
-class DiscoveredObjective(Protocol):
-    """What an objective implements besides `Objective` if some of its settings can be found by training for a moment.
-
-    Attributes:
-        undiscovered: The settings that can be found so, and that the experiment's file leaves out. Until they are
-            found, `metrics` and `train_examples` may be wrong.
-    """
-
-    @property
-    def undiscovered(self) -> frozenset[str]: ...
-
-    def discover(self, trial: TrialSpec, batch_size: int, *, max_steps: int) -> Mapping[str, object]:
-        """The settings in `undiscovered`, found by training a trial up to its first measurement.
-
-        Raises:
-            ConfigError: The trial fails, or measures something that does not tell.
-        """
-        ...
-
-
-@runtime_checkable
-class CheckedObjective(Protocol):
-    """What an objective implements besides `Objective` if it can check code of the user's before it is trained."""
-
-    def check(self) -> None:
-        """Raises `ConfigError`, with paths from the objective's table, if his data or model are wrong."""
-        ...
-
-
-@runtime_checkable
-class MeasuresEnds(Protocol):
-    """What a trainer implements besides `Trainer` if it leaves metrics out that are wanted where a trial ends."""
-
-    def measure_end(self, lane: int, step: int) -> Mapping[str, float]:
-        """The metrics that the measurement at `step` left out, or took from a part of the examples.
-
-        The last `advance` measured the lane at this step.
-
-        Raises:
-            OutOfMemory: The device is full, as in `Trainer.advance`.
-        """
-        ...
-
-
-@runtime_checkable
-class GivesWeights(Protocol):
-    """What a trainer implements besides `Trainer` if trained weights can be taken from it."""
-
-    def weights(self, lane: int, step: int) -> bytes:
-        """The weights of a lane at `step`, which the last `advance` measured: a file of `torch.save` with tensors only.
-
-        Raises:
-            NotImplementedError: This model cannot do that.
-        """
-        ...
-
-
 def make_trainer(objective: Objective, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
     """A trainer that measures as planned, if the objective can do that, or else everything."""
     if isinstance(objective, PlannedObjective):
         return objective.planned_trainer(batch_size, lanes=lanes, device=device, plan=plan)
     return objective.trainer(batch_size, lanes=lanes, device=device)
-
-
-def measure_end(trainer: Trainer, lane: int, step: int) -> Mapping[str, float]:
-    """What a trainer left out of a lane's measurement at `step`; nothing if it leaves nothing out."""
-    return trainer.measure_end(lane, step) if isinstance(trainer, MeasuresEnds) else {}
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """An optimum that was computed and not measured.
-
-    Attributes:
-        steps: Steps to target; None if the target is never reached.
-        hyperparameters: Those that take the fewest steps; empty if the target is never reached.
-        reason: Why it is never reached, for a person; else empty.
-    """
-
-    steps: int | None
-    hyperparameters: Mapping[str, float]
-    reason: str = ""
-
-
-@runtime_checkable
-class Predictor(Protocol):
-    """What an objective implements besides `Objective` if its optimum can be computed instead of measured."""
-
-    def predict(
-        self, batch_size: int, *, metric: str, below: float, bounds: Mapping[str, tuple[float, float]]
-    ) -> Prediction:
-        """The fewest steps after which `metric` is strictly below a target.
-
-        Args:
-            batch_size: Examples a gradient is averaged over.
-            metric: One of the objective's metrics.
-            below: The target.
-            bounds: The least and the most of every hyperparameter; equal if it is held.
-
-        Raises:
-            ValueError: A bound or the target makes no sense.
-        """
-        ...

@@ -13,8 +13,8 @@ from tuner.analysis.optimum.scatters import Scatter
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.experiment.space import Range, Scale
-from tuner.reports.figures import OUTCOME_MARKS, outcome_legend
-from tuner.reports.style import BLUE, INK, MUTED, batch_size_axis, house_style, new_figure, plain
+from tuner.reports.figures.searches import OUTCOME_MARKS, outcome_legend, outcome_words
+from tuner.reports.style import BLUE, INK, MUTED, batch_size_axis, house_style, new_figure, plain, say
 
 BARS = ((3.5, 1.0), (7.0, 0.28))
 """Width in points and opacity of the bar for each of `FACTORS`; the narrower is drawn over the wider."""
@@ -39,7 +39,14 @@ def draw_tolerances(found: Sensitivity) -> Figure:
             axes.set_visible(False)
         figure.supxlabel("batch size", fontsize=9.5)
         bars = [
-            Line2D([], [], color=BLUE, lw=width, alpha=alpha, label=f"within {factor:g}x of its steps")
+            Line2D(
+                [],
+                [],
+                color=BLUE,
+                lw=width,
+                alpha=alpha,
+                label=f"within {factor:g}x of its {found.experiment.goal.unit.ratio}",
+            )
             for factor, (width, alpha) in zip(FACTORS, BARS, strict=True)
         ]
         optimum = Line2D([], [], ls="", marker="D", ms=4, mfc="white", mec=INK, label="optimum")
@@ -89,7 +96,7 @@ def draw_scatters(found: Sequence[Scatter]) -> Figure:
         figure.supylabel("momentum", fontsize=9.5)
         optimum = Line2D([], [], ls="", marker="*", ms=10, color=INK, mec="white", label="optimum")
         contour = Line2D([], [], color=MUTED, lw=0.7, ls=":", label="constant lr / (1 - m), a decade apart")
-        figure.legend(handles=[*outcome_legend(), optimum, contour], loc="outside upper center", ncols=3)
+        figure.legend(handles=[*outcome_legend(found[0].unit), optimum, contour], loc="outside upper center", ncols=3)
     return figure
 
 
@@ -110,10 +117,14 @@ def _draw_scatter(axes: Axes, scatter: Scatter) -> None:
         gid="contours",
         zorder=1,
     )
-    for outcome, (mark, color, _) in OUTCOME_MARKS.items():
+    for outcome, (mark, color) in OUTCOME_MARKS.items():
         rates = [across(each.learning_rate) for each in scatter.trials[outcome]]
         heights = [up(each.momentum) for each in scatter.trials[outcome]]
-        axes.plot(rates, heights, mark, color=color, alpha=0.7, ms=4, mew=1 if mark == "x" else 0, gid=outcome.value)
+        (line,) = axes.plot(
+            rates, heights, mark, color=color, alpha=0.7, ms=4, mew=1 if mark == "x" else 0, gid=outcome.value
+        )
+        words, trials = outcome_words(scatter.unit).get(outcome, outcome.value), scatter.trials[outcome]
+        say(line, (f"learning rate {each.learning_rate:.4g}, momentum {each.momentum:.4g}: {words}" for each in trials))
     if scatter.optimum is not None:
         best = across(scatter.optimum.learning_rate), up(scatter.optimum.momentum)
         axes.plot(*best, "*", ms=12, color=INK, mec="white", mew=0.8, gid="optimum", zorder=5)

@@ -1,19 +1,29 @@
-"""Trials in Optuna's tables, for Optuna and its dashboard: written as rows, in the transaction of our own.
+"""Studies and trials in Optuna's tables, for Optuna and its dashboard.
 
-Through Optuna's storage a trial would be fifty statements in a dozen transactions, none of them ours.
+A study is made through Optuna's storage. Trials are written as rows, in the transaction of our own: through the storage
+a trial would be fifty statements in a dozen transactions, none of them ours.
 """
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 
+import optuna
 from optuna.distributions import distribution_to_json
+from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
+from tuner.errors import StoreError
+from tuner.experiment import Experiment
 from tuner.experiment.distributions import distributions_of, encode
+from tuner.experiment.goals import ScoreUnit
 from tuner.experiment.space import SearchSpace
-from tuner.records import TrialPlan
+from tuner.records import TrialPlan, study_name
 from tuner.stores.relational.rows import PLAN, intermediate_values, plan_table
 from tuner.stores.relational.tables import (
     optuna_intermediate_value,
@@ -24,6 +34,36 @@ from tuner.stores.relational.tables import (
     optuna_value,
 )
 from tuner.trial import TrialResult
+
+
+def loss_label(unit: ScoreUnit) -> str:
+    """What the dashboard calls the value of a trial; one that was cut or diverged has a larger one than its score."""
+    return f"log2 of {unit.ratio}"
+
+
+def open_optuna_study(storage: RDBStorage, experiment: Experiment, *, batch_size: int, round: int) -> int:
+    """Optuna's study of a round, made if it is not there; its identifier. Cut short, it can be done again."""
+    name = study_name(experiment.name, batch_size, round)
+    opened = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        opened.set_metric_names([loss_label(experiment.goal.unit)])
+    for key, value in {"experiment": experiment.name, "batch_size": batch_size, "round": round}.items():
+        opened.set_user_attr(key, value)
+    return storage.get_study_id_from_name(name)
+
+
+@contextmanager
+def optuna_errors() -> Iterator[None]:
+    """What Optuna raises because its database failed, as the database's own error: Optuna's does not say why."""
+    try:
+        yield
+    except OptunaError as error:
+        cause = error.__cause__
+        while cause is not None:
+            if isinstance(cause, SQLAlchemyError):
+                raise cause from error
+            cause = cause.__cause__
+        raise StoreError(" ".join(str(error).split())) from error
 
 
 def insert_trial(

@@ -1,0 +1,1 @@
+"""What stored curves say of questions that nothing was trained for: other targets, other metrics, fixed budgets."""

@@ -1,0 +1,246 @@
+"""What rules of thumb cost: the score that they lead to over the tuned one, with an interval over seeds."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from tuner.analysis.finite import finite
+from tuner.analysis.rules.points import Point, ThumbRule, Tuned, base_of, others, points_at, rules_of, tuned
+from tuner.analysis.scaling.curve import CONFIDENCE, ScalingPoint, redrawn_medians
+from tuner.errors import TunerError
+from tuner.experiment import Experiment
+from tuner.experiment.goals import ScoreUnit
+from tuner.records import ExperimentRecord, Role, StudyRecord, TrialEnd
+from tuner.trial import Outcome
+
+FAILURES = {Outcome.INFEASIBLE: "diverged", Outcome.CENSORED: "missed the target", Outcome.ERROR: "ended with an error"}
+"""How trials end that have no score."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCost:
+    """What a rule came to at one batch size.
+
+    Attributes:
+        hyperparameters: Where it leads.
+        tuned: The median score of the tuned optimum.
+        per_seed: The score of each seed at the rule's point, infinite if it has none; empty if none has run.
+        wanted: How many seeds there will be.
+        failures: How many seeds failed in which way.
+        low, high: Where the ratio lies, with 95 % confidence, as far as the seeds of both tell.
+    """
+
+    batch_size: int
+    hyperparameters: Point
+    tuned: float
+    per_seed: tuple[float, ...]
+    wanted: int
+    failures: tuple[tuple[str, int], ...]
+    low: float
+    high: float
+
+    @property
+    def score(self) -> float | None:
+        """The median over seeds, infinite if half of them have none; None before any has run."""
+        return median(self.per_seed) if self.per_seed else None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the tuned score it is."""
+        return None if self.score is None else self.score / self.tuned
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether seeds tell where the ratio lies: one seed tells nothing."""
+        return self.low > 0 or self.high < math.inf
+
+    @property
+    def fails(self) -> bool:
+        """Whether half of the seeds or more have no score: with the rule, training never gets there."""
+        return self.score is not None and math.isinf(self.score)
+
+    def to_json(self, unit: ScoreUnit) -> dict[str, object]:
+        """What one rule came to at one batch size; null for what is infinite, or not known yet."""
+        score = None if self.score is None or self.fails else unit.value(self.score)
+        return {
+            "batch_size": self.batch_size,
+            "params": dict(self.hyperparameters),
+            f"tuned_{unit.key}": unit.value(self.tuned),
+            unit.key: score,
+            "ratio": finite(self.ratio),
+            "low": finite(self.low) if self.per_seed else None,
+            "high": finite(self.high) if self.per_seed else None,
+            "never": self.fails,
+            "seeds": len(self.per_seed),
+            "wanted": self.wanted,
+            "reached": sum(map(math.isfinite, self.per_seed)),
+            "failures": dict(self.failures),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCosts:
+    """What every rule came to from one batch size.
+
+    Attributes:
+        base: The batch size that they start from.
+        costs: For each rule its costs, smallest batch size first.
+        left_out: Batch sizes that have no confirmed optimum to compare with.
+    """
+
+    experiment: Experiment
+    base: int
+    costs: tuple[tuple[ThumbRule, tuple[RuleCost, ...]], ...]
+    left_out: tuple[int, ...]
+
+    @property
+    def unit(self) -> ScoreUnit:
+        """What scores count."""
+        return self.experiment.goal.unit
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Those that the rules lead to."""
+        return tuple(each.batch_size for each in self.costs[0][1])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every seed of every rule has run."""
+        return all(len(each.per_seed) >= each.wanted for _, costs in self.costs for each in costs)
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        """What each rule came to, in a sentence each."""
+        for rule, costs in self.costs:
+            if known := [each for each in costs if each.per_seed]:
+                yield f"{rule.name.capitalize()}: {self._told(known)}."
+
+    def _told(self, costs: Sequence[RuleCost]) -> str:
+        """Where a rule fails, and the worst that it comes to elsewhere."""
+        failing = [each for each in costs if each.fails]
+        never = [each.batch_size for each in failing if not any(map(math.isfinite, each.per_seed))]
+        seldom = [each.batch_size for each in failing if each.batch_size not in never]
+        parts = [f"no seed {self.unit.success} at {_listed(never)}"] if never else []
+        if seldom:
+            parts.append(f"half of the seeds or fewer {self.unit.success} at {_listed(seldom)}")
+        reached = [(each.ratio, each) for each in costs if each.ratio is not None and not each.fails]
+        if reached:
+            ratio, worst = max(reached, key=lambda each: each[0])
+            at = f"at batch size {worst.batch_size:,}"
+            elsewhere = "elsewhere at most" if failing else "at most"
+            parts.append(f"{elsewhere} {times(ratio)} the tuned {self.unit.ratio} ({interval(worst)}), {at}")
+            worse = [each.batch_size for _, each in reached if each.low > 1]
+            nowhere = f"nowhere {'else ' * bool(failing)}worse than tuned"
+            where = f"worse than tuned at {_listed(worse)}" if worse else nowhere
+            if any(each.has_interval for _, each in reached):
+                parts.append(f"{where}, beyond the chance of seeds")
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, object]:
+        """What `tuner rules --json` prints."""
+        return {
+            "experiment": self.experiment.name,
+            "from": self.base,
+            "ratio_of": self.unit.ratio,
+            "complete": self.is_complete,
+            "left_out": list(self.left_out),
+            "rules": [
+                {"rule": str(rule.scaling), "of": rule.of, "batch_sizes": [each.to_json(self.unit) for each in costs]}
+                for rule, costs in self.costs
+            ],
+        }
+
+
+def rule_costs(record: ExperimentRecord, batch_size: int | None = None) -> RuleCosts:
+    """What the rules came to from one batch size, as far as their trials have run.
+
+    Args:
+        record: The experiment.
+        batch_size: Where the rules start; by default the smallest batch size that is tuned.
+
+    Raises:
+        TunerError: No rule can be asked about, or there is no optimum to start from.
+    """
+    rules = rules_of(record.experiment)
+    base = base_of(record, batch_size)
+    known = others(record, base)
+    generator = np.random.default_rng(0)
+    found: dict[ThumbRule, list[RuleCost]] = {rule: [] for rule in rules}
+    for other in known:
+        for rule, point in points_at(base, other, rules):
+            found[rule].append(_cost(other, point, record.experiment.confirmation.reporting, generator))
+    compared = {base.batch_size, *(each.batch_size for each in known)}
+    left_out = tuple(each.batch_size for each in record.studies if each.batch_size not in compared)
+    costs = tuple((rule, tuple(each)) for rule, each in found.items())
+    return RuleCosts(record.experiment, base.batch_size, costs, left_out)
+
+
+def measured_costs(record: ExperimentRecord) -> tuple[RuleCosts, ...]:
+    """The same from every batch size from which rules have been run, smallest first."""
+    if not any(study.finished(Role.RULE) for study in record.studies):
+        return ()
+    try:
+        found = [rule_costs(record, each.batch_size) for each in tuned(record)]
+    except TunerError:  # it was given more work since, and is not complete
+        return ()
+    return tuple(each for each in found if any(one.per_seed for _, costs in each.costs for one in costs))
+
+
+def _cost(other: Tuned, point: Point, repeats: range, generator: np.random.Generator) -> RuleCost:
+    """What a point of a rule came to."""
+    if point == other.optimum.hyperparameters:
+        per_seed, ends = other.optimum.per_seed, []
+    else:
+        ends = _ends(other.study, point, repeats)
+        per_seed = tuple(each.score for each in ends)
+    lost = Counter(FAILURES[each.outcome] for each in ends if each.outcome in FAILURES)
+    optimum = ScalingPoint(other.batch_size, other.optimum.score, other.optimum.per_seed, {})
+    by_rule = ScalingPoint(other.batch_size, math.nan, per_seed, {})
+    low, high = _interval(optimum, by_rule, generator) if per_seed else (math.nan, math.nan)
+    failures = tuple(sorted(lost.items()))
+    return RuleCost(other.batch_size, point, other.optimum.score, per_seed, len(repeats), failures, low, high)
+
+
+def _ends(study: StudyRecord, point: Point, repeats: range) -> list[TrialEnd]:
+    """How the trials of a rule's point ended, one for each seed."""
+    trials = [each for each in study.finished(Role.RULE) if each.plan.hyperparameters == point]
+    by_repeat = {each.plan.repeat: each.end for each in trials if each.end is not None and each.plan.repeat in repeats}
+    return [by_repeat[each] for each in sorted(by_repeat)]
+
+
+def _interval(optimum: ScalingPoint, rule: ScalingPoint, generator: np.random.Generator) -> tuple[float, float]:
+    """Percentiles of the ratio of medians whose seeds are drawn again, with replacement, at both points.
+
+    One seed tells nothing.
+    """
+    if min(len(optimum.per_seed), len(rule.per_seed)) < 2:
+        return 0.0, math.inf
+    medians = redrawn_medians([optimum, rule], generator)
+    medians = medians[np.isfinite(medians[:, 0])]
+    ratios = np.sort(medians[:, 1] / medians[:, 0])
+    tail = (1 - CONFIDENCE) / 2
+    first, last = math.floor(tail * (len(ratios) - 1)), math.ceil((1 - tail) * (len(ratios) - 1))
+    return float(ratios[first]), float(ratios[last])
+
+
+def times(ratio: float) -> str:
+    """A ratio, for a person: `1.25 times`."""
+    return f"{ratio:.2f} times" if ratio < 10 else f"{ratio:,.0f} times"
+
+
+def interval(cost: RuleCost) -> str:
+    """The interval of a ratio, for a person: `1.1 to 1.4`, or `1.1 or more` where it has no end."""
+    if not cost.has_interval:
+        return "one seed, no interval"
+    low, high = (f"{each:.2f}" if each < 10 else f"{each:,.0f}" for each in (cost.low, cost.high))
+    return f"{low} or more" if math.isinf(cost.high) else f"{low} to {high}"
+
+
+def _listed(batch_sizes: Sequence[int]) -> str:
+    """Batch sizes within a sentence."""
+    named = "batch size" if len(batch_sizes) == 1 else "batch sizes"
+    return f"{named} {', '.join(f'{each:,}' for each in batch_sizes)}"

@@ -1,0 +1,1 @@
+"""Commands that train more of a complete experiment, and what they print."""

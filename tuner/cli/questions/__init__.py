@@ -1,0 +1,1 @@
+"""What commands print that answer one question each."""

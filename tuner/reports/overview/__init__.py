@@ -1,0 +1,1 @@
+"""The sections that every experiment has once it has results, and the answer in short."""
