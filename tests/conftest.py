@@ -1,6 +1,7 @@
 """What tests of all kinds share: PostgreSQL (a server of our own, or that of `--postgres-dsn`), and a finished run."""
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ settings.register_profile("untimed", deadline=None)  # a busy machine is no fail
 settings.load_profile("untimed")
 
 
+def pytest_configure() -> None:
+    """Let commands hear of Ctrl-C. A shell that starts us in the background has us, and so them, ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres-dsn", help="test on this server, as a role that may create databases")
 
@@ -34,7 +41,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _folders_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is timed and logged while tests run is of no use to anybody."""
+    """What is timed and logged while tests run is of no use to anybody. Nothing is downloaded."""
+    os.environ["TUNER_OFFLINE"] = "1"
     os.environ["TUNER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["TUNER_LOGS"] = str(tmp_path_factory.mktemp("logs"))
 

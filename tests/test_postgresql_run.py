@@ -185,11 +185,12 @@ def test_no_password_is_left_anywhere(locked_url: str, mlflow_url: str, tmp_path
     urls = {"TUNER_STORE": store, "MLFLOW_TRACKING_URI": mlflow}
     port = free_port()
     seen: set[bytes] = set()
+    said = tuner(tmp_path, "migrate", **urls).stdout  # the dashboard shows a store, it does not make one
     with (
         started(tmp_path, "dashboard", "--port", str(port), **urls) as dashboard,
         started(tmp_path, "run", "toy.toml", "--workers", "2", **urls) as run,
     ):
-        said = read_until(dashboard, "optuna-dashboard on")
+        said += read_until(dashboard, "optuna-dashboard on")
         while run.poll() is None:
             seen |= {arguments(each) for each in processes_below(os.getpid())}
             with suppress(subprocess.TimeoutExpired):

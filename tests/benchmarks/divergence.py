@@ -31,7 +31,7 @@ from objectives.training.minibatches import Order
 from tests.benchmarks.end_to_end import experiment_of
 from tests.benchmarks.runs import record_of
 from tuner.experiment import ConfirmationSettings, Experiment, goals, load
-from tuner.experiment.divergence import TRAIN_LOSS, has_diverged
+from tuner.experiment.goals.divergence import TRAIN_LOSS, has_diverged
 from tuner.objective import Objective, make_trainer
 from tuner.records import Role, TrialPlan
 from tuner.samplers.quasi_random import QuasiRandom
@@ -139,7 +139,7 @@ def train(workload: str, *, points: int, seed: int) -> list[Trained]:
     name, batch_size = workload.split("/")
     size, of = int(batch_size), experiment(name, int(batch_size))
     objective, goal = of.build_objective(), of.goal.at(size)
-    suggestions = QuasiRandom().start(of.space, seed=seed)
+    suggestions = QuasiRandom().start(of.space.at(size), seed=seed)
     seeds = [trial_seed(experiment_seed=seed, batch_size=size, round=1, point=each, repeat=0) for each in range(points)]
     plans = [
         TrialPlan(point, 0, Role.SEARCH, each, suggestions.ask(point), LANES[name], "cpu")

@@ -21,7 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from multiprocessing import get_context
@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives.data import Split, Splits
-from objectives.data.mnist import VARIABLE
+from objectives.data.images.locations import VARIABLE
 from objectives.training.lanes import Lanes
 from objectives.training.measuring.snapshots import Snapshots
 from objectives.training.minibatches import Minibatches
@@ -156,7 +156,7 @@ def run(experiment: Experiment, way: str, device: str) -> Run:
     """Work on the study in this process."""
     experiment.build_objective().train_examples  # noqa: B018 - loads the data, which both would load alike
     with tempfile.TemporaryDirectory() as folder, closing(open_store(f"sqlite:///{folder}/store.db")) as store:
-        recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db", tell=print, patience=600)
+        recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db", lambda: nullcontext(store), tell=print, patience=600)
         store.submit(experiment)
         with stopwatch(device) as seconds:
             began, used = time.perf_counter(), time.process_time()

@@ -5,14 +5,14 @@ Run as `python -m tests.benchmarks.lanes [--device cpu|cuda] [--model NAME] [--b
 of the lanes in turn, so that all meet the same machine; on a CPU in seconds of one processor, so that others' work
 counts little. None evaluates or logs while it trains. On a GPU the loop is also timed under `torch.compile` with CUDA
 graphs, and the lanes of a torch module one graph after the other, beside the one graph in which they are branches. The
-loop takes any kernels; the lanes take deterministic ones, or any with `--any-kernels`.
+loop takes any kernels; the lanes take deterministic ones, or any with `--any-kernels`. With `--optimizers [--model
+NAME] [--json]` the steps of all optimizers are timed instead, on the CPU and without the gradient.
 """
 
 import argparse
 import json
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -22,19 +22,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.models import Architecture
 from objectives.training.devices.arithmetic import deterministic_kernels
+from objectives.training.inputs.examples import Examples
 from objectives.training.minibatches import STEPS_AHEAD, Minibatches, Order
 from objectives.training.networks.network import Computation, networks_for
+from tests.benchmarks.optimizers import costs
+from tests.benchmarks.optimizers import table as table_of_costs
+from tests.benchmarks.timing import REPEATS, SECONDS, Train, seconds, steps_in
 from tests.benchmarks.workloads import WORKLOADS, Workload
 from tests.objectives.reference import EASY, heavy_ball_lanes, shuffled, start
 
-REPEATS = 5
-SECONDS = 0.4
-"""Of one measurement, about: a step at least."""
 SIDE = 2048
 """Of the square matrices whose product measures the peak."""
-
-Train = Callable[[int], None]
-"""Trains for a number of steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +100,14 @@ def in_lanes(
     network = networks.now
     mode = torch.no_grad if network.autograd else torch.inference_mode
     with mode():
-        inputs, labels = splits.train.inputs.to(device), splits.train.labels.to(device)
-        minibatches = Minibatches(inputs, labels, batch_size=batch_size, lanes=lanes)
+        examples = Examples(splits.train, splits, device=device, dtype=torch.float32)
+        minibatches = Minibatches(examples, batch_size=batch_size, lanes=lanes)
         tensors = heavy_ball_lanes(networks, lanes=lanes, device=device, side_by_side=side_by_side)
         for lane in range(lanes):
-            minibatches.open(lane, Order(start(tensors, network, lane, seed=lane), len(inputs)))
+            minibatches.open(lane, Order(start(tensors, network, lane, seed=lane), len(examples)))
 
     def run(steps: int) -> None:
-        with mode(), deterministic_kernels(wanted=deterministic):
+        with mode(), deterministic_kernels(device, wanted=deterministic):
             while steps:
                 taken = min(steps, minibatches.ready)
                 tensors.train(*minibatches.take(taken))
@@ -157,15 +155,6 @@ def compare(
     )
 
 
-def steps_in(wanted: float, train: Train, *, device: torch.device) -> int:
-    """How many steps take about so many seconds, after some to warm up."""
-    steps = 1
-    seconds(train, steps, device=device)
-    while (taken := seconds(train, steps, device=device)) < wanted / 4:
-        steps *= 2
-    return max(1, round(steps * wanted / taken))
-
-
 def peak_of(device: torch.device) -> float:
     """Floating-point operations per second of a large matrix product."""
     left, right = torch.randn(2, SIDE, SIDE, device=device).unbind()
@@ -176,16 +165,6 @@ def peak_of(device: torch.device) -> float:
 
     steps = steps_in(SECONDS, multiply, device=device)
     return 2 * SIDE**3 * steps / statistics.median(seconds(multiply, steps, device=device) for _ in range(REPEATS))
-
-
-def seconds(train: Train, steps: int, *, device: torch.device) -> float:
-    """The time for a number of steps; of the processor, where they train on one."""
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    start = clock()
-    train(steps)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return clock() - start
 
 
 def table(speeds: Sequence[Speed], peak: float) -> str:
@@ -217,9 +196,14 @@ def main() -> None:
     parser.add_argument("--lanes", action="append", type=int)
     parser.add_argument("--any-kernels", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--optimizers", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    if arguments.optimizers:
+        found = [cost for name in arguments.model or WORKLOADS for cost in costs(name, WORKLOADS[name])]
+        print(json.dumps({"results": [asdict(each) for each in found]}) if arguments.json else table_of_costs(found))
+        return
     device = torch.device(arguments.device)
     peak = peak_of(device)
     speeds = [

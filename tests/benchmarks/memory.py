@@ -59,7 +59,7 @@ class MemoryClaim:
 
 def searched(experiment: Experiment, batch_size: int) -> StudyRecord:
     """The study of one batch size, searched and confirmed."""
-    claim = MemoryClaim(experiment, StudyRecord(batch_size, 1, experiment.space, False, ()))
+    claim = MemoryClaim(experiment, StudyRecord(batch_size, 1, experiment.space.at(batch_size), False, ()))
     training = StudyTraining(
         experiment,
         experiment.build_objective(),

@@ -22,11 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.servers import PostgresqlServer
+from tests.tuner.recorded import Held, recorded
 from tuner.experiment import Experiment, load
 from tuner.experiment.sequences import halton_point
 from tuner.recorders.mlflow.connection import ping
 from tuner.recorders.mlflow.run_content import RunContent, trial_run
 from tuner.recorders.mlflow.runs import Tracking
+from tuner.recorders.patience import Patience
 from tuner.records import Role, TrialEnd, TrialPlan, TrialRecord, TrialState
 from tuner.trial import Measurement, Outcome
 
@@ -47,7 +49,7 @@ def contents(experiment: Experiment, runs: int) -> Iterator[RunContent]:
     """Trials as MLflow gets them."""
     now = datetime.now(UTC)
     for number in range(runs):
-        point = halton_point(experiment.space, number, seed=0)
+        point = halton_point(experiment.space.at(BATCH_SIZE), number, seed=0)
         metrics = ("train/loss", "validation/loss", "validation/error", "test/error")
         curve = tuple(
             Measurement(step, dict.fromkeys(metrics, (number + 1) / step)) for step in range(1, MEASUREMENTS + 1)
@@ -63,7 +65,7 @@ def database(kind: str) -> Iterator[str]:
     """The URI of a database that MLflow has just made; nothing of it stays."""
     with tempfile.TemporaryDirectory(prefix="m") as folder:
         uri = f"sqlite:///{folder}/mlflow.db" if kind == "sqlite" else PostgresqlServer(Path(folder)).url
-        ping(uri)
+        ping(uri, Patience(600))
         yield uri
 
 
@@ -73,7 +75,7 @@ def measure(kind: str, runs: int, repeats: int) -> Row:
     experiment = load("digits")
     for _ in range(repeats):
         with database(kind) as uri:
-            tracking = Tracking(uri, experiment.name)
+            tracking = Tracking(uri, experiment.name, Held(recorded()))
             first, *others = contents(experiment, runs + 1)
             tracking.log(first)  # compiles the statements
             processor, wall = time.process_time(), time.monotonic()

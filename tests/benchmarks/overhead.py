@@ -31,6 +31,7 @@ from tuner.experiment.sequences import halton_point
 from tuner.recorders import Event, TrialFinished
 from tuner.recorders.mlflow.connection import ping
 from tuner.recorders.mlflow.recorder import MlflowRecorder
+from tuner.recorders.patience import Patience
 from tuner.records import Role, StudyRecord, TrialPlan
 from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Ended, Trial, search
@@ -39,8 +40,9 @@ from tuner.search.training import StudyTraining
 from tuner.service.cores import one_thread
 from tuner.service.engine import Job
 from tuner.service.local import Local
+from tuner.service.signals import Stop
 from tuner.stores import Store
-from tuner.stores.opening import open_store
+from tuner.stores.opening import open_records, open_store
 from tuner.trial import Measurement, TrialResult, hash_seed
 
 BATCH_SIZE = 64
@@ -109,7 +111,7 @@ def results(experiment: Experiment, trials: int) -> Iterator[tuple[TrialPlan, Tr
     landscape = synthetic.Workload()
     metrics = {"train/loss": 0.1, "validation/loss": 0.1, "validation/error": 0.05, "test/error": 0.05}
     for number in range(trials):
-        point = halton_point(experiment.space, number, seed=0)
+        point = halton_point(experiment.space.at(BATCH_SIZE), number, seed=0)
         end = landscape.run(BATCH_SIZE, point)
         steps = sorted({math.ceil(end.steps * each / 16) for each in range(1, 17)})
         curve = tuple(Measurement(each, metrics) for each in steps)
@@ -130,8 +132,8 @@ def fill(store: Store, experiment: Experiment, trials: int) -> StudyRecord:
 
 def in_program(experiment: Experiment, store_url: str, *, mlflow: str) -> tuple[float, float]:
     """Milliseconds a trial in a worker process, sent to MLflow too; and the seconds to the first result."""
-    ping(mlflow)  # imports it, and makes its tables
-    recorder = MlflowRecorder(mlflow, tell=print, patience=600)
+    ping(mlflow, Patience(600))  # imports it, and makes its tables
+    recorder = MlflowRecorder(mlflow, lambda: closing(open_records(store_url)), tell=print, patience=600)
     recorder.open(experiment)
     laps = Laps()
 
@@ -145,7 +147,7 @@ def in_program(experiment: Experiment, store_url: str, *, mlflow: str) -> tuple[
                 recorder.close()
                 laps.times[-1] = time.monotonic()
 
-    Local(1).run(Job(experiment, store_url, "cpu"), tell)
+    Local(1).run(Job(experiment, store_url, "cpu"), tell, stop=Stop())
     return laps.milliseconds, laps.times[0] - laps.began
 
 

@@ -19,9 +19,9 @@ import torch
 from objectives.nqm import QuadraticWorkload
 from tests.benchmarks.memory import searched
 from tuner.analysis.nqm.training import steps_to_target
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.scaling.prediction import predicted_curve
-from tuner.experiment import Experiment, load
+from tuner.experiment import Experiment, SpaceSettings, load
 from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import Role, TrialPlan
 from tuner.search.loop import Ended, Trial, search
@@ -62,7 +62,7 @@ class Quadratic:
         """The exact fewest steps."""
         goal = replace(self.experiment.goal, within_steps=10**9)
         one = replace(self.experiment, batch_sizes=(self.batch_size,), goal=goal)
-        return predicted_curve(one).points[0].steps
+        return predicted_curve(one).points[0].score
 
     def value(self, point: Point) -> float:
         """The exact steps of a point, between measurements too."""
@@ -109,7 +109,7 @@ def experiment(name: str) -> Experiment:
         return load(name)
     preset = load("nqm-momentum")
     search = replace(preset.search, sampler={"kind": "gp", "noise": 0.05}, points=50)
-    return replace(preset, name=name, space=SMALL, search=search)
+    return replace(preset, name=name, space=SpaceSettings(SMALL.parameters), search=search)
 
 
 def problem(name: str) -> Problem:
@@ -126,7 +126,7 @@ def medians(
 
     The seeds are those from `first` on of an endless sequence.
     """
-    goal = replace(experiment.goal.at(batch_size), within_steps=within)
+    goal = experiment.goal.at(batch_size).within(within)
     plans = [
         TrialPlan(index, repeat, Role.REPORT, hash_seed("fresh", first + repeat), point, LANES, "cpu")
         for index, point in enumerate(points)
@@ -150,7 +150,7 @@ def reference(batch_size: int) -> dict[str, object]:
         replace(digits, seed=2000 + seed, search=replace(plain, sampler={"kind": "tpe"}, points=100))
         for seed in range(5)
     ]
-    trials = [each for run in (even, *guided) for each in fastest(searched(run, batch_size), 60)]
+    trials = [each for run in (even, *guided) for each in best_trials(searched(run, batch_size), 60)]
     fastest = sorted(trials, key=lambda each: each.end.steps if each.end else math.inf)[:60]
     points = [each.plan.hyperparameters for each in fastest]
     within = 8 * (fastest[0].end.steps if fastest[0].end else 0)

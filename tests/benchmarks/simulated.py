@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tuner.analysis.optimum.race import choosing_runs
 from tuner.experiment import Experiment, parse
 from tuner.trial import Measurement, TrialSpec
 
@@ -40,12 +41,19 @@ momentum = {{ low = 0, high = 0.999, scale = "reverse_log" }}
 sampler = {{ kind = "quasi_random" }}
 points = {points}
 width = {width}
-slack = 1e9
-optimism = 1e9
+slack = inf
+optimism = inf
 max_rounds = 1
 probes = 0
+second_look_points = 0
+
+[confirmation]
+candidates = 7
+neighbours = false
+choose_seeds = 4
+report_seeds = 5
 """
-CONFIRMED = 3 * 5 + 5
+CONFIRMED = choosing_runs(7, 4) + 5
 """Trials of a study that confirm its winner."""
 
 

@@ -118,7 +118,7 @@ def _row(
     studies = _studies(summaries, batch_size)
     stored = [study for each in records for study in each.studies if study.batch_size == batch_size]
     confirmed = [each.confirmed for each in studies if each.confirmed is not None]
-    steps = sorted(each.steps for each in confirmed)
+    steps = sorted(each.score for each in confirmed)
     middle = median(steps)
     return Row(
         batch_size=batch_size,

@@ -51,7 +51,7 @@ def studies(experiment: Experiment, *, seed: int, warm: bool) -> tuple[StudyResu
 
 def confirmed_steps(study: StudyResults) -> float:
     """The winner's steps; infinite if nothing reached the target."""
-    return study.confirmed.steps if study.confirmed is not None else float("inf")
+    return study.confirmed.score if study.confirmed is not None else float("inf")
 
 
 def measure(experiment: Experiment, seeds: int) -> Iterator[Row]:

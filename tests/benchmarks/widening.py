@@ -19,7 +19,7 @@ from tests.benchmarks import memory, problems
 from tuner.analysis.optimum.confirmation import Confirmation, confirm
 from tuner.analysis.scaling.prediction import predicted_curve
 from tuner.experiment import ConfirmationSettings, Experiment
-from tuner.experiment.space import Range, Scale, SearchSpace
+from tuner.experiment.space import Range, Scale
 from tuner.records import StudyRecord
 
 PROBLEMS = {"digits/256": ("digits", 256), "nqm/4096": ("nqm-small", 4096), "nqm/16384": ("nqm-small", 16384)}
@@ -68,7 +68,7 @@ def problem(name: str, *, seed: int) -> Experiment:
 
 def narrowed(experiment: Experiment) -> Experiment:
     """The same with too low learning rates."""
-    return replace(experiment, space=SearchSpace({**experiment.space.parameters, "learning_rate": NARROW}))
+    return replace(experiment, space=experiment.space.changed({"learning_rate": NARROW}))
 
 
 def searched(experiment: Experiment) -> tuple[StudyRecord, Confirmation]:
@@ -84,9 +84,9 @@ def measure(name: str, *, seed: int) -> Row:
     wide = problem(name, seed=seed)
     study, found = searched(narrowed(wide))
     wide_study, wide_found = searched(wide)
-    reference = wide_found.steps if name.startswith("digits") else predicted_curve(wide).points[0].steps
+    reference = wide_found.score if name.startswith("digits") else predicted_curve(wide).points[0].score
     limits = dict(study.space.ranges())["learning_rate"]
-    return Row(name, seed, study.round, (limits.low, limits.high), found.steps, wide_study.round, reference)
+    return Row(name, seed, study.round, (limits.low, limits.high), found.score, wide_study.round, reference)
 
 
 def rows(names: list[str], seeds: int) -> Iterator[Row]:

@@ -27,7 +27,7 @@ def search(store: Store, name: str = "small") -> None:
         assert claim is not None
         claim.finish(claim.start(plan(0)), achieved(), loss=1.0)
         claim.fail(claim.start(plan(1)), reason="interrupted")
-        claim.open_round(small().space)
+        claim.open_round(small().space.at(8))
         claim.finish(claim.start(plan(2, role=Role.SEARCH)), achieved(), loss=2.0)
 
 

@@ -8,12 +8,13 @@ from sqlalchemy import text
 
 from tests.contracts.stored import POINT, achieved, claimed, database, diverged, plan, small
 from tuner.errors import StoreError
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.experiment.distributions import distributions_of
-from tuner.records import SHOWN, LearningRateRule, Origin, TrialState
+from tuner.records import SHOWN, Origin, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 
-ORIGIN = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
+ORIGIN = Origin(8, 2, 17, ScalingRule.SQUARE_ROOT)
 
 
 def test_optuna_sees_the_trials(store: Store) -> None:
@@ -30,7 +31,7 @@ def test_optuna_sees_the_trials(store: Store) -> None:
     assert failed.state is optuna.trial.TrialState.FAIL
     assert failed.user_attrs["reason"] == "out of memory"
     assert finished.params == {"learning_rate": 0.1 / 3, "1 - momentum": pytest.approx(0.1 / 7), "activation": "tanh"}
-    assert finished.distributions == distributions_of(small().space)
+    assert finished.distributions == distributions_of(small().space.at(8))
     assert finished.user_attrs["plan"]["hyperparameters"] == POINT
     assert (finished.user_attrs["outcome"], finished.user_attrs["steps"]) == ("achieved", 190)
     assert (finished.user_attrs["origin"], infeasible.user_attrs.get("origin")) == (ORIGIN.phrase, None)
@@ -47,7 +48,7 @@ def test_optuna_can_go_on_with_a_study(store: Store) -> None:
     sampler = optuna.samplers.TPESampler(seed=0)
     study = optuna.load_study(study_name="small/batch_size=64/round=1", storage=store.optuna_url, sampler=sampler)
 
-    study.tell(study.ask(distributions_of(small().space)), 3.0)
+    study.tell(study.ask(distributions_of(small().space.at(8))), 3.0)
 
     assert len(study.trials) == 13
     assert len(store.record("small").studies[1].trials) == 12  # a trial without a plan is none of ours

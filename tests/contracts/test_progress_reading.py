@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.contracts.stored import achieved, diverged, plan, small
+from tests.contracts.stored import achieved, diverged, finished, plan, small
 from tuner.errors import StoreError
 from tuner.records import Role
 from tuner.records.progress import StudyProgress
@@ -41,7 +41,7 @@ def test_trials_are_counted_by_role_and_end_over_all_rounds(store: Store, progre
         for point, result in enumerate((achieved(7), diverged())):
             claim.finish(claim.start(plan(point)), result, loss=1.0)
         claim.fail(claim.start(plan(2)), reason="out of memory")
-        claim.open_round(small().space)
+        claim.open_round(small().space.at(8))
         claim.finish(claim.start(plan(2)), achieved(5), loss=1.0)
         claim.finish(claim.start(plan(2, repeat=1, role=Role.CHOOSE)), achieved(4), loss=1.0)
         claim.finish(claim.start(plan(3, role=Role.PROBE)), achieved(4), loss=1.0)
@@ -100,3 +100,19 @@ def test_one_experiment_or_all_are_counted(store: Store, progress: ProgressReade
     assert [list(progress.read(each.experiment.name)) for each in every] == [[each] for each in every]
     with pytest.raises(StoreError, match=r"there is no experiment digits in .*; stored: small, other$"):
         progress.read("digits")
+
+
+def test_best_values_are_counted_as_scores_with_those_of_the_seeds(store: Store, progress: ProgressReader) -> None:
+    """A score is a power of two, whose exponent was told to the sampler."""
+    with store.claim("small", 64) as claim:
+        assert claim is not None
+        for point, exponent in enumerate((-1.0, -3.0, -2.0)):
+            claim.finish(claim.start(plan(point)), finished(), loss=exponent)
+        claim.finish(claim.start(plan(3)), diverged(), loss=-9.0)
+        for repeat, (result, exponent) in enumerate(((finished(), -5.25), (diverged(), 1.0), (finished(), -4.0))):
+            claim.finish(claim.start(plan(0, repeat=repeat, role=Role.REPORT)), result, loss=exponent)
+        claim.complete()
+
+    assert study(progress).best == 1 / 8
+    assert study(progress).reported == pytest.approx((2**-5.25, 1 / 16, math.inf))
+    assert study(progress).damaged == 0

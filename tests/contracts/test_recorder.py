@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.tuner.recorded import Cell, recorded
+from tests.tuner.recorded import Cell, Held, recorded
 from tuner.recorders import Notice, Recorder, StudyBroken
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.progress.lines import LineProgress
@@ -19,8 +19,12 @@ from tuner.recorders.progress.terminal import TerminalProgress
 Make = Callable[[Path], Recorder]
 
 MAKERS: dict[str, Make] = {
-    "mlflow": lambda folder: MlflowRecorder(f"sqlite:///{folder}/mlflow.db", tell=lambda notice: None, patience=60),
-    "mlflow-unusable": lambda folder: MlflowRecorder("nonsense://", tell=lambda notice: None, patience=60),
+    "mlflow": lambda folder: MlflowRecorder(
+        f"sqlite:///{folder}/mlflow.db", Held(recorded()).open, tell=lambda notice: None, patience=60
+    ),
+    "mlflow-unusable": lambda folder: MlflowRecorder(
+        "nonsense://", Held(recorded()).open, tell=lambda notice: None, patience=60
+    ),
     "lines": lambda folder: LineProgress(io.StringIO()),
     "notebook": lambda folder: NotebookProgress(Cell()),
     "terminal": lambda folder: TerminalProgress(Console(file=io.StringIO(), force_terminal=True)),

@@ -17,7 +17,7 @@ from tuner.stores import Claim, Store
 from tuner.stores.opening import open_progress, open_store
 from tuner.stores.urls import parse
 
-WIDER = SearchSpace({**small().space.parameters, "learning_rate": Range(1e-3, 100.0, scale=Scale.LOG)})
+WIDER = SearchSpace({**small().space.at(8).parameters, "learning_rate": Range(1e-3, 100.0, scale=Scale.LOG)})
 """The small experiment's space with a side further out."""
 
 
@@ -56,7 +56,7 @@ def test_a_second_look_is_a_round_in_the_same_space_after_the_first_look(store: 
     with claimed(store) as claim:
         first = claim.finish(claim.start(plan(0)), achieved(), loss=1.0)
         claim.reach(Stage.CONFIRMED)
-        claim.open_round(small().space, second_look=True)
+        claim.open_round(small().space.at(8), second_look=True)
         again = claim.finish(claim.start(plan(1)), achieved(4), loss=2.0)
         claim.complete()
 
@@ -82,7 +82,7 @@ def test_a_round_goes_on_in_its_own_space_with_the_rounds_before_it(store: Store
     assert (number, stored.round) == (0, 2)
     assert found.trials == (stored,)
     (first,) = found.earlier
-    assert (first.round, first.space, first.complete, first.earlier) == (1, small().space, True, ())
+    assert (first.round, first.space, first.complete, first.earlier) == (1, small().space.at(8), True, ())
     assert [(each.round, each.number, each.plan.point) for each in found.all_trials(stored.plan.role)] == [
         (1, 0, 0),
         (2, 0, 1),
@@ -185,8 +185,8 @@ def test_a_store_of_version_1_is_upgraded_when_it_is_opened(version_1: str) -> N
 
     assert before.experiment == small()
     assert [(each.round, each.space, len(each.trials)) for each in before.studies] == [
-        (1, small().space, 0),
-        (1, small().space, 1),
+        (1, small().space.at(8), 0),
+        (1, small().space.at(8), 1),
     ]
     with closing(open_progress(version_1)) as progress:
         (counted,) = progress.read()

@@ -15,15 +15,16 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.contracts.stored import POINT, achieved, claimed, database, diverged, plan, small
+from tests.contracts.stored import POINT, achieved, claimed, database, diverged, finished, plan, small
 from tuner.errors import StoreError
-from tuner.records import LearningRateRule, Origin, Role, TrialState
+from tuner.experiment.batch_sizes.rules import ScalingRule
+from tuner.records import Origin, Role, TrialState
 from tuner.stores import Store
 from tuner.stores.opening import open_records, open_store
-from tuner.stores.relational.tables import ours
+from tuner.stores.relational.tables import SCHEMA_VERSION, ours
 from tuner.trial import Measurement, Outcome, TrialResult
 
-ORIGIN = Origin(8, 2, 17, LearningRateRule.SQUARE_ROOT)
+ORIGIN = Origin(8, 2, 17, ScalingRule.SQUARE_ROOT)
 
 
 def test_a_submitted_experiment_is_read_back(store: Store) -> None:
@@ -34,7 +35,7 @@ def test_a_submitted_experiment_is_read_back(store: Store) -> None:
         (8, 1, False, ()),
         (64, 1, False, ()),
     ]
-    assert all(each.space == small().space for each in record.studies)
+    assert all(each.space == small().space.at(8) for each in record.studies)
 
 
 def test_names_are_listed_oldest_first(store: Store) -> None:
@@ -148,6 +149,18 @@ def test_curves_are_kept_whole_and_by_trial(store: Store) -> None:
         assert store.curves("small", 8) == {}
 
 
+def test_a_trial_that_finished_keeps_its_score_to_the_last_bit(store: Store) -> None:
+    loss = math.log2(0.02)
+    with claimed(store) as claim:
+        told = claim.finish(claim.start(plan(0)), finished(), loss=loss)
+
+    (trial,) = store.record("small").studies[1].trials
+    assert trial == told
+    assert trial.end is not None
+    assert (trial.end.outcome, trial.end.steps, trial.end.loss) == (Outcome.FINISHED, 4, loss)
+    assert trial.score == 2**loss
+
+
 def test_a_failed_trial_keeps_its_reason(store: Store) -> None:
     with claimed(store) as claim:
         claim.fail(claim.start(plan(0)), reason="the device is on fire")
@@ -232,10 +245,11 @@ print(*store.names())
 def test_a_store_of_a_newer_version_is_refused_untouched(store: Store, store_url: str) -> None:
     store.close()
     with database(store_url) as connection:
-        connection.execute(text("UPDATE tuner_schema SET version = 8"))
+        connection.execute(text(f"UPDATE tuner_schema SET version = {SCHEMA_VERSION + 1}"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
 
-    with pytest.raises(StoreError, match=r"was written by a newer tuner \(version 8, this one knows 7\); update"):
+    versions = rf"\(version {SCHEMA_VERSION + 1}, this one knows {SCHEMA_VERSION}\)"
+    with pytest.raises(StoreError, match=f"was written by a newer tuner {versions}; update"):
         open_store(store_url)
 
 

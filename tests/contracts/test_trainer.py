@@ -14,7 +14,9 @@ from objectives.data.digits import Digits
 from objectives.function import Function
 from objectives.losses.bce import BCE
 from objectives.losses.mse import MSE
+from objectives.losses.next_token import NEXT_TOKEN
 from objectives.models.mlp import Mlp
+from objectives.models.transformer import Transformer
 from objectives.nqm import Noise, QuadraticWorkload
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
@@ -36,6 +38,7 @@ POINTS: dict[str, dict[str, Value]] = {
     "module with dropout": dict(SLOW),
     "perceptron with numbers": dict(SLOW),
     "module with shares": dict(SLOW),
+    "transformer with dropout": dict(SLOW),
     "expected quadratic": {"learning_rate": 0.1, "averaging": 0.9},
     "sampled quadratic": {"learning_rate": 0.1, "momentum": 0.9},
     "toy": {"learning_rate": 0.01},
@@ -73,6 +76,10 @@ def objective(kind: str) -> Objective:
             return Supervised(Data("numbers"), Mlp((32, 16)), HeavyBall(), LinearDecay(), loss=MSE)
         case "module with shares":
             return Supervised(Data("shares"), Dropping(), HeavyBall(), LinearDecay(), loss=BCE)
+        case "transformer with dropout":
+            return Supervised(
+                Data("tokens"), Transformer(16, 1, 2, dropout=0.1), HeavyBall(), LinearDecay(), loss=NEXT_TOKEN
+            )
         case "expected quadratic":
             return QuadraticWorkload(Method.AVERAGE, noise=Noise.EXPECTED)
         case "sampled quadratic":

@@ -17,7 +17,11 @@ class Check(BaseModel):
 
 
 class Service(BaseModel):
-    """A service of compose.yaml, or a container of Kubernetes that does the same."""
+    """A service of compose.yaml, or a container of Kubernetes that does the same.
+
+    Attributes:
+        mem_limit: The most memory that it may take.
+    """
 
     image: str
     command: Sequence[str] = ()
@@ -27,6 +31,7 @@ class Service(BaseModel):
     ports: Sequence[str] = ()
     profiles: Sequence[str] = ()
     restart: str = "no"
+    mem_limit: str = ""
     read_only: bool = False
     cap_drop: Sequence[str] = ()
     user: str = ""

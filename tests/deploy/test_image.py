@@ -74,6 +74,12 @@ def test_each_service_is_given_its_own_password_and_no_rights_it_does_not_need()
         assert (service.read_only, list(service.cap_drop)) == (True, ["ALL"])
 
 
+def test_no_service_may_take_the_memory_of_its_neighbours() -> None:
+    limits = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", each.mem_limit) for name, each in read_compose().services.items()}
+
+    assert all(re.fullmatch(r"[1-8]g", each) for each in limits.values()), limits
+
+
 def test_what_we_depend_on_is_pinned_within_its_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [each for name, group in project["optional-dependencies"].items() if name != "test" for each in group]

@@ -101,6 +101,14 @@ def test_a_reader_changes_nothing(searched: Cluster) -> None:
         store.reopen("toy")
 
 
+@pytest.mark.parametrize("role", ["tuner_worker", "tuner_reader"])
+@pytest.mark.parametrize(
+    "call", ["lo_creat(-1)", "lo_create(0)", "lo_from_bytea(0, 'full')", "lo_import('/etc/passwd')"]
+)
+def test_no_role_fills_the_disk_with_large_objects(cluster: Cluster, role: str, call: str) -> None:
+    assert refuses(cluster.url(role), f"SELECT {call}")
+
+
 def test_neither_role_sees_mlflows_database_nor_mlflow_theirs(cluster: Cluster) -> None:
     for role, database in (("tuner_worker", "mlflow"), ("tuner_owner", "mlflow"), ("mlflow", "tuner")):
         with pytest.raises(OperationalError, match="permission denied for database"):

@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from objectives.data import Split, Splits
 from objectives.data.digits import Digits
 from objectives.models import Network
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
+from objectives.schedules import Schedule
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.devices.recording import Recorder
 from objectives.training.lanes import Lanes
@@ -22,7 +24,7 @@ from objectives.training.measuring.grid import next_measurement
 from objectives.training.networks.network import Computation, Networks
 from objectives.training.trainer import LaneTrainer
 from tests.measured import advanced
-from tuner.objective import Trainer
+from tuner.objective import MeasuringPlan, Trainer
 from tuner.trial import Measurement, TrialSpec
 
 DEVICES = [
@@ -40,17 +42,25 @@ EASY = {"learning_rate": 0.03, "momentum": 0.9, "end_factor": 0.1, "decay_steps"
 
 
 def lane_trainer(
-    batch_size: int, *, lanes: int, device: str = "cpu", dtype: torch.dtype = torch.float32, chunk: int | None = None
+    batch_size: int,
+    *,
+    lanes: int,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    chunk: int | None = None,
+    schedule: Schedule = LinearDecay(),  # noqa: B008 - a frozen value
+    plan: MeasuringPlan = MeasuringPlan(),  # noqa: B008 - a frozen value
 ) -> LaneTrainer:
     return LaneTrainer(
         Digits().load(),
         Mlp((128,)),
         optimizer=HeavyBall(),
-        schedule=LinearDecay(),
+        schedule=schedule,
         batch_size=batch_size,
         lanes=lanes,
         device=device,
         computation=Computation(dtype=dtype),
+        plan=plan,
         chunk=chunk,
     )
 
@@ -115,9 +125,18 @@ def curve_in_lane(trainer: Trainer, lane: int, *, steps: int) -> list[Measuremen
 
 
 def curve_alone(
-    trial: TrialSpec, *, batch_size: int, steps: int, dtype: torch.dtype = torch.float32, disturbance: float = 0.0
+    trial: TrialSpec,
+    *,
+    batch_size: int,
+    steps: int,
+    dtype: torch.dtype = torch.float32,
+    disturbance: float = 0.0,
+    scheduler: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
 ) -> list[Measurement]:
-    """The same trial in an ordinary loop; its initial parameters may be off by a relative `disturbance`."""
+    """The same trial in an ordinary loop; its initial parameters may be off by a relative `disturbance`.
+
+    Its schedule is linear decay, unless another is given.
+    """
     splits = Digits().load()
     generator = torch.Generator().manual_seed(trial.seed)
     model = sequential(Mlp((128,)), generator, dtype=dtype)
@@ -130,7 +149,7 @@ def curve_alone(
     def factor(step: int) -> float:
         return 1 - (1 - rates["end_factor"]) * min(step / rates["decay_steps"], 1.0)
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    schedule = scheduler(optimizer) if scheduler else LambdaLR(optimizer, factor)
     curve: list[Measurement] = []
     losses: list[float] = []
     initial, due = initial_loss(model, splits.train, dtype=dtype), 1

@@ -4,6 +4,7 @@ import pytest
 
 from objectives.classification import Classification
 from objectives.models.mlp import Mlp
+from objectives.models.regularisation import REGULARISERS
 from tests.measured import advanced
 from tuner.errors import ConfigError
 from tuner.experiment import preset_text
@@ -11,6 +12,7 @@ from tuner.experiment.components import build
 from tuner.objective import Objective
 from tuner.trial import TrialSpec
 
+OPTIONAL = REGULARISERS | {"weight_decay"}
 TABLE = tomllib.loads(preset_text("digits"))["objective"]
 
 
@@ -20,7 +22,8 @@ def test_the_preset_is_a_workload() -> None:
     assert isinstance(objective, Classification)
     assert objective.model == Mlp((128,))
     assert objective.train_examples == 1097
-    assert objective.hyperparameters == {"learning_rate", "momentum", "end_factor", "decay_steps"}
+    assert objective.hyperparameters - OPTIONAL == {"learning_rate", "momentum", "end_factor", "decay_steps"}
+    assert objective.optional == OPTIONAL
     errors = {"validation/error", "test/error"}
     accuracies = {"validation/accuracy", "test/accuracy"}
     assert objective.metrics == {"train/loss", "validation/loss"} | errors | accuracies
@@ -48,7 +51,7 @@ def test_a_schedule_may_be_left_out_and_then_needs_no_hyperparameters() -> None:
     constant.load(0, TrialSpec(0, point))
     flat.load(0, TrialSpec(0, point | {"end_factor": 1.0, "decay_steps": 10.0}))
 
-    assert first.hyperparameters == {"learning_rate", "momentum"}
+    assert first.hyperparameters - OPTIONAL == {"learning_rate", "momentum"}
     assert [constant.advance() for _ in range(5)] == [flat.advance() for _ in range(5)]
 
 

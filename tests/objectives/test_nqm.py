@@ -1,6 +1,7 @@
 """The noisy quadratic model as a workload agrees with its analysis."""
 
 import math
+import tomllib
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,8 +12,9 @@ from objectives.training.measuring.grid import next_measurement
 from tests.measured import advanced
 from tuner.analysis.nqm import Box, Method, Rule, expected_loss, optimal, power_law, steps_to_target
 from tuner.errors import ConfigError
-from tuner.experiment import load, presets
+from tuner.experiment import load, preset_text, presets
 from tuner.experiment.components import build
+from tuner.experiment.files import check
 from tuner.experiment.space import Range
 from tuner.objective import Objective, Trainer
 from tuner.trial import Measurement, TrialSpec
@@ -220,3 +222,11 @@ def test_a_preset_is_the_authors_model_at_every_fourth_power(name: str) -> None:
     assert workload.rule in (Rule(), Rule(Method.HEAVY_BALL), Rule(Method.AVERAGE), Rule(power=0.5), Rule(power=0.75))
     assert experiment.batch_sizes == tuple(4**k for k in range(1, 11))
     assert experiment.goal.below == 0.01
+
+
+def test_there_are_no_epochs() -> None:
+    table = tomllib.loads(preset_text("nqm-sgd"))
+    table["goal"] = {"metric": "validation/loss", "best": "lowest", "within_epochs": 1e-6}
+
+    with pytest.raises(ConfigError, match=r"goal.within_epochs: means nothing to nqm, whose training set has no end"):
+        check(table, source="nqm.toml")

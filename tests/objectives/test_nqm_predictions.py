@@ -30,7 +30,7 @@ def predicted(name: str) -> Predictions:
 
 
 def steps(name: str, batch_size: int) -> int:
-    return int(next(each.steps for each in predicted(name).curve.points if each.batch_size == batch_size))
+    return int(next(each.score for each in predicted(name).curve.points if each.batch_size == batch_size))
 
 
 @pytest.mark.slow

@@ -192,7 +192,7 @@ def test_whole_measurements_leave_out_only_tests_that_are_not_wanted() -> None:
 
     assert measured.partial == {}
     assert measured.metrics.keys() == {"train/loss", "validation/loss", "validation/mean_absolute_error"}
-    end = trainer.measure_end(0, 1)  # type: ignore[attr-defined]
+    end = trainer.measure_end(0, 1)
     assert end.keys() == {"test/loss", "test/mean_absolute_error"}
 
 

@@ -45,6 +45,11 @@ LOSSES = {
     "labels of three dimensions": "mse",
     "shares": "bce",
     "no share": "bce",
+    "tokens": "next_token",
+    "tokens of another length": "next_token",
+    "tokens and a half": "next_token",
+    "token out of range": "next_token",
+    "no tokens": "next_token",
 }
 """The losses of the cases that need another than cross entropy."""
 WRONG_DATA = {
@@ -62,7 +67,7 @@ WRONG_DATA = {
     "negative label": "Data: train labels hold -1 in example 17; classes are 0, 1, 2, ...",
     "label and a half": "Data: train labels hold 1.5 in example 17; classes are 0, 1, 2, ...",
     "one-hot": "Data: train labels have the shape [120, 3]; give the class of each example, [example]; "
-    "of one-hot labels, labels.argmax(1)",
+    'of one-hot labels, labels.argmax(1). For texts, say loss = "next_token"',
     "one class": "Data: all labels are 0; a classification needs two classes at least",
     "a rare class": "Data: 120 examples cannot be split into train, test and validation: The least populated classes "
     "in y have only 1 member, which is too few; give more examples, or a split of your own",
@@ -75,6 +80,11 @@ WRONG_DATA = {
     "nan label": "Data: train labels hold nan in example 17 (1 such in all); all must be finite in float32",
     "labels of three dimensions": "Data: train labels have the shape [120, 2, 2]; give [example], or [example, output]",
     "no share": "Data: train labels hold -4.89873; binary cross entropy needs labels from 0 to 1",
+    "tokens of another length": "Data: test labels are [3] of int64, and those of train [4] of int64; make them equal",
+    "tokens and a half": "Data: train labels hold 0.5 in example 0; classes are 0, 1, 2, ...",
+    "token out of range": "Data: train labels hold 6 in example 1; classes is 6, so they are 0 to 5",
+    "no tokens": "Data: train labels have the shape [60, 0]; give the class at each position, [example, position]. "
+    'For one class for each example, say loss = "cross_entropy"',
     "examples are mappings": "Data: train: an example of Pairs is a dict; "
     "give (inputs, labels), a torch Dataset, or a mapping of train, validation and test",
     "examples differ": "Data: train inputs of Pairs have the shape [3] in example 0 and [4] in example 9; "
@@ -114,7 +124,8 @@ RAISING = {
     ),
 }
 """What is said of code that raises, and the functions of the frames that are shown."""
-RIGHT = {"classes", "numbers", "shares", "words", "linear"}
+RIGHT = {"classes", "numbers", "shares", "words", "few words", "tokens", "linear"}
+FOR_SOME_MODELS = {"long numbers", "tokens as numbers", "more words than tokens"}
 
 
 def problems(**settings: object) -> list[str]:
@@ -185,9 +196,8 @@ def test_nothing_wrong_reaches_a_device(kind: str) -> None:
 
 
 def test_every_case_is_told_of() -> None:
-    assert set(DATA) == RIGHT - {"linear"} | set(WRONG_DATA) | {case for kind, case in RAISING if kind == "data"} | {
-        "long numbers"
-    }
+    raising = {case for kind, case in RAISING if kind == "data"}
+    assert set(DATA) == RIGHT - {"linear"} | set(WRONG_DATA) | raising | FOR_SOME_MODELS
     assert set(MODELS) == {"linear"} | set(WRONG_MODELS) | {case for kind, case in RAISING if kind == "model"}
 
 
@@ -203,8 +213,8 @@ def test_whole_numbers_are_for_modules_that_take_them() -> None:
     assert problems(data=words, model={"kind": "mlp"}) == []
     (found,) = problems(data=words)
     assert found.startswith(
-        "objective.model: Model: its module, given inputs [2, 4] of int64 (inputs of whole numbers are for embeddings; "
-        "give others as float32), raised RuntimeError: mat1 and mat2 must have the same dtype"
+        "objective.model: Model: its module, given inputs [2, 4] of int64 (inputs of whole numbers, here 0 to 6, are "
+        "for embeddings; give others as float32), raised RuntimeError: mat1 and mat2 must have the same dtype"
     )
 
 

@@ -53,8 +53,10 @@ def split(inputs: object, labels: object) -> Split:
     return Split(torch.as_tensor(inputs), torch.as_tensor(labels))
 
 
-def splits(labels: object = CLASSES, *, classes: int = 3, shape: tuple[int, ...] = (4,)) -> Splits:
-    part = split(INPUTS, labels)
+def splits(
+    labels: object = CLASSES, *, classes: int = 3, shape: tuple[int, ...] = (4,), inputs: object = INPUTS
+) -> Splits:
+    part = split(inputs, labels)
     return Splits(part, part, part, classes=classes, shape=shape)
 
 
@@ -63,6 +65,14 @@ DATA: dict[str, Callable[[], object]] = {
     "numbers": lambda: (INPUTS, NUMBERS),
     "shares": lambda: (INPUTS, NUMBERS > 0),
     "words": lambda: (WORDS, WORDS[:, 0] % 3),
+    "few words": lambda: (WORDS % 3, WORDS[:, 0] % 3),
+    "tokens": lambda: (WORDS, (WORDS + 1) % 7),
+    "tokens as numbers": lambda: (WORDS.astype(float), (WORDS + 1) % 7),
+    "tokens of another length": lambda: {"train": (WORDS, WORDS), "test": (WORDS, WORDS[:, :3])},
+    "tokens and a half": lambda: (WORDS, WORDS + 0.5),
+    "token out of range": lambda: splits(WORDS, inputs=WORDS, classes=6),
+    "more words than tokens": lambda: (WORDS, WORDS % 3),
+    "no tokens": lambda: (WORDS, WORDS[:, :0]),
     "raises": lambda: 1 // 0,
     "nothing": lambda: None,
     "three arrays": lambda: (INPUTS, CLASSES, CLASSES),
@@ -166,6 +176,11 @@ def absolute(outputs: Tensor, targets: Tensor) -> Tensor:
 def smoothed(outputs: Tensor, targets: Tensor) -> Tensor:
     """A loss for classes."""
     return functional.cross_entropy(outputs, targets, label_smoothing=0.1)
+
+
+def smoothed_tokens(outputs: Tensor, targets: Tensor) -> Tensor:
+    """A loss for tokens."""
+    return functional.cross_entropy(outputs.transpose(1, 2), targets, label_smoothing=0.1)
 
 
 def of_each(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """What a run leaves for its recorders: records that belong together with curves, and the events that told of them."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -8,7 +10,17 @@ from tests.tuner.synthetic import STARTED, digits, ended, study, trial
 from tuner.experiment import Experiment
 from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.recorders import Event, StudyAdvanced, StudyFinished, StudyStarted, TrialFinished
-from tuner.records import Curve, ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd, TrialRecord
+from tuner.records import (
+    EVERYTHING,
+    Curve,
+    ExperimentRecord,
+    PointRun,
+    Role,
+    StudyRecord,
+    TrialEnd,
+    TrialRecord,
+    Wanted,
+)
 from tuner.trial import Measurement, Outcome
 
 POINT = {"learning_rate": 0.1, "momentum": 0.9, "end_factor": 1.0, "decay_steps": 100.0}
@@ -41,6 +53,35 @@ class Recorded:
                     yield TrialFinished(each.batch_size, each.round, stored, curve)
             if searched.complete:
                 yield StudyFinished(searched)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A store that holds one experiment."""
+
+    what: Recorded
+    name: str = "ann"
+    url: str = "held"
+
+    def identity(self) -> str:
+        """Follows from the store's name."""
+        return hashlib.sha256(self.name.encode()).hexdigest()[:32]
+
+    def record(self, name: str) -> ExperimentRecord:
+        assert name == self.what.experiment.name
+        return self.what.record
+
+    def curves(self, name: str, batch_size: int, *, round: int = 1, wanted: Wanted = EVERYTHING) -> Mapping[int, Curve]:
+        assert wanted == EVERYTHING
+        assert name == self.what.experiment.name
+        return self.what.curves(batch_size, round=round)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def open(self) -> AbstractContextManager["Held"]:
+        """As a store is opened to be read."""
+        return nullcontext(self)
 
 
 def recorded(*, batch_sizes: tuple[int, ...] = (64, 128), trials: int = 4, measurements: int = 3) -> Recorded:

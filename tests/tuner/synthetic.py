@@ -61,7 +61,7 @@ def trial(number: int, end: TrialEnd | None, *, run: PointRun | None = None) -> 
 
 def study(*trials: TrialRecord, space: SearchSpace | None = None, batch_size: int = 64) -> StudyRecord:
     """A study of these trials."""
-    return StudyRecord(batch_size, 1, space or digits().space, complete=False, trials=trials)
+    return StudyRecord(batch_size, 1, space or digits().space.at(batch_size), complete=False, trials=trials)
 
 
 def grown(record: StudyRecord, wanted: Sequence[PointRun], run: Run) -> StudyRecord:
@@ -107,18 +107,18 @@ class Workload:
 
     def search(self, experiment: Experiment, batch_size: int) -> StudyRecord:
         """A search that looks everywhere first and near its best points later, as Bayesian ones do."""
-        record = study(space=experiment.space, batch_size=batch_size)
+        record = study(space=experiment.space.at(batch_size), batch_size=batch_size)
         for number in range(experiment.search.points):
-            run = PointRun(number, 0, Role.SEARCH, experiment.space.at(self._place(record, experiment)))
+            run = PointRun(number, 0, Role.SEARCH, record.space.at(self._place(record)))
             record = grown(record, [run], lambda each: self.run(batch_size, each.hyperparameters))
         return record
 
-    def _place(self, record: StudyRecord, experiment: Experiment) -> list[float]:
+    def _place(self, record: StudyRecord) -> list[float]:
         best = sorted(record.finished(Role.SEARCH), key=lambda each: each.end.loss if each.end else math.inf)[:4]
         if len(record.trials) < 15:
-            return [float(each) for each in self.generator.random(experiment.space.dimensions)]
+            return [float(each) for each in self.generator.random(record.space.dimensions)]
         chosen = best[self.generator.integers(len(best))].plan.hyperparameters
-        centre = [limits.position(float(chosen[name])) for name, limits in experiment.space.ranges()]
+        centre = [limits.position(float(chosen[name])) for name, limits in record.space.ranges()]
         moved = np.clip(centre + 0.12 * self.generator.standard_normal(len(centre)), 0, 1)
         return [float(each) for each in moved]
 

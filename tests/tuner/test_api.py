@@ -20,7 +20,7 @@ SCRIPT = """
 import tuner
 
 found = tuner.run("toy.toml", workers=2)
-print([(each.batch_size, each.complete, each.best_steps) for each in found.studies])
+print([(each.batch_size, each.complete, each.best_score) for each in found.studies])
 """
 
 SESSION = """
@@ -47,7 +47,7 @@ def test_a_script_runs_an_experiment_as_the_command_line_does(finished: Path, tm
     ours = tuner.results("toy", store=f"sqlite:///{tmp_path}/runs/tuner.db")
     assert ours.to_json() == theirs.to_json()
     assert all(each.complete for each in ours.studies)
-    assert done.stdout.splitlines()[-1] == str([(each.batch_size, True, each.best_steps) for each in theirs.studies])
+    assert done.stdout.splitlines()[-1] == str([(each.batch_size, True, each.best_score) for each in theirs.studies])
     assert (tmp_path / "runs" / "toy" / "report.html").exists()
 
 

@@ -7,6 +7,7 @@ import torch
 
 from objectives.losses import LOSS_BY_NAME, Loss, Targets
 from objectives.losses.cross_entropy import CROSS_ENTROPY
+from objectives.losses.next_token import NEXT_TOKEN
 from tests.objectives.users import absolute
 from tuner.experiment.components import available
 
@@ -14,8 +15,11 @@ LOSSES = [LOSS_BY_NAME.read(name) for name in available("objectives.losses")]
 
 
 def examples(loss: Loss, many: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Outputs `[example, 3]` and targets that the loss takes."""
+    """Outputs `[example, 3]`, or of tokens `[example, 5, 3]`, and targets that the loss takes."""
     generator = torch.Generator().manual_seed(1)
+    if loss.targets is Targets.TOKENS:
+        outputs = torch.randn(many, 5, 3, generator=generator, dtype=torch.float64)
+        return outputs, torch.randint(3, (many, 5), generator=generator)
     outputs = torch.randn(many, 3, generator=generator, dtype=torch.float64)
     if loss.targets is Targets.CLASSES:
         return outputs, torch.randint(3, (many,), generator=generator)
@@ -61,7 +65,41 @@ def test_known_values() -> None:
     assert CROSS_ENTROPY.function(torch.zeros(2, 4), torch.tensor([0, 3])).item() == pytest.approx(math.log(4))
 
 
+def test_the_loss_of_the_next_token_is_the_mean_over_all_positions() -> None:
+    odds = torch.tensor([1.0, 2.0, 5.0])
+    outputs = odds.log().expand(2, 2, 3)
+
+    found = NEXT_TOKEN.function(outputs, torch.tensor([[0, 1], [2, 2]]))
+
+    assert found.item() == pytest.approx((math.log(8) + math.log(4) + 2 * math.log(8 / 5)) / 4)
+
+
 def test_a_function_of_the_users_takes_what_the_data_are() -> None:
     loss = LOSS_BY_NAME.read("tests.objectives.users:absolute")
 
     assert loss == Loss("tests.objectives.users:absolute", absolute, Targets.ANY, ("loss",))
+
+
+def test_a_token_has_the_likelihood_of_a_class() -> None:
+    assert NEXT_TOKEN.likelihood is CROSS_ENTROPY.likelihood
+
+
+@pytest.mark.parametrize("loss", [each for each in LOSSES if each is not NEXT_TOKEN], ids=lambda each: each.name)
+def test_a_likelihood_has_the_hessian_of_the_loss(loss: Loss) -> None:
+    assert loss.likelihood is not None
+    outputs, targets = examples(loss, 1)
+    hessian = torch.func.hessian(loss.function)(outputs, targets)[0, :, 0]
+    chances = (torch.arange(40000, dtype=torch.float64) + 0.5).div(40000).float()
+
+    if loss.likelihood.joint:
+        root = loss.likelihood.roots(outputs)[:, 0]
+        gradients = loss.likelihood.drawn(outputs.expand(40000, -1), chances)
+        exact, sampled = root.T @ root, gradients.T @ gradients / 40000
+    else:
+        alone = outputs.view(3, 1)  # the loss is the mean over the outputs
+        exact = (loss.likelihood.roots(alone)[0, :, 0] ** 2).diag() / 3
+        squares = [loss.likelihood.drawn(each.expand(40000, 1), chances).square().mean() for each in alone]
+        sampled = torch.stack(squares).diag() / 3
+
+    torch.testing.assert_close(exact, hessian, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(sampled, hessian, rtol=1e-3, atol=1e-3)

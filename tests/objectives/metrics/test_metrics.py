@@ -10,8 +10,10 @@ from torch import Tensor
 from objectives.losses.bce import BCE
 from objectives.losses.cross_entropy import CROSS_ENTROPY
 from objectives.losses.mse import MSE
+from objectives.losses.next_token import NEXT_TOKEN
 from objectives.metrics import Metric, metrics_named
 from tests.objectives.users import worst
+from tuner.errors import ConfigError
 from tuner.experiment.components import available
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -40,6 +42,20 @@ def test_classes_are_judged_as_scikit_learn_does() -> None:
     assert measured("macro_f1", OUTPUTS, CLASSES) == pytest.approx(theirs.f1_score(CLASSES, found, average="macro"))
     hits = theirs.top_k_accuracy_score(CLASSES, OUTPUTS, k=5, labels=range(8))
     assert measured("top5_error", OUTPUTS, CLASSES) == pytest.approx(1 - hits)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "error", "top5_error"])
+def test_tokens_are_judged_as_that_many_classes(name: str) -> None:
+    (metric,) = metrics_named([name], NEXT_TOKEN)
+
+    found = metric.function(OUTPUTS.view(20, 10, 8), CLASSES.view(20, 10))
+
+    assert found == measured(name, OUTPUTS, CLASSES)
+
+
+def test_a_metric_for_classes_is_not_one_for_tokens() -> None:
+    with pytest.raises(ConfigError, match="macro_f1 is for classes as targets, and next_token has tokens"):
+        metrics_named(["macro_f1"], NEXT_TOKEN)
 
 
 def test_numbers_are_judged_as_scikit_learn_does() -> None:

@@ -1,9 +1,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from objectives.models.cnn import Cnn, Size
 from objectives.models.layers.dense import Dense
+from objectives.models.layers.dropout import Dropout
+from objectives.models.layers.targets import Target
 
 
 @pytest.mark.parametrize(
@@ -40,7 +43,7 @@ def test_the_order_of_channels_in_memory_changes_rounding_alone() -> None:
 def test_dropout_is_0_4_unless_said_otherwise() -> None:
     module = Cnn().module((1, 8, 8), 10)
 
-    assert [each.p for each in module.modules() if isinstance(each, nn.Dropout)] == [0.4]
+    assert [each.rate for each in module.modules() if isinstance(each, Dropout)] == [0.4]
 
 
 @pytest.mark.parametrize("shape", [(784,), (1, 3, 28), (1, 28, 2)])
@@ -59,7 +62,8 @@ def test_a_dense_layer_adds_its_gradient_where_it_is_wanted() -> None:
     torch.manual_seed(0)
     ours, theirs = Dense(6, 4).double(), nn.Linear(6, 4).double()
     theirs.load_state_dict(ours.state_dict())
-    ours.target = torch.ones(4, 6, dtype=torch.float64)
+    sums = torch.ones(4, 6, dtype=torch.float64)
+    ours.target = Target(sums)
     inputs = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
 
     found, expected = (
@@ -68,5 +72,15 @@ def test_a_dense_layer_adds_its_gradient_where_it_is_wanted() -> None:
     )
 
     assert found[1] is None
-    for mine, other in zip([found[0], ours.target - 1, found[2]], expected, strict=True):
+    for mine, other in zip([found[0], sums - 1, found[2]], expected, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_dense_layer_computes_no_gradient_of_inputs_that_need_none() -> None:
+    layer = Dense(6, 4)
+    layer.target = Target(torch.zeros(4, 6))
+
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.backward(layer(torch.randn(3, 6)).sum())
+
+    assert counter.get_total_flops() == 2 * 3 * 6 * 4  # of the outputs; what is added in place is not counted

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from objectives.classification import Classification
 from objectives.data.digits import Digits
-from objectives.models.cnn import Cnn, Norm, Size
+from objectives.models.cnn import Cnn, Size
 from objectives.models.layers.ghosts import GhostBatchNorm
+from objectives.models.layers.norms import Norm
+from objectives.models.regularisation import Regularisation
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.networks.accumulation import Accumulation
@@ -162,10 +164,16 @@ def test_a_full_device_gets_whole_ghost_batches() -> None:
         """Holds 10 examples and no more."""
 
         def add_gradient(
-            self, parameters: Tensor, inputs: Tensor, labels: Tensor, sums: Tensor, share: float = 1.0
+            self,
+            parameters: Tensor,
+            inputs: Tensor,
+            labels: Tensor,
+            sums: Tensor,
+            share: float = 1.0,
+            regularisation: Regularisation | None = None,
         ) -> Tensor:
             given.append(labels.shape[1])
-            losses = super().add_gradient(parameters, inputs, labels, sums, share)
+            losses = super().add_gradient(parameters, inputs, labels, sums, share, regularisation)
             if labels.shape[1] > 10:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return losses

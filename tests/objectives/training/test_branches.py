@@ -10,7 +10,8 @@ from torch import Tensor
 from objectives.classification import Classification
 from objectives.data import Splits
 from objectives.data.digits import Digits
-from objectives.models.cnn import Cnn, Norm, Size
+from objectives.models.cnn import Cnn, Size
+from objectives.models.layers.norms import Norm
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
@@ -58,7 +59,7 @@ def trained(made: Lanes, batch_size: int, *, device: torch.device = CPU) -> list
     split = Digits().load().train
     rows = torch.randint(len(split), (12, LANES, batch_size), generator=torch.Generator().manual_seed(0))
     inputs, labels = split.inputs[rows].to(device), split.labels[rows].to(device)
-    with torch.no_grad(), deterministic_kernels(wanted=True):
+    with torch.no_grad(), deterministic_kernels(device, wanted=True):
         for lane in (0, 1, 3):
             load(made, lane, seed=lane)
         made.train(inputs[:5], labels[:5])

@@ -1,17 +1,21 @@
 """What is trained beside what, and what random numbers it sees."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
+from objectives.models import Layout
 from objectives.optimizers import Problem, State
 from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.devices.recording import Recorder
 from objectives.training.lanes import Lanes, Row
 from objectives.training.networks.calibration import Calibration
 from objectives.training.networks.network import Networks
+from tests.objectives.recorders import EagerRecorder
 from tests.objectives.reference import EASY, heavy_ball_lanes
 
 CPU = torch.device("cpu")
@@ -83,11 +87,11 @@ class Witness:
     given: Mapping[str, Tensor] = field(default_factory=dict)
     hyperparameters = frozenset({"learning_rate", "weight_decay"})
 
-    def initial_state(self, parameters: Tensor) -> State:
+    def initial_state(self, parameters: Tensor, layout: Layout) -> State:
         return ()
 
-    def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
-        self.given = hyperparameters
+    def step(self, problem: Problem, parameters: Tensor, state: State, numbers: Mapping[str, Tensor]) -> Tensor:
+        self.given = numbers
         return torch.zeros_like(parameters[:, 0])
 
 
@@ -156,6 +160,40 @@ def test_an_optimizer_gets_a_column_of_each_hyperparameter_in_the_type_of_the_pa
         torch.testing.assert_close(witness.given[name], torch.tensor(values, dtype=dtype), rtol=0, atol=0)
 
 
+@dataclass
+class Sparing(Witness):
+    """A witness that does without the weight decay."""
+
+    defaults: ClassVar[Mapping[str, float]] = {"weight_decay": 0.0}
+    dispensable = frozenset({"weight_decay"})
+
+
+@pytest.mark.parametrize("recorder", [None, EagerRecorder])
+def test_an_optimizer_does_without_a_hyperparameter_until_a_trial_names_it(
+    recorder: Callable[[], Recorder] | None,
+) -> None:
+    witness, networks = Sparing(), Networks(lambda _: Listener(2, draws=False), Calibration((2,)))
+    rows = Lanes(
+        networks,
+        optimizer=witness,
+        schedule=LinearDecay(),
+        lanes=2,
+        device=CPU,
+        dtype=torch.float32,
+        recorder=recorder,
+    )
+    load(rows, 0)
+    rows.clear(1)
+    train(rows, lanes=2, steps=1)
+    before = set(witness.given)
+    load(rows, 1, weight_decay=0.25)
+
+    train(rows, lanes=2, steps=1)
+
+    assert before == {"learning_rate"}
+    assert witness.given["weight_decay"].tolist() == [[0.0], [0.25]]
+
+
 def test_a_trial_starts_with_a_state_of_the_shape_and_type_of_its_parameters() -> None:
     row = made(Listener(draws=False), lanes=1).first_row(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
 
@@ -187,6 +225,27 @@ def test_a_lane_follows_its_own_rate_momentum_and_decay() -> None:
 
     # Rates 1, 0.75 and 0.5, velocities 1, 1.5 and 1.75.
     assert rows.parameters.flatten().tolist() == [-1.5, -(1.0 + 0.75 * 1.5 + 0.5 * 1.75)]
+
+
+@pytest.mark.parametrize("calls", [[12], [3, 1, 6, 2], [1] * 12])
+def test_a_trial_keeps_its_numbers_however_many_steps_are_trained_at_once(calls: list[int]) -> None:
+    rows = made(Listener(2, draws=False), lanes=2)
+    load(rows, 0, momentum=0.5, end_factor=0.5, decay_steps=10.0)
+    load(rows, 1, momentum=0.9)
+    train(rows, lanes=2, steps=4)
+    load(rows, 1, momentum=0.25, decay_steps=5.0)
+
+    for steps in calls:
+        train(rows, lanes=2, steps=steps)
+
+    velocity, moved, expected = [0.0, 0.0], [0.0, 0.0], []
+    for step in range(16):
+        velocity = [momentum * each + 1 for momentum, each in zip((0.5, 0.25), velocity, strict=True)]
+        rate = EASY["learning_rate"]
+        factors = (1 - 0.5 * min(step / 10, 1), 1 - (1 - EASY["end_factor"]) * min(step / 5, 1))
+        moved = [at - rate * by * each for at, by, each in zip(moved, factors, velocity, strict=True)]
+        expected.append(moved)
+    assert rows.parameters.flatten().tolist() == pytest.approx([expected[15][0], expected[11][1]], rel=1e-5)
 
 
 def test_a_trial_goes_on_with_the_learning_rate_of_its_step() -> None:

@@ -2,7 +2,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
+from objectives.data import Split, Splits
+from objectives.training.inputs.examples import Examples
 from objectives.training.minibatches import Minibatches, Order
 
 EXAMPLES = 100
@@ -11,7 +14,14 @@ EXAMPLES = 100
 def made(batch_size: int, *, lanes: int) -> Minibatches:
     """Minibatches of examples whose inputs and labels are their numbers."""
     numbers = torch.arange(EXAMPLES)
-    return Minibatches(numbers.unsqueeze(1).float(), numbers, batch_size=batch_size, lanes=lanes)
+    return of(numbers.unsqueeze(1).float(), numbers, batch_size=batch_size, lanes=lanes)
+
+
+def of(inputs: Tensor, labels: Tensor, *, batch_size: int, lanes: int) -> Minibatches:
+    split = Split(inputs, labels)
+    splits = Splits(split, split, split, classes=EXAMPLES, shape=(1,))
+    examples = Examples(split, splits, device=inputs.device, dtype=inputs.dtype)
+    return Minibatches(examples, batch_size=batch_size, lanes=lanes)
 
 
 def order(seed: int, examples: int = EXAMPLES) -> Order:
@@ -158,7 +168,7 @@ def test_inputs_are_gathered_into_the_same_memory_every_time() -> None:
 
 def test_inputs_keep_their_type() -> None:
     numbers = torch.arange(EXAMPLES)
-    minibatches = Minibatches(numbers.unsqueeze(1).double(), numbers, batch_size=2, lanes=1)
+    minibatches = of(numbers.unsqueeze(1).double(), numbers, batch_size=2, lanes=1)
 
     inputs, labels = minibatches.take(1)
 
@@ -171,7 +181,7 @@ def test_rows_are_whole_numbers_from_the_start() -> None:
 
 def test_minibatches_are_on_the_device_of_the_training_set() -> None:
     numbers = torch.arange(EXAMPLES, device="meta")
-    minibatches = Minibatches(numbers.unsqueeze(1), numbers, batch_size=2, lanes=1)
+    minibatches = of(numbers.unsqueeze(1), numbers, batch_size=2, lanes=1)
     minibatches.open(0, order(7))
 
     inputs, labels = minibatches.take(1)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from objectives.data import Split, Splits
+from objectives.models import Layout
 from objectives.models.mlp import Mlp
 from objectives.optimizers import Problem, State
 from objectives.schedules.linear_decay import LinearDecay
@@ -199,10 +200,10 @@ class Witness:
     seen: list[tuple[int, float, str, bool, bool]] = field(default_factory=list)
     hyperparameters = frozenset({"learning_rate"})
 
-    def initial_state(self, parameters: Tensor) -> State:
+    def initial_state(self, parameters: Tensor, layout: Layout) -> State:
         return ()
 
-    def step(self, problem: Problem, parameters: Tensor, state: State, hyperparameters: Mapping[str, Tensor]) -> Tensor:
+    def step(self, problem: Problem, parameters: Tensor, state: State, numbers: Mapping[str, Tensor]) -> Tensor:
         denormal = (torch.tensor(1e-38) * 0.01).item()
         cudnn = torch.backends.cudnn
         kernels = cudnn.deterministic, cudnn.benchmark

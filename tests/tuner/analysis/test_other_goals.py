@@ -51,7 +51,7 @@ def test_steps_to_a_weaker_target_are_those_of_the_curve(store: Store) -> None:
         assert now is not None
         assert before is not None
         assert now.hyperparameters == before.hyperparameters
-        assert now.steps == steps_to(0.2, float(now.hyperparameters["learning_rate"])) < before.steps
+        assert now.score == steps_to(0.2, float(now.hyperparameters["learning_rate"])) < before.score
     assert other.estimated == 0  # the toy measures everything
 
 

@@ -7,7 +7,8 @@ from tests.tuner.synthetic import Workload, digits, ended, experiment_record, gr
 from tuner.analysis.edges.verdicts import SUSPICIOUS
 from tuner.analysis.optimum.slices import search_views
 from tuner.analysis.summary import edges, results
-from tuner.experiment import ConfirmationSettings
+from tuner.experiment import ConfirmationSettings, GoalSettings, SpaceSettings
+from tuner.experiment.goals import Best
 from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import ExperimentRecord, PointRun, Role, StudyRecord, TrialState
 from tuner.trial import Outcome
@@ -39,7 +40,7 @@ def confirmed(*steps: int | None) -> StudyRecord:
 
 def printed(record: StudyRecord) -> dict[str, object]:
     """One entry of `studies`, as another program reads it."""
-    experiment = replace(digits(), space=SPACE, confirmation=SETTINGS)
+    experiment = replace(digits(), space=SpaceSettings(SPACE.parameters), confirmation=SETTINGS)
     text = json.dumps(results(ExperimentRecord(experiment, (record,))).to_json(), allow_nan=False)
     entry = json.loads(text)["studies"][0]
     assert isinstance(entry, dict)
@@ -107,6 +108,7 @@ def test_results_print_the_experiment_and_its_goal() -> None:
         "experiment": "digits",
         "goal": {"metric": "validation/error", "below": 0.03, "within_steps": 4000},
         "growth": [],
+        "damaged": [],
         "selection_bias": None,
         "studies": [],
     }
@@ -122,7 +124,7 @@ def test_infinite_steps_are_null() -> None:
 
 
 def test_the_selection_bias_of_all_studies_is_printed() -> None:
-    experiment = replace(digits(), space=SPACE, confirmation=SETTINGS)
+    experiment = replace(digits(), space=SpaceSettings(SPACE.parameters), confirmation=SETTINGS)
     studies = (confirmed(60, 60, 60, 60), confirmed(80, 80, 80, 80), confirmed(None, None, None, 47))
 
     found = results(ExperimentRecord(experiment, studies)).to_json()["selection_bias"]
@@ -175,7 +177,25 @@ def test_searches_without_momentum_are_seen_along_the_learning_rate() -> None:
     (view,) = search_views(ExperimentRecord(digits(), (searched(),)))
 
     assert view.parameter == "learning_rate"
-    assert [each.steps for each in view.having(Outcome.ACHIEVED)] == [60, 40]
+    assert [each.height for each in view.having(Outcome.ACHIEVED)] == [60, 40]
+
+
+def test_a_trial_that_came_to_nothing_is_seen_above_the_others_however_far_off_it_was() -> None:
+    ends = [
+        replace(ended(10, outcome=outcome), outcome=end, loss=loss)
+        for outcome, end, loss in (
+            (Outcome.ACHIEVED, Outcome.FINISHED, -3.0),
+            (Outcome.CENSORED, Outcome.CENSORED, -1.0),
+            (Outcome.INFEASIBLE, Outcome.INFEASIBLE, 3.0),
+            (Outcome.CENSORED, Outcome.CENSORED, 100.0),
+        )
+    ]
+    goal = GoalSettings("validation/error", within_steps=10, best=Best.LOWEST)
+    record = study(*(trial(number, end) for number, end in enumerate(ends)), space=SPACE)
+
+    (view,) = search_views(ExperimentRecord(replace(digits(), goal=goal), (record,)))
+
+    assert [each.height for each in view.trials] == [0.125, 0.5, 1.0, 1.0]
 
 
 def test_searches_without_a_learning_rate_are_not_shown() -> None:

@@ -55,7 +55,7 @@ def test_edges_as_json_are_those_of_the_results_and_the_exit_code_flags_what_is_
     found = json.loads(done.stdout)
     assert [each["batch_size"] for each in found["edges"]] == [8, 16]
     verdicts = {each["verdict"] for each in found["edges"]}
-    assert verdicts <= {"box_edge", "stability_limit", "natural_limit", "inside"}
+    assert verdicts <= {"box_edge", "stability_limit", "natural_limit", "workload_limit", "inside"}
     assert done.returncode == (3 if "box_edge" in verdicts or found["doubts"] else 0)
 
 
@@ -127,9 +127,12 @@ def test_syncing_after_a_run_finds_everything_there(finished: Path) -> None:
 
 
 def test_a_report_can_be_written_elsewhere(finished: Path, tmp_path: Path) -> None:
-    done = tuner(finished, "report", "toy", "--output", str(tmp_path / "here"))
+    done = tuner(finished, "report", "toy", "--output", str(tmp_path / "here"), "--json")
 
     assert (tmp_path / "here" / "report.html").exists(), done.stderr
+    told = json.loads(done.stdout)
+    assert told == json.loads((tmp_path / "here" / "report.json").read_text())
+    assert [each["batch_size"] for each in told["sections"]["optima"]["values"]["studies"]] == [8, 16]
 
 
 def test_an_experiment_of_the_same_name_with_other_settings_is_refused(finished: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.commands import environment, tuner
 from tuner.cli.experiments import Template
 from tuner.experiment import from_table
-from tuner.experiment.space import Choice, Parameter, Range
+from tuner.experiment.space import Choice, Range
 
 KINDS = {Template.MODULE: "classification", Template.FUNCTION: "function", Template.COMMAND: "command"}
 FILES = {"experiment.toml", "train.py"}
@@ -50,7 +50,7 @@ def test_without_a_word_it_is_a_module_and_its_name_is_that_of_the_file(tmp_path
 
 
 def test_the_examples_show_a_choice_and_whole_numbers(tmp_path: Path) -> None:
-    found: list[Parameter] = []
+    found: list[object] = []
     for template in (Template.FUNCTION, Template.COMMAND):
         tuner(tmp_path, "init", template, f"{template}.toml")
         found += from_table(tomllib.loads((tmp_path / f"{template}.toml").read_text())).space.parameters.values()

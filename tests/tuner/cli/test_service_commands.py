@@ -67,27 +67,29 @@ def test_a_worker_hands_back_at_a_signal_and_exits_with_zero(submitted: Path, si
     assert states(submitted) == ["waiting", "stopped"]
 
 
-def test_pause_hands_back_resume_goes_on_and_status_tells(submitted: Path) -> None:
-    with started(submitted, "worker", "--once") as worker:
+def test_pause_hands_back_resume_goes_on_and_status_tells(tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(SLOW.replace("0.02", "0.06"))  # so that it lasts longer than two commands
+    assert tuner(tmp_path, "submit", "toy.toml").returncode == 0
+    with started(tmp_path, "worker", "--once") as worker:
         read_until(worker, "searching, ")
-        running = tuner(submitted, "status").stdout
-        paused = tuner(submitted, "pause", "toy")
+        running = tuner(tmp_path, "status").stdout
+        paused = tuner(tmp_path, "pause", "toy")
         said = worker.communicate(timeout=60)[0]
     assert re.search(r"^\S+/\d+ +cpu +\d\d:\d\d +16$", running, re.MULTILINE)
     assert "left, at the pace since each study was claimed" in running
     assert paused.stdout.startswith("toy is paused")
     assert "handed back" in said
-    assert states(submitted) == ["paused", "paused"]
+    assert states(tmp_path) == ["paused", "paused"]
 
-    assert tuner(submitted, "submit", "toy.toml").stdout.endswith("; it is paused: tuner resume toy\n")
-    interrupted = tuner(submitted, "run", "toy.toml")
+    assert tuner(tmp_path, "submit", "toy.toml").stdout.endswith("; it is paused: tuner resume toy\n")
+    interrupted = tuner(tmp_path, "run", "toy.toml")
     assert interrupted.returncode == 1
     assert "toy is paused; tuner resume toy opens it again" in interrupted.stdout
 
-    assert tuner(submitted, "resume", "toy").stdout.startswith("toy is open")
-    assert tuner(submitted, "worker", "--once").returncode == 0
-    assert states(submitted) == ["done", "done"]
-    assert set(repeats(exported(f"sqlite:///{submitted}/runs/tuner.db", "toy")).values()) == {1}
+    assert tuner(tmp_path, "resume", "toy").stdout.startswith("toy is open")
+    assert tuner(tmp_path, "worker", "--once").returncode == 0
+    assert states(tmp_path) == ["done", "done"]
+    assert set(repeats(exported(f"sqlite:///{tmp_path}/runs/tuner.db", "toy")).values()) == {1}
 
 
 def test_a_cancelled_experiment_is_never_searched_and_its_results_stay(submitted: Path) -> None:
@@ -148,7 +150,7 @@ def test_delete_asks_and_says_what_stays(submitted: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "toy is deleted: 2 studies, 0 trials" in done.stdout
-    assert "MLflow keeps" in done.stdout
+    assert "MLflow keeps toy, or toy (store " in done.stdout
     assert "no experiment" in tuner(submitted, "results", "toy").stderr
     assert tuner(submitted, "submit", "toy.toml").returncode == 0
 

@@ -18,7 +18,7 @@ from tuner.records import ExperimentRecord, StudyRecord
 WHOLE = experiment_record(digits(batch_sizes=[4, 32]))
 SEARCHED = Workload().search(WHOLE.experiment, 4)
 NEVER = Workload(floor=1e6).search(WHOLE.experiment, 32)
-UNTOUCHED = study(space=WHOLE.experiment.space, batch_size=32)
+UNTOUCHED = study(space=WHOLE.experiment.space.at(32), batch_size=32)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *studies: StudyRecord) -> str:

@@ -16,7 +16,6 @@ from tuner.experiment import (
     load,
     parse,
     preset_text,
-    presets,
 )
 from tuner.experiment.space import Choice, Fixed, Range, Scale
 
@@ -181,11 +180,6 @@ def test_no_table_whatever_gets_past_as_anything_but_a_config_error(value: objec
 
     with pytest.raises(ConfigError):
         from_table(table)
-
-
-@pytest.mark.parametrize("name", presets())
-def test_every_preset_is_valid_and_named_as_its_file(name: str) -> None:
-    assert load(name).name == name
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:

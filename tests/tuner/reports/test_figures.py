@@ -164,7 +164,8 @@ def test_an_experiment_has_a_figure_for_everything_it_found(found: Findings) -> 
     names = [each.name for each in drawings(found)]
 
     optima = ["learning_rate", "momentum", "effective_learning_rate"]
-    assert names == ["scaling", *optima, "tolerances", "scatters", "searches", "costs"]
+    assert names[:4] == ["scaling", *optima]
+    assert names[-4:] == ["tolerances", "scatters", "searches", "costs"]
 
 
 def test_every_figure_is_a_valid_svg(found: Findings, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from tests.tuner.synthetic import digits, experiment_record
 from tuner.analysis.optimum.scatters import Scatter
 from tuner.experiment.space import Range
+from tuner.reports.figures.landscape import draw_scatters, draw_tolerances
 from tuner.reports.findings import Findings, findings
-from tuner.reports.landscape import draw_scatters, draw_tolerances
 from tuner.trial import Outcome
 
 
@@ -86,7 +86,7 @@ def test_labels_of_neighbouring_panels_do_not_touch(found: Findings) -> None:
 
 
 def test_linear_ranges_have_linear_axes() -> None:
-    plane = Scatter(8, Range(0.1, 0.9), Range(0.0, 0.5), dict.fromkeys(Outcome, ()), None)
+    plane = Scatter(8, Range(0.1, 0.9), Range(0.0, 0.5), dict.fromkeys(Outcome, ()), None, digits().goal.unit)
     figure = draw_scatters([plane])
     figure.canvas.draw()
 

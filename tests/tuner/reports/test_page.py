@@ -1,3 +1,4 @@
+import json
 import math
 import re
 import tomllib
@@ -11,22 +12,30 @@ import pytest
 from tests.tuner.analysis.landscapes import Landscape, search
 from tests.tuner.synthetic import Workload, digits, ended, experiment_record, study, trial
 from tuner.analysis.optimum.confirmation import confirm
+from tuner.analysis.practice.summary import practice
 from tuner.experiment import from_table
 from tuner.records import ExperimentRecord, PointRun, Role
+from tuner.reports.assembly import sections
 from tuner.reports.content import Content, content
 from tuner.reports.findings import findings
+from tuner.reports.overview.reproduction import reproduction
+from tuner.reports.overview.space import edges
 from tuner.reports.page import write_report
+from tuner.reports.rows import optima_table, search_table
+from tuner.reports.sections.contract import Item
 
 SIZES = [4, 32, 256]
 
 
 class Page(HTMLParser):
-    """A page's text, tags and the addresses it would fetch."""
+    """A page's text, tags and ids, where its links and references lead, and what it would fetch."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.tags: list[str] = []
-        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.sources: list[str] = []
         self._texts: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
@@ -36,7 +45,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+        named = dict(attrs)
+        self.ids += [named["id"] or ""] if "id" in named else []
+        self.targets += [value or "" for name, value in attrs if name in {"href", "xlink:href"}]
+        self.sources += [value or "" for name, value in attrs if name in {"src", "srcset", "data"}]
 
     def handle_data(self, data: str) -> None:
         self._texts.append(data)
@@ -62,34 +74,44 @@ def said(record: ExperimentRecord) -> Content:
     return content(findings(record))
 
 
-def rows(page_content: Content) -> Iterator[tuple[str, ...]]:
-    yield from page_content.optima.rows
-    yield from page_content.searches.rows
+def rows(record: ExperimentRecord) -> Iterator[tuple[str, ...]]:
+    found = findings(record).results
+    yield from optima_table(found).rows
+    yield from search_table(found.studies, found.experiment.goal.unit).rows
 
 
 def test_the_page_fetches_nothing(page: Page) -> None:
-    assert page.addresses
-    assert all(each.startswith("data:image/svg+xml;base64,") for each in page.addresses)
-    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert page.sources == []
+    assert not {"script", "link", "iframe", "img"} & set(page.tags)
+
+
+def test_every_reference_leads_somewhere_and_no_id_is_there_twice(folder: Path, page: Page) -> None:
+    inside = {each.removeprefix("#") for each in page.targets if each.startswith("#")}
+    files = {each for each in page.targets if not each.startswith("#")}
+
+    assert len(page.ids) == len(set(page.ids))
+    assert inside <= set(page.ids)
+    assert {"scaling", "optima", "edges", "cautions", "reproduction"} <= inside
+    assert files == {each.name for each in folder.iterdir() if each.suffix in {".png", ".svg"}}
 
 
 def test_every_figure_lies_beside_the_page_in_both_formats(folder: Path, page: Page) -> None:
     pictures = {each.stem for each in folder.glob("*.svg")}
 
     assert pictures == {each.stem for each in folder.glob("*.png")}
-    assert len(pictures) == len(page.addresses) == 8
+    assert len(pictures) == page.tags.count("svg") > 8
     assert all((folder / f"{each}.png").read_bytes().startswith(b"\x89PNG") for each in pictures)
 
 
 def test_nothing_unfinished_is_left_behind(folder: Path) -> None:
-    assert not [each for each in folder.iterdir() if each.suffix not in {".html", ".svg", ".png"}]
+    assert not [each for each in folder.iterdir() if each.suffix not in {".html", ".json", ".svg", ".png"}]
 
 
 def test_the_page_names_each_batch_size_and_its_confirmed_steps(record: ExperimentRecord, page: Page) -> None:
     for each in record.studies:
         confirmed = confirm(each, record.experiment.confirmation)
         assert confirmed is not None
-        assert f" {each.batch_size} {confirmed.steps:,.0f} {confirmed.low:,.0f} to {confirmed.high:,.0f} " in page.text
+        assert f" {each.batch_size} {confirmed.score:,.0f} {confirmed.low:,.0f} to {confirmed.high:,.0f} " in page.text
 
 
 def test_the_page_says_how_sure_its_medians_are_and_how_much_too_good_the_search_looked(
@@ -116,7 +138,7 @@ def test_the_page_says_how_to_run_it_again(page: Page) -> None:
 
 
 def test_the_settings_shown_are_the_experiments(record: ExperimentRecord) -> None:
-    settings = said(record).settings
+    settings = reproduction(findings(record)).listings[1].text
 
     assert from_table(tomllib.loads(settings)) == record.experiment
 
@@ -135,12 +157,50 @@ def test_a_new_report_replaces_the_old_one(record: ExperimentRecord, tmp_path: P
     assert "old" not in (tmp_path / "report.html").read_text(encoding="utf-8").split()
 
 
+def test_the_numbers_lie_beside_the_page(record: ExperimentRecord, folder: Path) -> None:
+    told = json.loads((folder / "report.json").read_text(), parse_constant=pytest.fail)
+
+    found = findings(record)
+    asked = {each.name: each for each in (*sections(found), reproduction(found, store="sqlite:///runs/tuner.db"))}
+    assert told["answer"] == said(record).answer
+    assert told["sections"].keys() == asked.keys()
+    assert all(each["values"] for each in told["sections"].values())
+    for name, each in told["sections"].items():
+        assert (each["question"], each["answer"]) == (asked[name].question, asked[name].answer)
+
+
+def test_what_is_not_finite_is_null_in_the_numbers(tmp_path: Path) -> None:
+    write_report(
+        experiment_record(digits(batch_sizes=[2, 64, 256]), Workload(floor=30, critical=240, noise=0.25)), tmp_path
+    )
+
+    told = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+
+    assert None in told["sections"]["scaling"]["values"]["points"][0]["per_seed"]
+
+
+def test_the_first_screen_says_what_to_train_with_and_how_sure_that_is(record: ExperimentRecord) -> None:
+    told, found = said(record), findings(record)
+    answered = practice(record, found.curve)
+    assert answered is not None
+    choice = answered.choices[0]
+    (advised,) = [each for each in found.results.studies if each.batch_size == choice.advised]
+
+    confirmed = advised.confirmed
+    assert confirmed is not None
+    assert told.advice.startswith(f"Batch size {choice.advised} with learning rate ")
+    assert told.advice.endswith(f": {confirmed.score:,.0f} steps. {choice.advice}")
+    assert (
+        f"within {confirmed.interval.low:,.0f} to {confirmed.interval.high:,.0f} (94% interval from 5" in told.sureness
+    )
+
+
 def test_names_and_values_are_escaped(tmp_path: Path) -> None:
     table = digits().to_table() | {"goal": {"metric": "<script>m</script>", "below": 0.1, "within_steps": 10}}
     table["space"] = {"<b>x": {"options": ["<i>a", "<i>b"]}}
     experiment = from_table(table | {"batch_sizes": [8]})
     run = PointRun(0, 0, Role.SEARCH, {"<b>x": "<i>a"})
-    record = study(trial(0, ended(5), run=run), space=experiment.space, batch_size=8)
+    record = study(trial(0, ended(5), run=run), space=experiment.space.at(8), batch_size=8)
 
     page = Page(write_report(ExperimentRecord(experiment, (record,)), tmp_path))
 
@@ -163,7 +223,7 @@ def test_an_experiment_that_has_not_started_has_an_honest_page(tmp_path: Path) -
 
     assert "No study is confirmed yet." in page.text
     assert "0 of 10 studies are complete" in page.text
-    assert page.addresses == []
+    assert "svg" not in page.tags
 
 
 def test_one_study_has_no_fit_and_says_so() -> None:
@@ -174,10 +234,11 @@ def test_one_study_has_no_fit_and_says_so() -> None:
 
 def test_a_study_that_is_still_searched_is_not_confirmed_yet() -> None:
     experiment = digits(batch_sizes=[64, 128])
-    told = said(ExperimentRecord(experiment, (Workload().search(experiment, 64),)))
+    record = ExperimentRecord(experiment, (Workload().search(experiment, 64),))
 
-    assert told.optima.rows[0][:2] == ("64", "not confirmed yet")
-    assert "0 of 2 studies are complete" in told.state
+    assert next(rows(record))[:2] == ("64", "not confirmed yet")
+    assert "0 of 2 studies are complete" in said(record).state
+    assert said(record).advice == ""
 
 
 def test_studies_that_nothing_reached_are_reported_as_such(tmp_path: Path) -> None:
@@ -194,13 +255,15 @@ def test_studies_that_nothing_reached_are_reported_as_such(tmp_path: Path) -> No
 def test_an_optimum_outside_its_space_is_called_so() -> None:
     record = search(Landscape((0.5, 1.4, 0.5, 0.5), (12.0,) * 4, None, math.inf, noise=0.1), seed=0)
 
-    told = said(ExperimentRecord(digits(batch_sizes=[64]), (record,)))
+    found = findings(ExperimentRecord(digits(batch_sizes=[64]), (record,)))
 
-    assert told.edges_summary.startswith("In 1 of 1 studies the optimum is probably outside")
-    (note,) = told.edges
+    section = edges(found)
+    (note,) = section.items
+    assert section.answer.startswith("In 1 of 1 studies the optimum is probably outside")
     assert note.urgent
     assert re.fullmatch(r"The optimum may be beyond the high end of b \(\d+%\): widen the range there.", note.sentence)
-    assert told.searches.rows[0][-1] == "b"
+    assert search_table(found.results.studies, found.experiment.goal.unit).rows[0][-1] == "b"
+    assert content(found).cautions[0].sentence == section.answer
 
 
 def test_seeds_that_did_not_reach_the_target_are_pointed_out() -> None:
@@ -208,8 +271,8 @@ def test_seeds_that_did_not_reach_the_target_are_pointed_out() -> None:
 
     told = said(record)
 
-    assert any("not every reporting seed reached the target" in each for each in told.cautions)
-    assert any("not reached" in cell for row in rows(told) for cell in row)
+    assert any("not every reporting seed reached the target" in each.sentence for each in told.cautions)
+    assert any("not reached" in cell for row in rows(record) for cell in row)
 
 
 def test_a_workload_without_momentum_has_no_effective_learning_rate(tmp_path: Path) -> None:
@@ -217,7 +280,7 @@ def test_a_workload_without_momentum_has_no_effective_learning_rate(tmp_path: Pa
     table["space"] = {"learning_rate": {"low": 0.001, "high": 10.0, "scale": "log"}}
     experiment = from_table(table)
     run = PointRun(0, 0, Role.SEARCH, {"learning_rate": 0.5})
-    record = study(trial(0, ended(50), run=run), space=experiment.space, batch_size=8)
+    record = study(trial(0, ended(50), run=run), space=experiment.space.at(8), batch_size=8)
 
     page = Page(write_report(ExperimentRecord(experiment, (record,)), tmp_path))
 
@@ -230,4 +293,12 @@ def test_kernels_that_may_differ_are_told(record: ExperimentRecord, deterministi
     objective = {**record.experiment.objective, "deterministic": deterministic}
     cautions = said(replace(record, experiment=replace(record.experiment, objective=objective))).cautions
 
-    assert any("deterministic = false" in each for each in cautions) is not deterministic
+    assert any("deterministic = false" in each.sentence for each in cautions) is not deterministic
+
+
+def test_what_could_not_be_read_is_said_to_be_left_out(record: ExperimentRecord) -> None:
+    damaged = "digits, batch size 4, round 1, trial 3 cannot be read: its steps is -3, and no whole number from 0"
+    found = replace(record, damaged=(damaged,))
+
+    assert said(found).cautions[0] == Item(f"Left out: {damaged}.", urgent=True)
+    assert findings(found).results.to_json()["damaged"] == [damaged]

@@ -14,9 +14,10 @@ from tuner.analysis.summary import results
 from tuner.cli import printing, status, tables
 from tuner.errors import TunerError
 from tuner.records import Role
-from tuner.reports.content import content
 from tuner.reports.export import write_csv, write_json
 from tuner.reports.findings import findings
+from tuner.reports.overview.reproduction import commands
+from tuner.reports.overview.space import rounds
 from tuner.reports.page import write_report
 from tuner.search.replay import replay
 from tuner.stores import Store
@@ -76,12 +77,14 @@ def test_the_report_tells_the_story_of_the_rounds(store: Store, tmp_path: Path) 
     record = store.record("toy")
 
     page = write_report(record, tmp_path / "report").read_text()
-    found = content(findings(record))
-    assert [each.batch_size for each in found.rounds] == ["8"] * searched(store).round
-    assert "How the searches went" in page
+    found = findings(record)
+    section, asked = rounds(found), commands(found.results)
+    assert section is not None
+    assert [each.head for each in section.items] == ["Batch size 8."] * searched(store).round
+    assert section.question in page
     assert "Round 1: 40 points, best" in page
-    assert found.commands[1].startswith("tuner replay toy --batch-size 8 --trial ")
-    assert found.commands[1].endswith((" --round 2", " --round 3"))
+    assert asked[1].startswith("tuner replay toy --batch-size 8 --trial ")
+    assert asked[1].endswith((" --round 2", " --round 3"))
 
 
 def test_tables_show_the_round_and_its_points(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

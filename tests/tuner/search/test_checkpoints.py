@@ -1,7 +1,13 @@
 """Checkpoints: whole or not there, never another trial's, no trouble to training, and gone when they are not needed."""
 
+import contextlib
 import dataclasses
+import hashlib
+import io
+import json
+import math
 import resource
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +21,7 @@ from tuner.errors import CheckpointError
 from tuner.experiment import parse
 from tuner.recorders import Notice
 from tuner.records import Role, TrialPlan
-from tuner.search.checkpoint_files import decode, encode
+from tuner.search.checkpoint_files import MAGIC, decode, encode
 from tuner.search.checkpoints import CheckpointFiles, CheckpointFolder, NoCheckpoints, checkpoints_of
 from tuner.search.loop import Checkpoint, Trial
 from tuner.trial import Measurement
@@ -29,7 +35,20 @@ OWNER = {"seed": 3}
 
 metrics = st.dictionaries(st.text(max_size=8), st.floats(allow_nan=False), max_size=3)
 partial = st.dictionaries(st.text(max_size=8), st.integers(1, 2**40), max_size=2)
-curves = st.lists(st.builds(Measurement, st.integers(1, 2**60), metrics, partial), max_size=4).map(tuple)
+curves = st.lists(
+    st.builds(Measurement, st.integers(1, 2**31 - 1), metrics, partial), max_size=4, unique_by=lambda each: each.step
+).map(lambda curve: tuple(sorted(curve, key=lambda each: each.step)))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+headers = json_values | st.fixed_dictionaries(
+    {
+        "owner": st.just(OWNER) | json_values,
+        "curve": st.lists(st.lists(json_values, max_size=4), max_size=3) | json_values,
+    }
+)
 
 
 @contextmanager
@@ -40,6 +59,15 @@ def files(folder: Path, told: list[Notice] | None = None, *, every: float = 0) -
         yield opened
 
 
+def read(content: bytes) -> Checkpoint:
+    return decode(io.BytesIO(content), owner=OWNER)
+
+
+def crafted(header: bytes, state: bytes = b"") -> bytes:
+    """A file whose digest is right, whatever its header is."""
+    return b"\n".join([MAGIC, hashlib.sha256(header + state).hexdigest().encode(), header, state])
+
+
 def stored(folder: Path) -> list[Path]:
     return sorted(each for each in folder.rglob("*") if each.is_file())
 
@@ -48,7 +76,7 @@ def stored(folder: Path) -> list[Path]:
 def test_what_is_written_is_read_to_the_last_bit(curve: tuple[Measurement, ...], state: bytes) -> None:
     checkpoint = Checkpoint(curve, state)
 
-    assert decode(b"".join(encode(checkpoint, owner=OWNER)), owner=OWNER) == checkpoint
+    assert read(b"".join(encode(checkpoint, owner=OWNER))) == checkpoint
 
 
 @given(where=st.integers(0, 400), flip=st.integers(1, 255))
@@ -57,7 +85,7 @@ def test_one_wrong_byte_is_noticed(where: int, flip: int) -> None:
     content[where % len(content)] ^= flip
 
     with pytest.raises(ValueError, match=r"it is damaged|it is no checkpoint of this version"):
-        decode(bytes(content), owner=OWNER)
+        read(bytes(content))
 
 
 @given(length=st.integers(0, 400))
@@ -65,7 +93,67 @@ def test_a_part_is_no_checkpoint(length: int) -> None:
     content = b"".join(encode(CHECKPOINT, owner=OWNER))
 
     with pytest.raises(ValueError, match=r"it is damaged|it is no checkpoint of this version"):
-        decode(content[: length % len(content)], owner=OWNER)
+        read(content[: length % len(content)])
+
+
+def test_a_file_of_version_0_1_is_read() -> None:
+    header = (
+        b'{"owner": {"seed": 3}, "curve": [[1, {"train/loss": 0.5}, {}], [7, {"train/loss": NaN, "a": Infinity}, {}]]}'
+    )
+
+    found = read(crafted(header, b"state\n"))
+
+    assert [each.step for each in found.curve] == [1, 7]
+    assert found.curve[1].metrics["a"] == math.inf
+    assert math.isnan(found.curve[1].metrics["train/loss"])
+    assert found.state == b"state\n"
+
+
+@given(header=headers)
+def test_whatever_a_crafted_header_holds_it_is_a_checkpoint_or_refused(header: object) -> None:
+    found = None
+    with contextlib.suppress(ValueError):
+        found = read(crafted(json.dumps(header).encode()))
+
+    curve = found.curve if found is not None else ()
+    assert all(type(each.step) is int and each.step > 0 for each in curve)
+    assert all(isinstance(value, float) for each in curve for value in each.metrics.values())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 100_000,
+        b'{"owner": ' * 100_000,
+        b"1" * 5_000,
+        b'{"owner": {"seed": 3}, "curve": [[1e400, {}, {}]]}',
+        b'{"owner": {"seed": 3}, "curve": [[0, {}, {}]]}',
+        b'{"owner": {"seed": 3}, "curve": [[99999999999999999999, {}, {}]]}',
+        b'{"owner": {"seed": 3}, "curve": [[2, {}, {}], [1, {}, {}]]}',
+        b'{"owner": {"seed": 3}, "curve": [[1, {"error": "0.1"}, {}]]}',
+        b'{"owner": {"seed": 3}}',
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_a_header_that_no_worker_writes_is_refused(header: bytes) -> None:
+    with pytest.raises(ValueError, match="its measurements"):
+        read(crafted(header))
+
+
+def test_a_large_file_of_something_else_is_not_held_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "sparse"
+    with file.open("wb") as written:
+        written.write(MAGIC + b"\n" + b"0" * 64 + b"\n{}\n")
+        written.truncate(200_000_000)
+
+    tracemalloc.start()
+    try:
+        with file.open("rb") as opened, pytest.raises(ValueError, match="it is damaged"):
+            decode(opened, owner=OWNER)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_next_owner_finds_where_a_trial_stood(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.commands import kill, read_until, started
 from tests.toy import SMALL
 from tests.working import work_through
 from tuner.experiment import Experiment, parse, preset_text
-from tuner.experiment.space import Fixed, Range, Scale, SearchSpace
+from tuner.experiment.space import Fixed, Range, Scale
 from tuner.recorders import Event, Notice
 from tuner.records import Curve, Role, TrialEnd, TrialState
 from tuner.search.checkpoints import CheckpointFolder
@@ -36,7 +36,7 @@ def long_trials() -> Experiment:
     )
     goal = dataclasses.replace(whole.goal, below=1e-9, within_steps=STEPS)
     rates = Range(1e-3, 1e-2, scale=Scale.LOG)  # at none of them it diverges
-    space = SearchSpace({**whole.space.parameters, "learning_rate": rates, "momentum": Fixed(0.9)})
+    space = whole.space.changed({"learning_rate": rates, "momentum": Fixed(0.9)})
     return dataclasses.replace(whole, name="long", batch_sizes=(16,), search=search, goal=goal, space=space)
 
 

@@ -13,7 +13,7 @@ from tuner.objective import Target
 from tuner.records import Role, TrialPlan
 from tuner.search.cutoff import Cutoff
 from tuner.search.loop import Advanced, Checkpoint, Ended, Resumed, Saved, Trial, search
-from tuner.trial import Measurement, Outcome, TrialResult, TrialSpec
+from tuner.trial import Measurement, Outcome, TrialSpec, score_of
 
 GOAL = ReachTarget("validation/error", Target(0.03), within_steps=400)
 
@@ -203,11 +203,11 @@ def test_the_cap_follows_the_best_trial_and_not_the_worst() -> None:
 def test_only_a_trial_that_reached_its_target_lowers_the_cap() -> None:
     cutoff = Cutoff(slack=2.0, incumbent=40)
 
-    cutoff.learn(TrialResult(Outcome.CENSORED, 10, 80, ()))
-    cutoff.learn(TrialResult(Outcome.INFEASIBLE, 5, 80, ()))
+    for outcome in (Outcome.CENSORED, Outcome.INFEASIBLE):
+        cutoff.learn(score_of(outcome, steps=5, loss=2000.0))  # of a metric near the largest number there is
     assert cutoff.cap == 80
 
-    cutoff.learn(TrialResult(Outcome.ACHIEVED, 30, 80, ()))
+    cutoff.learn(score_of(Outcome.ACHIEVED, steps=30, loss=1.0))
     assert cutoff.cap == 60
     assert Cutoff(incumbent=40).cap is None
     assert Cutoff(slack=2.0).cap is None

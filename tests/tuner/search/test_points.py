@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 
 from tests.tuner.synthetic import digits, ended, study, trial
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.experiment.sequences import halton_point, halton_points_outside
 from tuner.experiment.space import Range, Scale, SearchSpace
-from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord
+from tuner.records import Origin, PointRun, Role, StudyRecord
 from tuner.search.points import GivenPoints, SearchedPoints
 from tuner.trial import Outcome, Value, sampler_seed
 
@@ -47,7 +48,7 @@ def test_interrupted_points_come_first_and_new_points_have_the_next_numbers() ->
 
 
 def test_an_interrupted_point_of_a_warm_start_keeps_its_origin() -> None:
-    run = replace(quasi_random(0), origin=Origin(32, 1, 7, LearningRateRule.LINEAR))
+    run = replace(quasi_random(0), origin=Origin(32, 1, 7, ScalingRule.LINEAR))
 
     assert SearchedPoints(EXPERIMENT, study(trial(0, None, run=run), space=LINE)).ask() == run
 

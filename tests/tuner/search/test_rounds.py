@@ -81,7 +81,7 @@ def test_each_search_is_followed_by_probes_beyond_its_space_which_the_next_round
     assert not any(each.plan.hyperparameters in first.space for each in probes)
     assert min(each.started for each in probes) >= max(each.started for each in first.finished(Role.SEARCH))
     assert all(each in study.finished(Role.SEARCH) for each in probes)
-    assert history(study)[0].probes == 4
+    assert history(study, store.record("toy").experiment.goal.unit)[0].probes == 4
 
 
 def test_confirmation_runs_once_at_the_end(store: Store) -> None:
@@ -185,13 +185,14 @@ def test_a_study_that_never_reached_its_target_says_what_was_tried(store: Store)
     study = searched(store)
     (found,) = results(store.record("toy")).studies
     assert found.best is None
-    assert (study.round, len(history(study))) == (3, 3)
+    assert (study.round, len(history(study, store.record("toy").experiment.goal.unit))) == (3, 3)
     assert found.unreached is not None
     assert found.unreached.sentence.startswith(
         "None of 60 points in 3 rounds brought validation/error below 0.03 within 45 steps; the closest ended at 0.04"
     )
     assert found.unreached.sentence.endswith("Tried: learning_rate 0.0001 to 0.1.")
-    assert f"Batch size 8: {found.unreached.sentence}" in content(findings(store.record("toy"))).cautions
+    cautions = content(findings(store.record("toy"))).cautions
+    assert f"Batch size 8: {found.unreached.sentence}" in [each.sentence for each in cautions]
     assert found.to_json()["unreached"] == {
         "closest": found.unreached.closest,
         "sentence": found.unreached.sentence,

@@ -15,6 +15,8 @@ from tuner.analysis.summary import results
 from tuner.cli.tables import results_table
 from tuner.errors import ContractError
 from tuner.experiment import Experiment, parse
+from tuner.experiment.goals import ReachTarget
+from tuner.objective import Target
 from tuner.recorders import Event, Notice, StudyBroken
 from tuner.records import Role, StudyRecord, TrialState
 from tuner.search.contract import MeasurementCheck
@@ -165,7 +167,8 @@ def test_errors_are_shown_with_the_results(store: Store, capsys: pytest.CaptureF
     assert f"{many} trials ended with an error of the training code: ValueError: too small" in capsys.readouterr().out
 
 
-CHECK = MeasurementCheck("mine:Loop", frozenset({"train/loss", "validation/error"}), "validation/error")
+GOAL = ReachTarget("validation/error", Target(0.03), within_steps=400)
+CHECK = MeasurementCheck("mine:Loop", frozenset({"train/loss", "validation/error"}), GOAL)
 
 
 def test_numbers_of_libraries_are_converted() -> None:
@@ -212,21 +215,43 @@ class Typo(Toy):
     """The toy, which measures another metric than it says."""
 
     measured: str = "validation/eror"
+    loss: float = 0.1
 
     def trainer(self, batch_size: int, *, lanes: int, device: str) -> ToyTrainer:
-        return TypoTrainer(self, batch_size, lanes, "cpu", measured=self.measured)
+        return TypoTrainer(self, batch_size, lanes, "cpu", measured=self.measured, loss=self.loss)
 
 
 @dataclass(slots=True)
 class TypoTrainer(ToyTrainer):
     measured: str = ""
+    loss: float = 0.1
 
     def advance(self) -> Mapping[int, Sequence[Measurement]]:
         found = ToyTrainer.advance(self)
         return {
-            lane: [Measurement(each.step, {"train/loss": 0.1, self.measured: 0.5}) for each in curve]
+            lane: [Measurement(each.step, {"train/loss": self.loss, self.measured: 0.5}) for each in curve]
             for lane, curve in found.items()
         }
+
+
+def test_a_metric_that_is_measured_after_the_budget_only_breaks_the_contract() -> None:
+    goal = EXPERIMENT.goal.at(8).within(40)
+    early, late = (Measurement(step, {"train/loss": 0.1, "validation/error": 0.5}) for step in (40, 50))
+    check = MeasurementCheck("mine", frozenset(early.metrics), goal)
+
+    check.check_end([early, late])
+    with pytest.raises(ContractError, match=r"mine measured validation/error first at step 50, after the budget of 40"):
+        check.check_end([Measurement(1, {"train/loss": 0.1}), late])
+
+
+def test_a_trial_that_diverged_before_the_metric_was_measured_breaks_no_contract(store: Store) -> None:
+    study, _ = work(store, Typo(measured="test/error", loss=math.nan))
+
+    assert study.error == ""
+    assert {each.end.outcome for each in study.finished(*Role) if each.end is not None} == {Outcome.INFEASIBLE}
+    (found,) = [each.unreached for each in results(store.record(EXPERIMENT.name)).studies]
+    assert found is not None
+    assert "; all of them diverged. Tried: " in found.sentence
 
 
 @pytest.mark.parametrize(

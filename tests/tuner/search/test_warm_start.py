@@ -16,17 +16,18 @@ from tuner.analysis.optimum.confirmation import confirm
 from tuner.analysis.summary import results
 from tuner.cli import printing, tables
 from tuner.experiment import Experiment, parse
-from tuner.records import LearningRateRule, Origin, Role, StudyRecord, TrialPlan, TrialState
-from tuner.reports.content import content
+from tuner.experiment.batch_sizes.rules import ScalingRule
+from tuner.records import Origin, Role, StudyRecord, TrialPlan, TrialState
 from tuner.reports.export import write_csv
 from tuner.reports.findings import findings
+from tuner.reports.overview.space import rounds
 from tuner.stores import Store
 from tuner.stores.opening import open_store
 from tuner.stores.relational.claims import StudyClaim
 
 COLD = parse(SMALL.replace('"random"', '"tpe"').replace("[8, 16]", "[4, 8, 16]"), source="toy.toml")
 WARM = replace(COLD, search=replace(COLD.search, warm_start=True))
-SAME, LINEAR, SQUARE_ROOT = LearningRateRule
+SAME, LINEAR, SQUARE_ROOT = ScalingRule
 
 
 class Died(BaseException):
@@ -188,10 +189,12 @@ def test_results_the_report_and_exports_say_what_a_study_began_from(
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert f"batch size 4: {sentence}" in capsys.readouterr().out
     assert (smallest.to_json()["warm_start"], largest.to_json()["warm_start"]) == (
-        {"batch_size": 8, "round": 1, "trial": winner(studies(store)[8])[0], "rules": list(LearningRateRule)},
+        {"batch_size": 8, "round": 1, "trial": winner(studies(store)[8])[0], "rules": list(ScalingRule)},
         None,
     )
-    assert ("4", sentence) in [(each.batch_size, each.sentence) for each in content(findings(record)).rounds]
+    section = rounds(findings(record))
+    assert section is not None
+    assert ("Batch size 4.", sentence) in [(each.head, each.sentence) for each in section.items]
     assert {row["origin"] for row in rows if row["batch_size"] == "4"} == {
         "",
         "batch size 8, as it is",

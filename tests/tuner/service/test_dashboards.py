@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -12,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.commands import arguments, free_port, processes_below, read_until, started, tuner
+from tuner.service.locations import dashboard_names
 
 READY = {"dashboard": "optuna-dashboard on http://127.0.0.1:", "mlflow": "Uvicorn running on http://127.0.0.1:"}
 """What is said when the pages can be seen."""
@@ -30,6 +32,13 @@ def listed(port: int) -> list[str]:
     """The names of the studies that optuna-dashboard lists."""
     with urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=30) as answer:
         return [each["study_name"] for each in json.load(answer)["study_summaries"]]
+
+
+def asked(port: int, name: str) -> int:
+    """The status of an answer to a request for a server of this name."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/api/studies", headers={"Host": name})
+        return connection.getresponse().status
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -88,6 +97,35 @@ def test_the_dashboard_changes_nothing_in_the_store(dashboard: int) -> None:
     assert listed(dashboard) == before
 
 
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST:{port}", "127.0.0.1:{port}", "[::1]:{port}", "192.168.1.7"])
+def test_the_dashboard_answers_to_localhost_and_to_addresses(dashboard: int, name: str) -> None:
+    assert asked(dashboard, name.format(port=dashboard)) == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.example:{port}", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", ""]
+)
+def test_a_page_that_lets_its_own_name_lead_to_the_dashboard_learns_nothing(dashboard: int, name: str) -> None:
+    assert asked(dashboard, name.format(port=dashboard)) == 403
+
+
+def test_the_dashboard_answers_to_the_names_that_it_is_given(finished: Path) -> None:
+    port = free_port()
+    with started(finished, "dashboard", "--port", str(port), "--allowed-hosts", "lab.example, *.lab") as server:
+        read_until(server, READY["dashboard"])
+        answers = [asked(port, each) for each in ("lab.example", "lab.example:443", "tuner.lab", "other.example")]
+
+    assert answers == [200, 200, 200, 403]
+
+
+def test_the_names_of_the_dashboard_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dashboard_names(None) == ()
+    monkeypatch.setenv("TUNER_DASHBOARD_HOSTS", "lab.example,*.lab")
+
+    assert dashboard_names(None) == ("lab.example", "*.lab")
+    assert dashboard_names("other") == ("other",)
+
+
 def test_there_is_nothing_to_show_before_anything_is_logged(tmp_path: Path) -> None:
     done = tuner(tmp_path, "mlflow")
 
@@ -101,7 +139,7 @@ def test_a_tracking_server_is_named_without_its_password(tmp_path: Path) -> None
     done = tuner(tmp_path, "mlflow", MLFLOW_TRACKING_URI="http://ann:secret@127.0.0.1:1")
 
     assert done.returncode == 1
-    assert done.stderr == "error: MLflow is served already: open http://ann@127.0.0.1:1 in a browser\n"
+    assert done.stderr == "error: MLflow is served already: open http://127.0.0.1:1 in a browser\n"
 
 
 def test_a_user_interface_that_ends_by_itself_is_an_error(tmp_path: Path) -> None:

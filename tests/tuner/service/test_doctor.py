@@ -1,13 +1,21 @@
 """The doctor: what is sound is ok, what is not says what to do, and nothing is changed by looking."""
 
+import re
 import sys
+import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from tests.bad_mlflow import bad_server
+from tests.commands import tuner
+from tuner.recorders.mlflow.connection import _loading
 from tuner.service.doctor import (
     Finding,
     Health,
@@ -18,6 +26,7 @@ from tuner.service.doctor import (
     check_store,
     check_time_zone,
     check_torch,
+    checked,
     judge_disk,
     judge_store,
 )
@@ -31,7 +40,8 @@ def test_python_must_be_new_enough() -> None:
     assert (old.health, old.advice) == (Health.BROKEN, "install Python 3.11 or newer, and tuner in it")
 
 
-def test_torch_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
+def test_torch_is_asked_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuner.service.doctor.TORCH_SECONDS", 120)
     found = check_torch()
     assert found.health is not Health.BROKEN
     assert found.found.startswith("2.")
@@ -68,13 +78,13 @@ def test_a_store_tells_its_version_and_latency(request: pytest.FixtureRequest, t
     if kind == "postgresql":
         (empty,) = check_store(url)
         assert "no tables of ours" in empty.found
-    with closing(open_store(url)):
-        pass
+    with closing(open_store(url)) as store:
+        identity = store.identity()
 
     (found,) = check_store(url)
 
     assert found.health is Health.OK
-    assert f" ms; version {SCHEMA_VERSION}" in found.found
+    assert found.found.endswith(f" ms; version {SCHEMA_VERSION}, called store {identity[:8]} in MLflow")
 
 
 def test_a_store_that_does_not_answer_is_broken_and_its_password_hidden() -> None:
@@ -110,6 +120,79 @@ def test_mlflow_is_asked_and_not_made(tmp_path: Path) -> None:
     away = check_mlflow("http://127.0.0.1:1")
     assert away.health is Health.BROKEN
     assert "training goes on" in away.advice
+
+
+def test_a_wrong_password_of_mlflows_database_is_said_at_once(locked_url: str) -> None:
+    url = make_url(locked_url).set(password="sesame").render_as_string(hide_password=False)
+    began = time.monotonic()
+    found = check_mlflow(url)
+
+    assert found.health is Health.BROKEN
+    assert "password authentication failed" in found.found
+    assert "sesame" not in repr(found)
+    assert time.monotonic() - began < 20  # MLflow itself tries for two minutes
+
+
+def test_a_check_that_does_not_end_is_a_finding_and_keeps_no_other_waiting() -> None:
+    fine = Finding("disk", Health.OK, "room")
+
+    def hang() -> list[Finding]:
+        threading.Event().wait()
+        return []
+
+    checks: dict[str, Callable[[], list[Finding]]] = {
+        "store": hang,
+        "MLflow": hang,
+        "disk": lambda: [fine],
+    }
+    began = time.monotonic()
+    store, mlflow, disk = checked(checks, seconds=0.5)
+
+    assert time.monotonic() - began < 5
+    assert disk == fine
+    assert (store.subject, store.health, store.found) == (
+        "store",
+        Health.BROKEN,
+        "did not answer within 0.5 seconds",
+    )
+    assert "TUNER_STORE" in store.advice
+    assert "MLFLOW_TRACKING_URI" in mlflow.advice
+
+
+def test_mlflow_that_takes_long_to_load_is_a_warning() -> None:
+    def load() -> list[Finding]:
+        with _loading:
+            threading.Event().wait(2)
+        return []
+
+    (found,) = checked({"MLflow": load}, seconds=0.3)
+
+    assert (found.health, found.found) == (Health.WARNING, "loading it takes more than 0.3 seconds")
+
+
+def test_torch_that_takes_long_to_load_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\nexec sleep 30\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr("tuner.service.doctor.TORCH_SECONDS", 0.2)
+    found = check_torch(str(slow))
+
+    assert found.health is Health.WARNING
+    assert found.found == "loading it takes more than 0.2 seconds"
+
+
+@pytest.mark.parametrize("scheme", ["http", "postgresql"])
+def test_the_command_ends_though_store_and_mlflow_never_answer(tmp_path: Path, scheme: str) -> None:
+    with bad_server("silent") as server:
+        store, mlflow = f"postgresql://ann@127.0.0.1:{server.port}/tuner", f"{scheme}://127.0.0.1:{server.port}/x"
+        began = time.monotonic()
+        done = tuner(tmp_path, "doctor", TUNER_STORE=store, MLFLOW_TRACKING_URI=mlflow)
+        seconds = time.monotonic() - began
+
+    assert done.returncode == 1
+    told = r"(did not answer within|loading it takes more than) 8 seconds"  # of MLflow the latter, on a busy machine
+    assert len(re.findall(told, done.stdout)) == 2
+    assert seconds < 25, "it takes 10 to 12 seconds on a machine that is not busy"
 
 
 def test_disk_must_have_room(tmp_path: Path) -> None:

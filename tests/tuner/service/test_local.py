@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +16,9 @@ from tests.toy import TOY
 from tuner.experiment import parse
 from tuner.recorders import Event, Notice, StudyFinished, StudyStarted, TrialFinished
 from tuner.records import Role
-from tuner.service.engine import Job
+from tuner.service.engine import STOPPING, Job
 from tuner.service.local import Local
-from tuner.service.signals import SIGNALS
+from tuner.service.signals import SIGNALS, Stop
 from tuner.stores.opening import open_store
 
 SLOW = parse(TOY.replace('kind = "tests.toy:Toy"', 'kind = "tests.toy:Toy"\npause = 0.005'), source="toy.toml")
@@ -36,7 +37,7 @@ def run(
         said.append(event)
         hear(event)
 
-    return Local(workers).run(Job(SLOW, url, device), tell), said
+    return Local(workers).run(Job(SLOW, url, device), tell, stop=Stop()), said
 
 
 FIRST_WORKER = """
@@ -124,3 +125,18 @@ def test_every_worker_has_an_accelerator_of_its_own(tmp_path: Path) -> None:
     with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as store:
         devices = [{each.plan.device for each in study.trials} for study in store.record("toy").studies]
     assert sorted(map(sorted, devices)) == [["cuda:0"], ["cuda:1"]]
+
+
+def test_a_signal_that_comes_while_something_is_told_holds_nothing_up(tmp_path: Path) -> None:
+    telling = threading.Lock()
+
+    def stop(event: Event) -> None:
+        assert telling.acquire(timeout=20)
+        if isinstance(event, TrialFinished):
+            os.kill(os.getpid(), signal.SIGINT)
+        telling.release()
+
+    to_the_end, said = run(tmp_path, workers=2, hear=stop)
+
+    assert not to_the_end
+    assert STOPPING in said

@@ -1,6 +1,7 @@
 """A worker of the service: any experiment, handed back when asked, failures bounded, the dead replaced."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from tuner.stores.opening import open_store
 ONE = parse(SMALL, source="toy.toml")
 OTHER = dataclasses.replace(ONE, name="other", batch_sizes=(32,))
 TRIALS = 12 + 2 + 3
+TIME = r"\d\d:\d\d"
 
 
 def work(store: Store, hear: Callable[[Event], None] = lambda event: None, **build: Objective) -> list[Event]:
@@ -130,7 +132,8 @@ def test_a_worker_without_the_device_it_is_told_to_use_leaves_the_studies_to_oth
     work_through(store, emit=events.append, device="cuda")
 
     sentence = "toy is left to other workers: device cuda: torch sees 0 GPUs here; --device auto or cpu does without"
-    assert notices(events) == [sentence]
+    (said,) = notices(events)
+    assert re.fullmatch(rf"{sentence}; left alone until {TIME}", said)
     assert not any(each.error for each in store.record("toy").studies)
 
 
@@ -146,7 +149,9 @@ def test_a_workload_that_cannot_be_made_here_is_left_to_others(store: Store) -> 
     events: list[Event] = []
     work_through(store, emit=events.append, build=build)
 
-    assert notices(events) == ["toy is left to other workers: objective.kind: my_lab.workload is not installed"]
+    (said,) = notices(events)
+    sentence = "toy is left to other workers: objective.kind: my_lab.workload is not installed"
+    assert re.fullmatch(rf"{sentence}; left alone until {TIME}", said)
     assert [each.error for each in store.record("toy").studies] == ["", ""]
     assert store.record("other").studies[0].complete
 

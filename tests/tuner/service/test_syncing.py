@@ -1,33 +1,14 @@
 """What `tuner sync` says and does when something was deleted in MLflow."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
-from tests.tuner.recorded import Recorded, recorded
+from tests.tuner.recorded import Held, Recorded, recorded
 from tests.tuner.recorders.mlflow.tracked import runs, send, snapshot
 from tuner.recorders.mlflow.sync import SyncCounts
-from tuner.records import Curve, ExperimentRecord
 from tuner.service.syncing import Synced, sync_experiment
-
-
-@dataclass(frozen=True)
-class Held:
-    """A store that holds one experiment."""
-
-    what: Recorded
-    url: str = "held"
-
-    def record(self, name: str) -> ExperimentRecord:
-        return self.what.record
-
-    def curves(self, name: str, batch_size: int, *, round: int = 1) -> Mapping[int, Curve]:
-        return self.what.curves(batch_size, round=round)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def synced(what: Recorded, uri: str, folder: Path, *, restore: bool = False) -> list[str]:
@@ -72,6 +53,15 @@ def test_deleted_runs_are_counted_and_the_report_among_them_comes_back_when_aske
         "0 runs created, 0 completed, 9 there already, 1 restored",
     ]
     assert len(runs(uri)) == 11
+
+
+def test_a_sync_that_takes_long_says_how_far_it_is(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuner.recorders.mlflow.sync.TOLD_EVERY_SECONDS", -1.0)
+    told: list[str] = []
+    sync_experiment(Held(recorded()), "digits", tracking_uri=uri, folder=tmp_path, tell=told.append)
+
+    assert told[0] == "2 of about 10 runs are brought to MLflow or found there"
+    assert told[-1] == "10 of about 10 runs are brought to MLflow or found there"
 
 
 def test_what_mlflow_does_not_take_is_said_in_one_line() -> None:

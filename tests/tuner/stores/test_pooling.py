@@ -1,14 +1,15 @@
-"""A proxy that lends each transaction another session is noticed; real sessions are not taken for one."""
+"""Sessions: a proxy that lends each transaction another one is noticed, and a claim takes a new one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import cast
 
 import psycopg
 import pytest
+from tenacity import Retrying, stop_after_delay, wait_fixed
 
-from tuner.errors import StoreError
-from tuner.stores.postgresql import refuse_pooled
+from tuner.errors import StoreError, StoreUnreachable
+from tuner.stores.postgresql import HeldSession, refuse_pooled
 
 
 class Pooled:
@@ -50,3 +51,25 @@ def test_a_proxy_that_pools_transactions_is_refused(postgres_url: str, sessions:
 def test_sessions_of_their_own_are_accepted(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as one, psycopg.connect(postgres_url) as another:
         refuse_pooled(one, another)
+
+
+def eventually(check: Callable[[], None]) -> None:
+    """Check until that succeeds, for ten seconds."""
+    for attempt in Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.05), reraise=True):
+        with attempt:
+            check()
+
+
+def test_a_claim_whose_new_session_breaks_at_once_may_be_had_later(postgres_url: str) -> None:
+    first, broken = (psycopg.connect(postgres_url, autocommit=True) for _ in range(2))
+    sessions = iter([broken])
+    held = HeldSession("small/8", lambda: next(sessions, None) or psycopg.connect(postgres_url, autocommit=True), first)
+    assert held.take()
+    first.close()
+    broken.close()  # as by a proxy whose server is away
+
+    with pytest.raises(StoreUnreachable, match="the claim of small/8 lost its connection"):
+        held.check()
+    eventually(held.check)  # the server may not have noticed yet that the first session is gone
+
+    held.release()

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from objectives.data import Split, Splits
 from objectives.models.mlp import MlpNetwork
-from objectives.training.measuring.evaluation import BLOCK, Evaluation
+from objectives.training.measuring.evaluation import BLOCK, Evaluation, block_of
+from objectives.training.networks.modules import ModuleNetwork
 from tuner.objective import MeasuringPlan
 
 CPU = torch.device("cpu")
@@ -64,6 +65,32 @@ def test_an_output_that_is_not_finite_is_an_error(output: float) -> None:
         _, validation, _ = measured([outputs, [1.0, 0.0]])
 
         assert validation == 0.5
+
+
+@torch.no_grad()
+def test_texts_are_measured_at_every_position() -> None:
+    """Outputs are the log-probabilities of the token before: 1/4 and 3/4, or 1/2 each, which decides nothing."""
+    texts = torch.tensor([[0, 0, 0, 1], [1, 0, 0, 0]])
+    split = Split(texts, torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]]))
+    splits = Splits(train=split, validation=split, test=split, classes=2, shape=(4,))
+    network = ModuleNetwork(lambda: nn.Embedding(2, 2), (4,), device=CPU, dtype=torch.float32)
+    row = torch.zeros(1, network.parameters)
+    row[0, :4] = torch.tensor([1 / 4, 3 / 4, 1 / 2, 1 / 2]).log()
+    evaluation = Evaluation(splits, MeasuringPlan(), lanes=1, device=CPU, dtype=torch.float32, test_loss=True)
+
+    (tally,) = evaluation.measured(network, row, [evaluation.recall()], [0])
+    (test,) = evaluation.test(network, row)
+
+    loss = (5 * math.log(4 / 3) + math.log(4) + 2 * math.log(2)) / 8
+    assert tally.values() == pytest.approx({"validation/loss": loss, "validation/error": 3 / 8})
+    assert test == pytest.approx({"test/loss": loss, "test/error": 3 / 8})
+    assert evaluation.initial_loss(network, row[0]).item() == pytest.approx(loss)
+
+
+@pytest.mark.parametrize(("positions", "block"), [(1, 512), (16, 512), (64, 128), (8192, 1), (10000, 1)])
+def test_a_block_of_texts_has_as_many_examples_as_their_outputs_have_room_for(positions: int, block: int) -> None:
+    assert block_of(torch.zeros(3, positions, dtype=torch.int64)) == block
+    assert block_of(torch.zeros(3, positions)) == block_of(torch.zeros(3, dtype=torch.int64)) == BLOCK
 
 
 def test_the_initial_loss_is_the_mean_over_the_training_set_if_it_is_small() -> None:

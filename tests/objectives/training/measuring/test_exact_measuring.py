@@ -1,18 +1,21 @@
 """Measuring until certain changes when a trial is measured on what, and never when it reaches its target."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 
 import pytest
 import torch
+from torch import nn
 
 from objectives.classification import Classification
 from objectives.data import Dataset, Split, Splits
 from objectives.data.digits import Digits
+from objectives.losses.next_token import NEXT_TOKEN
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
-from objectives.training.measuring.evaluation import BLOCK, Evaluation
+from objectives.training.measuring.evaluation import BLOCK, Evaluation, block_of
 from objectives.training.trainer import LaneTrainer
 from tests.objectives.reference import EASY
 from tuner.errors import OutOfMemory
@@ -29,6 +32,7 @@ FULL = MeasuringSettings(until_certain=False, test_steps="always")
 GOAL = GoalSettings("validation/error", within_steps=300, below=0.06, also_below=(0.3, 0.1))
 
 
+@dataclass(frozen=True)
 class Blobs:
     """Implements `objectives.data.Dataset`: 3,000 validation examples, some of which nobody can tell apart."""
 
@@ -43,13 +47,43 @@ class Blobs:
         return Splits(split(2000), split(3000), split(700), classes=10, shape=(16,))
 
 
+@dataclass(frozen=True)
+class Chains:
+    """Implements `objectives.data.Dataset`: 300 validation texts of 64 tokens, some noisier than others."""
+
+    def load(self) -> Splits:
+        generator = torch.Generator().manual_seed(0)
+        follower = torch.randperm(10, generator=generator)
+
+        def split(many: int) -> Split:
+            noise = 0.4 * torch.rand(many, generator=generator)
+            texts = torch.randint(10, (many, 65), generator=generator)
+            for at in range(64):
+                is_noise = torch.rand(many, generator=generator) < noise
+                texts[:, at + 1] = torch.where(is_noise, texts[:, at + 1], follower[texts[:, at]])
+            return Split(texts[:, :-1], texts[:, 1:])
+
+        return Splits(split(300), split(300), split(100), classes=10, shape=(64,))
+
+
+@dataclass(frozen=True)
+class Bigram:
+    """Predicts a token from the one before it."""
+
+    def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return nn.Embedding(classes, classes)
+
+
 def workload(data: Dataset) -> Classification:
+    if isinstance(data, Chains):
+        return Classification(data, Bigram(), HeavyBall(), LinearDecay(), loss=NEXT_TOKEN)
     return Classification(data, Mlp((32,)), HeavyBall(), LinearDecay())
 
 
+@cache
 def results(settings: MeasuringSettings, goal: GoalSettings, *, data: Dataset, points: int = 10) -> list[TrialResult]:
     """How the trials of a search end, in the order of their points; its points do not depend on results."""
-    space = load("digits").space
+    space = load("digits").space.at(32)
     plan = settings.plan(goal, 32, reports=True)
     plans = [TrialPlan(at, 0, Role.SEARCH, at, halton_point(space, at, seed=0), 4, "cpu") for at in range(points)]
     trainer = make_trainer(workload(data), 32, lanes=4, device="cpu", plan=plan)
@@ -58,18 +92,31 @@ def results(settings: MeasuringSettings, goal: GoalSettings, *, data: Dataset, p
     return [found[at] for at in range(points)]
 
 
-def first_below(curve: Sequence[Measurement], value: float) -> int | None:
+def first_below(curve: Sequence[Measurement], value: float, metric: str = "validation/error") -> int | None:
     """The first step at which all examples say so."""
-    found = ((each.step, each.whole("validation/error")) for each in curve)
+    found = ((each.step, each.whole(metric)) for each in curve)
     return next((step for step, error in found if error is not None and error < value), None)
 
 
-@pytest.mark.parametrize("data", [Digits(), Blobs()], ids=["digits", "blobs"])
+LOSS = replace(GOAL, metric="validation/loss", below=0.3, also_below=())
+TOKENS = GoalSettings("validation/error", within_steps=80, below=0.19, also_below=(0.4, 0.2))
+TOKENS_LOSS = replace(TOKENS, metric="validation/loss", below=1.1, also_below=(2.0, 1.4))
+
+
 @pytest.mark.parametrize(
-    "change", [{}, {"metric": "validation/loss", "below": 0.3, "also_below": ()}], ids=["error", "loss"]
+    ("data", "goal"),
+    [
+        pytest.param(Digits(), GOAL, id="digits-error"),
+        pytest.param(Digits(), LOSS, id="digits-loss"),
+        pytest.param(Blobs(), GOAL, id="blobs-error"),
+        pytest.param(Blobs(), LOSS, id="blobs-loss"),
+        pytest.param(Chains(), TOKENS, id="tokens-error"),
+        pytest.param(Chains(), TOKENS_LOSS, id="tokens-loss"),
+    ],
 )
-def test_every_trial_ends_at_the_same_step_with_the_same_outcome(data: Dataset, change: dict[str, object]) -> None:
-    goal = replace(GOAL, **change)  # type: ignore[arg-type]
+def test_every_trial_ends_at_the_same_step_with_the_same_outcome(
+    data: Digits | Blobs | Chains, goal: GoalSettings
+) -> None:
     full, exact = (results(each, goal, data=data) for each in (FULL, MeasuringSettings()))
 
     assert [(each.outcome, each.steps, each.limit) for each in exact] == [
@@ -78,7 +125,7 @@ def test_every_trial_ends_at_the_same_step_with_the_same_outcome(data: Dataset, 
     assert {Outcome.ACHIEVED, Outcome.CENSORED} <= {each.outcome for each in full}
     assert [each.final for each in exact] == [each.final for each in full]
     assert any(measured.partial for each in exact for measured in each.curve) == (
-        len(workload(data).splits.validation) > BLOCK
+        len(workload(data).splits.validation) > block_of(workload(data).splits.validation.labels)
     )
 
 
@@ -88,6 +135,17 @@ def test_weaker_targets_are_met_at_the_same_step_too() -> None:
     for value in (0.3, 0.1, 0.06):
         steps = [first_below(each.curve, value) for each in full]
         assert [first_below(each.curve, value) for each in exact] == steps
+        assert any(steps)
+
+
+@pytest.mark.parametrize("goal", [TOKENS, TOKENS_LOSS], ids=["error", "loss"])
+def test_targets_of_texts_are_met_at_the_same_step_too(goal: GoalSettings) -> None:
+    full, exact = (results(each, goal, data=Chains()) for each in (FULL, MeasuringSettings()))
+
+    for value in (*goal.also_below, goal.below):
+        assert value is not None
+        steps = [first_below(each.curve, value, goal.metric) for each in full]
+        assert [first_below(each.curve, value, goal.metric) for each in exact] == steps
         assert any(steps)
 
 

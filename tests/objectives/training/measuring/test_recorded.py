@@ -12,6 +12,7 @@ from objectives.models.cnn import Cnn
 from objectives.models.mlp import Mlp
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
+from objectives.training.inputs.examples import Examples
 from objectives.training.measuring.evaluation import Evaluation
 from objectives.training.measuring.recorded import RecordedTerms
 from objectives.training.measuring.terms import terms
@@ -20,7 +21,7 @@ from tests.benchmarks.workloads import images
 from tests.measured import advanced
 from tests.objectives.recorders import EagerRecorder
 from tests.objectives.reference import DEVICES, EASY
-from tests.objectives.training.measuring.test_exact_measuring import Blobs
+from tests.objectives.training.measuring.test_exact_measuring import Bigram, Blobs, Chains
 from tuner.experiment.definition import GoalSettings, MeasuringSettings
 from tuner.objective import MeasuringPlan, Target
 from tuner.trial import Measurement, TrialSpec
@@ -46,7 +47,8 @@ def test_each_lane_is_measured_on_its_own_examples(
 ) -> None:
     network, split = network_of(model), images().validation
     recorder = EagerRecorder(room)
-    recorded = RecordedTerms(network, split.inputs, split.labels, lanes=LANES, size=12, make=lambda: recorder)
+    examples = Examples(split, images(), device=CPU, dtype=torch.float32)
+    recorded = RecordedTerms(network, examples, lanes=LANES, size=12, make=lambda: recorder)
     chosen = torch.randint(len(split), (lanes, many), generator=torch.Generator().manual_seed(1))
     rows = rows_of(network, lanes)
 
@@ -60,10 +62,11 @@ def test_each_lane_is_measured_on_its_own_examples(
 
 
 @pytest.mark.parametrize("target", [None, Target(0.5), Target(0.89)])
+@pytest.mark.parametrize(("data", "model"), [(Blobs(), Mlp((16,))), (Chains(), Bigram())], ids=["classes", "tokens"])
 @torch.no_grad()
-def test_recorded_or_not_the_same_is_measured(target: Target | None) -> None:
-    network, splits = network_of(Mlp((16,))), Blobs().load()
-    network = networks_for(Mlp((16,)), splits, Computation(), lanes=LANES, batch_size=8, device=CPU).now
+def test_recorded_or_not_the_same_is_measured(data: Blobs | Chains, model: Mlp | Bigram, target: Target | None) -> None:
+    splits = data.load()
+    network = networks_for(model, splits, Computation(), lanes=LANES, batch_size=8, device=CPU).now
     plan = MeasuringPlan("validation/error", (target,) if target else ())
     made = partial(Evaluation, splits, plan, lanes=LANES, device=CPU, dtype=torch.float32)
     found = []

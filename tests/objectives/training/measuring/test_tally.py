@@ -20,12 +20,13 @@ ODD = [0.0, 1e-30, 0.25, 1.0, 2.0, 1e30, math.inf, math.nan]
 
 
 @st.composite
-def terms(draw: st.DrawFn) -> Terms:
-    """What a lane makes of some examples."""
+def terms(draw: st.DrawFn, positions: int = 0) -> Terms:
+    """What a lane makes of some examples, each with one class, or with tokens at so many positions."""
     many = draw(st.integers(1, 60))
-    levels = draw(st.lists(st.sampled_from(Level), min_size=many, max_size=many))
+    labels = many * (positions or 1)
+    levels = np.array(draw(st.lists(st.sampled_from(Level), min_size=labels, max_size=labels)), dtype=np.int8)
     losses = draw(st.lists(st.sampled_from(ODD) | st.floats(0, 10, width=32), min_size=many, max_size=many))
-    return np.array(levels, dtype=np.int8), np.array(losses, dtype=np.float32)
+    return levels.reshape(many, positions) if positions else levels, np.array(losses, dtype=np.float32)
 
 
 def made_of(wrong: NDArray[np.bool_], loss: float = 2.0) -> Terms:
@@ -46,7 +47,7 @@ def measure(
 ) -> Measured:
     """The measurement of a lane that makes this of its examples. Chosen ones lose their last digits."""
     levels, losses = terms
-    tally = Tally(metric, target, np.zeros_like(losses) if recall is None else recall)
+    tally = Tally(metric, target, np.zeros_like(losses) if recall is None else recall, levels[:1].size)
     rows, took = np.arange(min(block, len(levels))), 0
     while True:
         shaken = losses[rows] * np.float32(1 + 1e-5) if took and tally.chooses else losses[rows]
@@ -65,11 +66,18 @@ def whole(terms: Terms, metric: str, *, block: int, most: int) -> float:
     return tally.values()[metric]
 
 
-@given(terms(), terms(), st.sampled_from(sorted(DECISIVE)), st.floats(1e-3, 2), st.integers(1, 70), st.integers(1, 70))
+@given(
+    st.sampled_from([0, 1, 3]).flatmap(lambda positions: st.tuples(terms(positions), terms(positions))),
+    st.sampled_from(sorted(DECISIVE)),
+    st.floats(1e-3, 2),
+    st.integers(1, 70),
+    st.integers(1, 70),
+)
 def test_a_target_is_met_exactly_where_all_examples_say_so(
-    before: Terms, now: Terms, metric: str, value: float, block: int, most: int
+    pair: tuple[Terms, Terms], metric: str, value: float, block: int, most: int
 ) -> None:
-    """Whatever the lane got wrong before, and whatever is measured first."""
+    """Whatever the lane got wrong before, and whatever is measured first; with classes and with tokens."""
+    before, now = pair
     target = Target(value, above=metric == ACCURACY)
     many = min(len(before[0]), len(now[0]))
     recall = np.zeros(many, dtype=np.float32)
@@ -131,6 +139,37 @@ def test_examples_that_were_wrong_before_decide_soon() -> None:
 
     assert second.took < 512 + 250 < first.took
     assert second.tally.partial == {LOSS: 512, ERROR: 512}
+
+
+def texts_of(hard: float, many: int = 2000, positions: int = 16) -> Terms:
+    """Texts in which a share of all tokens is wrong: more in some texts than in others, and with larger losses."""
+    random = np.random.default_rng(0)
+    share = np.minimum(random.exponential(hard, many), 1)
+    wrong = random.random((many, positions)) < share[:, None]
+    return (2 * wrong).astype(np.int8), np.where(wrong, 3.0, 0.2).mean(1).astype(np.float32)
+
+
+def test_texts_whose_tokens_were_wrong_before_decide_soon() -> None:
+    """Of all tokens 10 % stay wrong: a target of 4 % is ruled out by the texts that hold most of them."""
+    made = texts_of(0.1)
+    first = measure(made, ERROR, Target(0.04), block=128, most=128)
+    second = measure(made, ERROR, Target(0.04), block=128, most=128, recall=first.tally.recall)
+    whole_error = (made[0] > 0).mean()
+
+    assert second.took < 128 + 450 < first.took < 2000 * 0.04 / whole_error * 1.3
+    assert second.tally.partial == {LOSS: 128, ERROR: 128}
+    assert second.tally.values()[ERROR] == (made[0][:128] > 0).mean()
+
+
+@pytest.mark.parametrize(("metric", "value"), [(ERROR, 1 / 8), (ACCURACY, 7 / 8)])
+def test_a_share_of_tokens_that_is_the_target_does_not_meet_it(metric: str, value: float) -> None:
+    """Of 160 tokens 20 are wrong; with one fewer the target is met."""
+    target = Target(value, above=metric == ACCURACY)
+    for wrong, meets in ((20, False), (19, True)):
+        levels = np.where(np.arange(160) < wrong, Level.CLEARLY_WRONG, Level.RIGHT).astype(np.int8).reshape(10, 16)
+        tally = measure((levels, np.ones(10, dtype=np.float32)), metric, target, block=3, most=4).tally
+
+        assert (tally.is_whole and target.is_met(tally.values()[metric])) is meets
 
 
 def test_examples_that_are_wrong_by_a_hair_rule_nothing_out_when_they_are_chosen() -> None:

@@ -65,6 +65,21 @@ def test_parts_add_up_to_the_whole(batch_size: int, microbatch: int, seed: int) 
     torch.testing.assert_close(gradient, expected[1], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("microbatch", [2, 3, None])
+@pytest.mark.parametrize("writes", [True, False])
+def test_the_first_part_takes_the_place_of_what_was_there(microbatch: int | None, writes: bool) -> None:
+    parameters, inputs, labels = problem(8)
+    network = perceptron if writes else lambda size: Small(size, room=8, given=[])
+    parts = Accumulation(network, batch_size=8, microbatch=microbatch)
+    losses, gradient = losses_and_gradient(parts, parameters, inputs, labels)
+    expected = losses.clone(), gradient.clone()
+
+    losses = parts.write_gradient(parameters, inputs, labels, gradient)
+
+    assert torch.equal(losses, expected[0])
+    assert torch.equal(gradient, expected[1])
+
+
 def test_a_full_device_gets_smaller_parts_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
     given: list[int] = []
     parameters, inputs, labels = problem(20)

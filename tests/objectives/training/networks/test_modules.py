@@ -11,6 +11,8 @@ from torch.nn import functional
 from objectives.classification import Classification
 from objectives.data.digits import Digits
 from objectives.models.cnn import Cnn, Size
+from objectives.models.layers.dense import Dense
+from objectives.models.layers.ghosts import GhostBatchNorm
 from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.schedules.linear_decay import LinearDecay
 from objectives.training.devices.arithmetic import Precision
@@ -144,7 +146,39 @@ def test_parameters_that_are_not_used_have_gradient_zero() -> None:
 
     _, gradient = losses_and_gradient(made, row, torch.ones(1, 4, 3).double(), torch.zeros(1, 4).long())
 
-    assert [bool(each.any()) for each in made._leaves(gradient[0])] == [True, True, False, False]
+    written = torch.ones_like(gradient)
+    made.write_gradient(row, torch.ones(1, 4, 3).double(), torch.zeros(1, 4).long(), written)
+    for found in (gradient, written):
+        assert [bool(each.any()) for each in made._leaves(found[0])] == [True, True, False, False]
+
+
+def test_weights_of_several_layers_have_the_sum_of_their_gradients() -> None:
+    class Shared(nn.Module):
+        """Weights that two layers have, and that a product takes as well."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = Dense(3, 3), Dense(3, 3)
+            self.second.weight = self.first.weight
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            within = self.second(self.first(self.first(inputs)).tanh()).tanh()
+            return functional.linear(within, self.first.weight)
+
+    made = network(Shared(), 3)
+    row = made.initialise(torch.Generator().manual_seed(0)).double().unsqueeze(0)
+    inputs, labels = torch.randn(1, 4, 3).double(), torch.tensor([[0, 1, 2, 0]])
+    twin = Shared().double()
+    twin.load_state_dict(dict(made.named_weights(row[0])))
+    loss = functional.cross_entropy(twin(inputs[0]), labels[0])
+    expected = torch.autograd.grad(loss, twin.first.weight)[0]
+
+    _, added = losses_and_gradient(made, row, inputs, labels)
+    written = added * math.nan
+    made.write_gradient(row, inputs, labels, written)
+
+    for found in (added, written):
+        torch.testing.assert_close(next(made._leaves(found[0])), expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +186,10 @@ def test_parameters_that_are_not_used_have_gradient_zero() -> None:
     [
         (nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2, momentum=None)), "BatchNorm1d without momentum counts minib"),
         (nn.Flatten(), "Flatten has no parameters to train"),
+        (
+            nn.Sequential(nn.Linear(3, 2), GhostBatchNorm(2, 4), GhostBatchNorm(2, 4), GhostBatchNorm(2, 8)),
+            "Sequential has ghost batches of 4 and of 8 examples; give all one size",
+        ),
     ],
 )
 def test_what_lanes_cannot_train_is_refused(module: nn.Module, message: str) -> None:

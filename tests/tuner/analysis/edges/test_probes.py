@@ -1,10 +1,11 @@
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from tests.tuner.analysis.landscapes import Landscape, search
-from tests.tuner.synthetic import ended, study, trial
+from tests.tuner.synthetic import digits, ended, study, trial
 from tuner.analysis.edges.probes import pending_probes
 from tuner.analysis.edges.verdicts import Verdict, check
 from tuner.analysis.edges.widening import history
@@ -81,6 +82,17 @@ def test_probes_are_numbered_down_from_minus_one_and_stay_the_same_while_they_ru
     assert pending_probes(probed(record, 0.1), per_side=4) == []
 
 
+@pytest.mark.parametrize("many", [2, 4, 100])
+def test_probes_of_a_space_of_one_dimension_are_even_over_what_widening_would_add(many: int) -> None:
+    values = [float(each.hyperparameters["x"]) for each in pending_probes(clean(best=0.1, trials=20), per_side=many)]
+
+    steps = [math.log(after / before) for before, after in pairwise(values)]
+    assert len(set(values)) == many
+    assert values[0] == pytest.approx(1e-2 * 10**0.1)
+    assert values[-1] == pytest.approx(RATES.widen(Side.HIGH).high)
+    assert max(steps) == pytest.approx(min(steps))
+
+
 def test_probes_of_a_later_round_are_numbered_on() -> None:
     first = probed(clean(best=0.1, trials=20), 0.1)
     space = SearchSpace({"x": RATES.widen(Side.HIGH)})
@@ -97,7 +109,7 @@ def test_a_probe_is_one_of_the_search_once_the_space_is_widened_over_it() -> Non
     assert len(first.finished(Role.SEARCH)) == 20
     assert len(second.finished(Role.SEARCH)) == 24
     assert (first.incumbent or 0) > (second.incumbent or 0)
-    assert history(second)[0].sentence == (
+    assert history(second, digits().goal.unit)[0].sentence == (
         "Round 1: 20 points, best 112 steps; 4 probes beyond its sides, best 50 steps; then x high 0.01 -> 0.1."
     )
 

@@ -6,7 +6,8 @@ from tests.tuner.synthetic import ended, grown, pending, study
 from tuner.analysis.optimum.candidates import LEADERS, MOST_BORROWED, leaders
 from tuner.analysis.optimum.confirmation import candidates, confirm, first_runs
 from tuner.experiment import ConfirmationSettings
-from tuner.records import BORROWED_FROM, LearningRateRule, Origin, PointRun, Role, Stage, StudyRecord
+from tuner.experiment.batch_sizes.rules import ScalingRule
+from tuner.records import BORROWED_FROM, Origin, PointRun, Role, Stage, StudyRecord
 
 SETTINGS = ConfirmationSettings(candidates=3, choose_seeds=2, report_seeds=2)
 ALONE = replace(SETTINGS, neighbours=False)
@@ -62,7 +63,7 @@ def test_candidates_are_the_own_best_points_and_the_leaders_of_both_neighbours()
         (BORROWED_FROM + 3, 32.0),
     ]
     assert [each.origin for each in found[:2]] == [None, None]
-    assert found[2].origin == Origin(8, 1, 1, LearningRateRule.SAME)
+    assert found[2].origin == Origin(8, 1, 1, ScalingRule.SAME)
     assert candidates(OWN, studies, ALONE) == found[:2]
 
 
@@ -100,8 +101,8 @@ def test_a_neighbours_point_that_wins_is_reported_with_its_origin() -> None:
 
     assert found is not None
     assert found.hyperparameters == {"x": 32.1}
-    assert found.origin == Origin(32, 1, 1, LearningRateRule.SAME)
-    assert (found.steps, found.searched) == (20, 40)
+    assert found.origin == Origin(32, 1, 1, ScalingRule.SAME)
+    assert (found.score, found.searched) == (20, 40)
     points = [each.point for each in candidates(OWN, studies, SETTINGS)]
     assert found.trial == len(OWN.trials) + points.index(BORROWED_FROM + 2)
 
@@ -131,7 +132,7 @@ def test_a_second_look_races_the_last_winner_and_the_neighbours_winners_on_new_s
     found = candidates(again, (small, again, large), SETTINGS)
 
     assert [each.hyperparameters["x"] for each in found] == [16.7, 16.0, 16.1, 32.1, 8.1, 32.0]
-    assert found[3].origin == Origin(32, 1, 1, LearningRateRule.SAME)
+    assert found[3].origin == Origin(32, 1, 1, ScalingRule.SAME)
     assert len({each.point for each in found}) == len(found)
     before = confirm(again, SETTINGS)
     assert before is not None

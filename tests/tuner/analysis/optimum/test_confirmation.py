@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tuner.synthetic import digits, ended, experiment_record, grown, pending, study, trial
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.optimum.confirmation import (
     Confirmation,
     SelectionBias,
@@ -42,7 +42,7 @@ def answer(steps: int | None) -> TrialEnd:
 def test_candidates_are_the_trials_with_fewest_steps_and_ties_go_to_the_lower_number() -> None:
     record = searched(50, 30, 40, 30)
 
-    assert [each.number for each in fastest(record, 3)] == [1, 3, 2]
+    assert [each.number for each in best_trials(record, 3)] == [1, 3, 2]
 
 
 def test_candidates_are_only_search_trials_that_reached_the_target() -> None:
@@ -54,7 +54,7 @@ def test_candidates_are_only_search_trials_that_reached_the_target() -> None:
         trial(4, ended(10, outcome=Outcome.INFEASIBLE)),
     )
 
-    assert [each.number for each in fastest(record, 3)] == [2]
+    assert [each.number for each in best_trials(record, 3)] == [2]
 
 
 def asked(record: StudyRecord) -> list[tuple[int, int, Role]]:
@@ -124,7 +124,7 @@ def test_the_winner_has_the_lowest_mean_rank_and_is_reported_by_other_seeds() ->
     found = confirm(record, SETTINGS)
 
     assert found is not None
-    assert (found.trial, found.searched, found.steps, found.origin) == (2, 30, 47, None)
+    assert (found.trial, found.searched, found.score, found.origin) == (2, 30, 47, None)
     assert (found.low, found.high, found.seeds, found.reached) == (39, 52, 3, 3)
     assert found.selection_bias == pytest.approx(47 / 30)
 
@@ -138,7 +138,7 @@ def test_a_seed_that_did_not_reach_the_target_counts_as_infinite() -> None:
     found = confirm(record, SETTINGS)
 
     assert found is not None
-    assert (found.trial, found.steps, found.high, found.reached) == (1, 99, math.inf, 2)
+    assert (found.trial, found.score, found.high, found.reached) == (1, 99, math.inf, 2)
 
 
 def test_between_equal_candidates_the_search_decides() -> None:
@@ -158,7 +158,7 @@ def test_a_winner_that_the_search_reached_is_reported_even_if_no_choosing_seed_r
     found = confirm(record, SETTINGS)
 
     assert found is not None
-    assert (found.trial, found.steps, found.reached, found.metrics) == (0, math.inf, 0, {})
+    assert (found.trial, found.score, found.reached, found.metrics) == (0, math.inf, 0, {})
 
 
 def test_a_study_that_an_earlier_version_confirmed_keeps_its_winner() -> None:
@@ -173,7 +173,7 @@ def test_a_study_that_an_earlier_version_confirmed_keeps_its_winner() -> None:
     found = confirm(record, ConfirmationSettings(candidates=3, choose_seeds=5, report_seeds=5))
 
     assert found is not None
-    assert (found.trial, found.steps) == (1, 41)
+    assert (found.trial, found.score) == (1, 41)
 
 
 def test_the_median_of_an_even_number_of_seeds_is_infinite_if_half_did_not_reach_the_target() -> None:
@@ -184,7 +184,7 @@ def test_the_median_of_an_even_number_of_seeds_is_infinite_if_half_did_not_reach
     found = confirm(record, settings)
 
     assert found is not None
-    assert (found.steps, found.low, found.reached) == (math.inf, 35, 1)
+    assert (found.score, found.low, found.reached) == (math.inf, 35, 1)
 
 
 def test_metrics_are_medians_over_the_seeds_that_reached_the_target() -> None:
@@ -234,7 +234,7 @@ def test_the_order_of_trials_changes_no_candidate(order: list[int]) -> None:
 
     shuffled = study(*(trials[each] for each in order))
 
-    assert [each.number for each in fastest(shuffled, 4)] == [1, 3, 2, 5]
+    assert [each.number for each in best_trials(shuffled, 4)] == [1, 3, 2, 5]
 
 
 def test_the_optimum_is_the_winner_and_before_there_is_one_the_best_of_the_search() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.tuner.synthetic import ended, grown, pending, study
 from tuner.analysis.optimum.warm_start import WarmStart, warm_points, warm_start
 from tuner.experiment import ConfirmationSettings
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.experiment.space import Choice, Fixed, Parameter, Range, Scale, SearchSpace
-from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord
+from tuner.records import Origin, PointRun, Role, StudyRecord
 from tuner.trial import Value
 
 SETTINGS = ConfirmationSettings(candidates=2, choose_seeds=1, report_seeds=1)
@@ -23,7 +24,7 @@ SPACE = SearchSpace(
         "decay": Fixed(0.1),
     }
 )
-SAME, LINEAR, SQUARE_ROOT = LearningRateRule
+SAME, LINEAR, SQUARE_ROOT = ScalingRule
 
 
 def at(learning_rate: float, momentum: float = 0.9) -> dict[str, Value]:
@@ -58,9 +59,7 @@ def test_the_optimum_comes_as_it_is_and_scaled_linearly_and_by_the_square_root()
 
 
 @pytest.mark.parametrize(("rule", "factor"), [(SAME, 1.0), (LINEAR, 4.0), (SQUARE_ROOT, 2.0)])
-def test_a_rule_says_what_a_four_times_larger_batch_does_to_the_learning_rate(
-    rule: LearningRateRule, factor: float
-) -> None:
+def test_a_rule_says_what_a_four_times_larger_batch_does_to_the_learning_rate(rule: ScalingRule, factor: float) -> None:
     assert rule.factor(4.0) == factor
 
 

@@ -36,7 +36,7 @@ def measured(floor: float, critical: float, *, noise: float, seed: int, seeds: i
     generator = np.random.default_rng(seed)
     points = []
     for point in predicted(floor, critical).points:
-        steps = point.steps * 2 ** (noise * generator.standard_normal(seeds))
+        steps = point.score * 2 ** (noise * generator.standard_normal(seeds))
         points.append(ScalingPoint(point.batch_size, float(np.median(steps)), tuple(map(float, steps)), {}))
     return ScalingCurve(tuple(points))
 
@@ -66,7 +66,7 @@ def test_a_predicted_curve_has_no_interval() -> None:
 
 def test_one_bad_point_moves_the_critical_batch_size_less_than_a_third() -> None:
     points = list(predicted(20.0, 64.0).points)
-    points[4] = ScalingPoint(32, points[4].steps * 4, (), {})
+    points[4] = ScalingPoint(32, points[4].score * 4, (), {})
 
     found = fitted(ScalingCurve(tuple(points)))
 
@@ -91,7 +91,7 @@ def test_the_interval_is_the_same_every_time() -> None:
 def test_seeds_that_did_not_reach_the_target_leave_a_finite_interval() -> None:
     points = list(measured(20.0, 64.0, noise=0.1, seed=1).points)
     first = points[0]
-    points[0] = ScalingPoint(2, first.steps, (*first.per_seed[:3], math.inf, math.inf), {})
+    points[0] = ScalingPoint(2, first.score, (*first.per_seed[:3], math.inf, math.inf), {})
     points[1] = ScalingPoint(4, math.inf, (500.0, math.inf, math.inf, math.inf, math.inf), {})
 
     found = fitted(ScalingCurve(tuple(points)))
@@ -106,7 +106,7 @@ def test_the_interval_is_of_medians_which_one_slow_seed_does_not_move() -> None:
     points = []
     for each in predicted(20.0, 64.0).points:
         slow = 50 if each.batch_size < 32 else 1
-        points.append(replace(each, per_seed=(each.steps,) * 8 + (slow * each.steps,)))
+        points.append(replace(each, per_seed=(each.score,) * 8 + (slow * each.score,)))
 
     found = fitted(ScalingCurve(tuple(points)))
 
@@ -153,7 +153,7 @@ def test_the_curve_of_an_experiment_has_its_confirmed_studies() -> None:
     curve = scaling_curve(record)
 
     assert [each.batch_size for each in curve.points] == [16, 64, 256]
-    assert all(each.low <= each.steps <= each.high for each in curve.points)
+    assert all(each.low <= each.score <= each.high for each in curve.points)
     assert all(len(each.per_seed) == 5 for each in curve.points)
 
 

@@ -12,7 +12,7 @@ from tuner.analysis.nqm import Method
 from tuner.analysis.scaling.curve import NotFitted
 from tuner.analysis.scaling.explanation import MOST_MOMENTUM, Explanation, explain, measured_curve
 from tuner.experiment import Experiment
-from tuner.experiment.space import Fixed, SearchSpace
+from tuner.experiment.space import Fixed
 from tuner.records import ExperimentRecord, Role
 from tuner.reports.figures import draw_scaling
 from tuner.reports.findings import findings
@@ -24,7 +24,7 @@ SIZES = [4, 16, 64, 256, 1024]
 def without_momentum() -> Experiment:
     """Digits with plain SGD."""
     full = digits(batch_sizes=SIZES)
-    return replace(full, space=SearchSpace({**full.space.parameters, "momentum": Fixed(0.0)}))
+    return replace(full, space=full.space.changed({"momentum": Fixed(0.0)}))
 
 
 @cache
@@ -54,7 +54,7 @@ def test_the_explanation_as_json_has_both_curves() -> None:
 
     rows = found["fitted"]
     assert isinstance(rows, list)
-    assert [each["measured"] for each in rows] == [each.steps for each in measured_curve(record()).points]
+    assert [each["measured"] for each in rows] == [each.score for each in measured_curve(record()).points]
     assert all(each["params"].keys() == {"learning_rate"} for each in rows)
     assert found["model"] == {
         "method": "sgd",
@@ -72,7 +72,7 @@ def test_what_is_not_confirmed_counts_as_searched() -> None:
 
     points = measured_curve(replace(full, studies=(searched, *full.studies[1:]))).points
 
-    assert points[0].steps == min(each.end.steps for each in searched.trials if each.end and each.end.loss < 12)
+    assert points[0].score == min(each.end.score for each in searched.trials if each.end and each.end.loss < 12)
     assert points[1:] == measured_curve(full).points[1:]
 
 
@@ -96,7 +96,7 @@ def test_the_model_drawn_is_its_curve() -> None:
 
     (line,) = [each for each in figure.axes[0].get_lines() if each.get_gid() == "model"]
     assert np.asarray(line.get_xdata()).tolist() == SIZES
-    assert np.asarray(line.get_ydata()).tolist() == [each.steps for each in explanation().curve.points]
+    assert np.asarray(line.get_ydata()).tolist() == [each.score for each in explanation().curve.points]
 
 
 @pytest.mark.slow

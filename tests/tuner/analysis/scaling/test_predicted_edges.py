@@ -40,7 +40,7 @@ def test_a_range_that_keeps_the_optimum_out_is_flagged(low: float, high: float, 
     assert found.at_box_edge
     assert (edge.parameter, edge.side, edge.end) == ("learning_rate", side, high if side is Side.HIGH else low)
     assert edge.value == pytest.approx(best.parameters["learning_rate"], rel=0.01)
-    assert edge.saving == pytest.approx(1 - float(best.steps) / found.curve.points[0].steps, rel=1e-3)
+    assert edge.saving == pytest.approx(1 - float(best.steps) / found.curve.points[0].score, rel=1e-3)
 
 
 def test_a_side_is_flagged_only_if_more_than_a_hundredth_of_the_steps_is_beyond() -> None:
@@ -69,7 +69,7 @@ def test_a_corner_is_found_by_widening_both_of_its_sides() -> None:
 def test_a_target_that_is_reached_only_beyond_the_space_is_flagged() -> None:
     found = predicted(learning_rate={"low": 1.0, "high": 1.5, "scale": "log"})
 
-    assert math.isinf(found.curve.points[0].steps)
+    assert math.isinf(found.curve.points[0].score)
     assert only(found).sentence == (
         "The optimum is beyond the low end of learning_rate, 1, at about 0.22064: only there the target is reached. "
         "Widen the range there."

@@ -27,7 +27,7 @@ def experiment(preset: str = "nqm-sgd", *, metric: str = "validation/loss", **ch
 
 
 def steps(curve: ScalingCurve) -> list[float]:
-    return [each.steps for each in curve.points]
+    return [each.score for each in curve.points]
 
 
 def test_a_prediction_is_the_exact_optimum_whatever_the_budget() -> None:

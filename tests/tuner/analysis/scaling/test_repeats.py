@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint
-from tuner.analysis.scaling.repeats import repeated_intervals
+from tuner.analysis.scaling.repeats import repeated_intervals, repeats
 
 SIZES = [2**exponent for exponent in range(1, 11)]
 
@@ -47,6 +47,20 @@ def test_too_few_batch_sizes_have_no_interval_over_searches() -> None:
 
 def test_a_batch_size_that_missed_the_target_with_a_seed_has_none() -> None:
     first, *others = curve(np.random.default_rng(0), searches=0.1).points
-    missed = ScalingPoint(first.batch_size, first.steps, (*first.per_seed[:4], float("inf")), {})
+    missed = ScalingPoint(first.batch_size, first.score, (*first.per_seed[:4], float("inf")), {})
 
     assert first.batch_size not in repeated_intervals(ScalingCurve((missed, *others)))
+
+
+def test_curves_drawn_again_scatter_as_the_intervals_say() -> None:
+    whole = curve(np.random.default_rng(2), searches=0.2)
+    found, intervals = repeats(whole), repeated_intervals(whole)
+    assert found is not None
+
+    drawn = np.vstack([found.redrawn(np.random.default_rng(seed)) for seed in range(20)])  # [resample, point]
+
+    lows, highs = np.percentile(drawn, [2.5, 97.5], axis=0)
+    for low, high, point in zip(lows, highs, found.points, strict=True):
+        known = intervals[point.batch_size]
+        assert np.log(high / low) == pytest.approx(np.log(known.high / known.low), rel=0.05)
+        assert np.sqrt(low * high) == pytest.approx(point.score, rel=0.05)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.tuner.analysis.landscapes import NAMES, Landscape, search
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.sensitivity.profiles import FACTORS, profiles
 from tuner.experiment.space import Range, Scale, SearchSpace
 from tuner.records import StudyRecord, TrialRecord
@@ -77,10 +77,10 @@ def overlaps(count: int, *, first_seed: int = 5000) -> Iterator[tuple[float, Ove
         seed += 1
         landscape = Landscape.draw(np.random.default_rng(seed), noise=NOISES[seed % len(NOISES)])
         study = training(landscape, search(landscape, seed=seed))
-        if len(fastest(study, 5)) < 5:
+        if len(best_trials(study, 5)) < 5:
             continue
         count -= 1
-        best = fastest(study, 1)[0].plan.hyperparameters
+        best = best_trials(study, 1)[0].plan.hyperparameters
         for index, profile in enumerate(profiles(study, best)):
             for each in profile.tolerances:
                 truth = true_interval(landscape, index, each.factor)

@@ -6,7 +6,7 @@ import pytest
 from tests.tuner.analysis.landscapes import SPACE, Landscape, search
 from tests.tuner.analysis.sensitivity.intervals import overlaps, training
 from tests.tuner.synthetic import ended, study, trial
-from tuner.analysis.optimum.candidates import fastest
+from tuner.analysis.optimum.candidates import best_trials
 from tuner.analysis.sensitivity.profiles import FACTORS, Profile, profiles
 from tuner.experiment.sequences import halton_point
 from tuner.experiment.space import Choice, Range, Scale, SearchSpace
@@ -18,7 +18,7 @@ BOWL = Landscape((0.4, 0.5, 0.5, 0.6), (12.0, 6.0, 0.0, 24.0), None, math.inf, n
 
 
 def found(record: StudyRecord) -> dict[str, Profile]:
-    best = fastest(record, 1)[0].plan.hyperparameters
+    best = best_trials(record, 1)[0].plan.hyperparameters
     return {each.parameter: each for each in profiles(record, best)}
 
 
@@ -45,7 +45,7 @@ def test_a_parameter_without_effect_may_be_anything(bowl: dict[str, Profile]) ->
 
 
 def test_an_interval_holds_the_narrower_one_the_optimum_and_what_trials_show(bowl: dict[str, Profile]) -> None:
-    best = fastest(search(BOWL, seed=0), 1)[0].plan.hyperparameters
+    best = best_trials(search(BOWL, seed=0), 1)[0].plan.hyperparameters
 
     for name, profile in bowl.items():
         near, far = profile.tolerances

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from tests.tuner.synthetic import digits, ended, study, trial
 from tuner.analysis.sensitivity.shares import Share, Shares, shares, wilson
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.experiment.sequences import halton_point
-from tuner.records import LearningRateRule, Origin, PointRun, Role, StudyRecord, TrialEnd
+from tuner.records import Origin, PointRun, Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed
 
 BUDGET = 4000
@@ -19,7 +20,7 @@ def cut(limit: int) -> TrialEnd:
 
 def searched(*ends: TrialEnd, guided: int = 0) -> StudyRecord:
     """A quasi-random search of `digits` in which points ended so; the last few were led to by results."""
-    space = digits().space
+    space = digits().space.at(64)
     seed = sampler_seed(experiment_seed=0, batch_size=64, round=1)
     points = [halton_point(space, number, seed=seed) for number in range(len(ends))]
     centre = space.at([0.5] * space.dimensions)
@@ -48,7 +49,7 @@ def test_points_are_counted_by_what_they_did() -> None:
 def test_points_taken_from_another_batch_size_do_not_count_whatever_their_values() -> None:
     record = searched(ended(40), ended(79), ended(300))
     first, *others = record.trials
-    warm = replace(first, plan=replace(first.plan, origin=Origin(128, 1, 0, LearningRateRule.SAME)))
+    warm = replace(first, plan=replace(first.plan, origin=Origin(128, 1, 0, ScalingRule.SAME)))
 
     counted = shares(replace(record, trials=(warm, *others)), experiment_seed=0, budget=BUDGET)
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -6,9 +7,10 @@ from tests.tuner.synthetic import Workload, digits, ended, experiment_record, st
 from tuner.analysis.optimum.confirmation import confirm
 from tuner.analysis.optimum.scatters import scatters
 from tuner.analysis.sensitivity.summary import Sensitivity, sensitivity
+from tuner.analysis.summary import results
 from tuner.experiment import Experiment
 from tuner.experiment.space import Fixed, Range, SearchSpace
-from tuner.records import ExperimentRecord, PointRun, Role
+from tuner.records import ExperimentRecord, PointRun, Role, TrialRecord
 from tuner.trial import Outcome
 
 
@@ -26,7 +28,22 @@ def unreached(experiment: Experiment) -> ExperimentRecord:
     """A study whose only trial was stopped by its budget."""
     run = PointRun(0, 0, Role.SEARCH, {"learning_rate": 0.1, "momentum": 0.5, "end_factor": 1.0, "decay_steps": 90.0})
     end = ended(4000, outcome=Outcome.CENSORED)
-    return ExperimentRecord(experiment, (study(trial(0, end, run=run), space=experiment.space),))
+    return ExperimentRecord(experiment, (study(trial(0, end, run=run), space=experiment.space.at(64)),))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CENSORED, Outcome.INFEASIBLE])
+def test_a_neighbours_winner_stands_where_the_own_search_came_to_no_score(
+    record: ExperimentRecord, outcome: Outcome
+) -> None:
+    def lost(trial: TrialRecord) -> TrialRecord:
+        is_search = trial.plan.role is Role.SEARCH
+        return replace(trial, end=replace(trial.end, outcome=outcome)) if is_search and trial.end else trial
+
+    small, large = record.studies
+    changed = replace(record, studies=(small, replace(large, trials=tuple(map(lost, large.trials)))))
+
+    assert sensitivity(changed).studies[1].profiles == ()
+    assert results(changed).studies[1].confirmed is not None
 
 
 def test_every_range_of_every_study_has_a_profile_around_the_confirmed_optimum(

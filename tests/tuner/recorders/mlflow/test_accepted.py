@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric_name
 
+from tests.tuner.recorded import Held, recorded
 from tuner.experiment.workload.names import NAME_LENGTH, is_loggable
 from tuner.recorders.mlflow.accepted import PARAMETER_LENGTH, TAG_LENGTH, send
 from tuner.recorders.mlflow.run_content import MetricValue
@@ -56,7 +57,7 @@ def test_refused_values_are_found_among_many() -> None:
 
 
 def test_long_values_are_cut_and_refused_ones_left_out(uri: str) -> None:
-    tracking = Tracking(uri, "digits")
+    tracking = Tracking(uri, "digits", Held(recorded()))
     client = MlflowClient(tracking_uri=uri)
     run_id = client.create_run(tracking.experiment_id).info.run_id
     client.log_param(run_id, "model", "mlp")
@@ -75,7 +76,7 @@ def test_long_values_are_cut_and_refused_ones_left_out(uri: str) -> None:
 
 
 def test_more_values_than_one_request_holds_are_sent_in_several(uri: str) -> None:
-    tracking = Tracking(uri, "digits")
+    tracking = Tracking(uri, "digits", Held(recorded()))
     client = MlflowClient(tracking_uri=uri)
     run_id = client.create_run(tracking.experiment_id).info.run_id
     tracking.add(

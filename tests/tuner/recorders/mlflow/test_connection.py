@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 from tuner.recorders.mlflow.connection import connect, ping, write_ahead
+from tuner.recorders.patience import Patience
 
 FULL, NORMAL = 2, 1
 """As SQLite counts how much a commit waits for the disk."""
@@ -23,7 +24,7 @@ def settings(url: str) -> tuple[str, int]:
 
 def test_a_commit_to_a_new_database_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/deep/mlflow.db"
-    ping(uri)
+    ping(uri, Patience(60))
 
     assert settings(uri) == ("wal", NORMAL)
 
@@ -37,7 +38,7 @@ def test_a_database_is_known_by_its_file(tmp_path: Path) -> None:
 
 
 def test_other_databases_wait_for_the_disk_as_before(tmp_path: Path) -> None:
-    ping(f"sqlite:///{tmp_path}/mlflow.db")
+    ping(f"sqlite:///{tmp_path}/mlflow.db", Patience(60))
 
     assert settings(f"sqlite:///{tmp_path}/store.db") == ("delete", FULL)
     assert settings("sqlite://") == ("memory", FULL)

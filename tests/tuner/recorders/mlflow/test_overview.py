@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
-from tests.tuner.recorded import POINT, Recorded, recorded, widened
+from tests.tuner.recorded import POINT, Held, Recorded, recorded, widened
 from tests.tuner.recorders.mlflow.tracked import runs, send, snapshot
 from tuner.analysis.edges.verdicts import EdgeVerdict, Verdict
 from tuner.analysis.optimum.confirmation import Confirmation
@@ -29,7 +29,7 @@ def confirmed(what: Recorded, winner: Confirmation | None = WINNER) -> Results:
 
 
 def log(found: Results, uri: str) -> None:
-    log_answers(found, Tracking(uri, "digits"))
+    log_answers(found, Tracking(uri, "digits", Held(recorded())))
 
 
 def test_the_run_of_a_study_carries_its_answer_in_metrics_and_tags(uri: str) -> None:
@@ -76,7 +76,7 @@ def test_an_answer_that_changes_takes_the_place_of_the_one_before(uri: str) -> N
     what = recorded(batch_sizes=(64,))
     send(what, uri)
     log(confirmed(what), uri)
-    log(confirmed(what, replace(WINNER, steps=29.0)), uri)
+    log(confirmed(what, replace(WINNER, score=29.0)), uri)
     (run,) = runs(uri, "tags.complete = 'true'")
 
     assert run.data.metrics["confirmed_steps"] == 29
@@ -92,7 +92,7 @@ def test_an_answer_that_changes_takes_the_place_of_the_one_before(uri: str) -> N
 def test_a_target_that_no_seed_reached_is_never_reached(uri: str) -> None:
     what = recorded(batch_sizes=(64,))
     send(what, uri)
-    log(confirmed(what, replace(WINNER, steps=math.inf, per_seed=(math.inf,) * 5)), uri)
+    log(confirmed(what, replace(WINNER, score=math.inf, per_seed=(math.inf,) * 5)), uri)
     (run,) = runs(uri, "tags.complete = 'true'")
 
     assert run.data.tags["answer"] == "never"

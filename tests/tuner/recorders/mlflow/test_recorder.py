@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
-from tests.tuner.recorded import POINT, Recorded, recorded
+from tests.tuner.recorded import POINT, Held, Recorded, recorded
 from tests.tuner.recorders.mlflow.tracked import runs, send
 from tuner.errors import RecorderError
-from tuner.recorders import Notice, StudyFinished, StudyStarted, TrialFinished
-from tuner.recorders.mlflow.connection import shown_uri
+from tuner.recorders import ExtraStarted, Notice, StudyFinished, StudyStarted, TrialFinished
 from tuner.recorders.mlflow.log import Log
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.mlflow.sync import sync
 from tuner.recorders.mlflow.workload import workload_parameters
+from tuner.records import RULES_FROM, Role
 
 
 class TestMlflowRecorder:
@@ -56,6 +56,30 @@ class TestMlflowRecorder:
         expected = [(each.step, each.metrics["validation/error"]) for each in what.curves(128)[0]]
         assert [(each.step, each.value) for each in history] == expected
 
+    def test_extra_trials_are_runs_of_a_study_whose_own_run_stays_as_it_was(self, uri: str) -> None:
+        what = recorded(batch_sizes=(64,))
+        send(what, uri)
+        (study,) = what.record.studies
+        first, (before,) = study.trials[0], runs(uri, "tags.`tuner.study` LIKE '%'")
+        plan = replace(first.plan, point=RULES_FROM, repeat=1, role=Role.RULE)
+        extra = replace(first, number=len(study.trials), plan=plan)
+        after = replace(study, trials=(*study.trials, extra))
+        recorder = MlflowRecorder(uri, Held(what).open, tell=lambda _: None, patience=60)
+
+        recorder.open(what.experiment)
+        for event in (
+            ExtraStarted(study, "w", 1),
+            TrialFinished(64, 1, extra, what.curves(64)[0]),
+            StudyFinished(after),
+        ):
+            recorder.record(event)
+        recorder.close()
+
+        (run,), (again,) = runs(uri, "tags.role = 'rule'"), runs(uri, "tags.`tuner.study` LIKE '%'")
+        assert run.data.tags["mlflow.parentRunId"] == before.info.run_id == again.info.run_id
+        assert (again.data.tags, again.data.metrics) == (before.data.tags, before.data.metrics)
+        assert (again.info.status, again.info.end_time) == ("FINISHED", before.info.end_time)
+
     def test_a_database_can_be_read_while_it_is_written(self, uri: str) -> None:
         send(recorded(), uri)
 
@@ -91,7 +115,7 @@ class TestMlflowRecorder:
 
         assert killed.info.status == "KILLED"
 
-        recorder = MlflowRecorder(uri, tell=lambda notice: None, patience=60)
+        recorder = MlflowRecorder(uri, Held(what).open, tell=lambda notice: None, patience=60)
         recorder.open(what.experiment)
         (whole,) = what.record.studies
         recorder.record(StudyStarted(replace(whole, complete=False, trials=whole.trials[:1]), "worker-0"))
@@ -117,7 +141,7 @@ class TestMlflowRecorder:
 
     def test_leaves_the_run_of_a_study_deleted_that_somebody_deletes_while_it_is_searched(self, uri: str) -> None:
         what = recorded(batch_sizes=(64,))
-        log = Log(uri, what.experiment, 10)
+        log = Log(uri, what.experiment, 10, store=Held(what).open)
         events = [each for each in what.events() if isinstance(each, StudyStarted | TrialFinished | StudyFinished)]
         for event in events[:-1]:
             log.note(event)
@@ -142,8 +166,8 @@ class TestMlflowRecorder:
 
     def test_drops_trials_when_the_backlog_is_full_and_says_so_once(self, uri: str) -> None:
         told: list[Notice] = []
-        recorder = MlflowRecorder(uri, tell=told.append, backlog=1, patience=60)
         what = recorded(trials=30)
+        recorder = MlflowRecorder(uri, Held(what).open, tell=told.append, backlog=1, patience=60)
         recorder.open(what.experiment)
         for event in what.events():
             recorder.record(event)
@@ -174,23 +198,9 @@ def renamed(what: Recorded, metric: str, name: str) -> Recorded:
     return Recorded(what.record, curves)
 
 
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("sqlite:///runs/mlflow.db", "sqlite:///runs/mlflow.db"),
-        ("http://localhost:5000", "http://localhost:5000"),
-        ("https://ada:p@ss:word@host/path", "https://ada@host/path"),
-        ("https://:secret@host", "https://@host"),
-        ("postgresql://ada@host/mlflow?password=secret", "postgresql://ada@host/mlflow"),
-    ],
-)
-def test_a_shown_uri_holds_no_password(uri: str, shown: str) -> None:
-    assert shown_uri(uri) == shown
-
-
 def test_an_error_does_not_show_the_password() -> None:
     what = recorded()
-    with pytest.raises(RecorderError, match=r"MLflow at nonsense://ada@host cannot be used") as error:
-        sync(what.record, what.curves, Tracking("nonsense://ada:secret@host", "digits"))
+    with pytest.raises(RecorderError, match=r"MLflow at nonsense://host cannot be used") as error:
+        sync(what.record, what.curves, Tracking("nonsense://ada:secret@host", "digits", Held(what)))
 
     assert "secret" not in str(error.value)

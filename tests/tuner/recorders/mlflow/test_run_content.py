@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from tests.tuner.recorded import POINT, at_second, curve_to, finished_study
 from tests.tuner.synthetic import STARTED, digits, ended, study
+from tuner.experiment.batch_sizes.rules import ScalingRule
 from tuner.recorders.mlflow.run_content import CURVE_TAG, RunContent, RunStatus, study_run, trial_key, trial_run
-from tuner.records import SHOWN, Curve, LearningRateRule, Origin, TrialEnd
+from tuner.records import SHOWN, Curve, Origin, TrialEnd
 from tuner.trial import Measurement, Outcome
 
 STARTED_MILLISECONDS = 1_767_225_600_000
@@ -96,7 +97,7 @@ def test_a_trial_without_a_curve_has_its_final_metrics() -> None:
 
 def test_a_point_taken_from_another_batch_size_is_tagged_with_its_origin() -> None:
     plain = at_second(0, ended(30))
-    origin = Origin(128, 1, 17, LearningRateRule.LINEAR)
+    origin = Origin(128, 1, 17, ScalingRule.LINEAR)
     taken = replace(plain, plan=replace(plain.plan, origin=origin))
     tags = [trial_run(digits(), each, ended(30), (), batch_size=64, round=1).tags for each in (plain, taken)]
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from mlflow import MlflowClient
 
 from tests.commands import free_port
 from tests.servers import MlflowServer
-from tests.tuner.recorded import Recorded, recorded
+from tests.tuner.recorded import Held, Recorded, recorded
+from tuner.analysis.summary import results
 from tuner.errors import RecorderError
 from tuner.recorders import Notice
-from tuner.recorders.mlflow.overview import log_report
+from tuner.recorders.mlflow.overview import log_answers, log_report
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 from tuner.recorders.mlflow.runs import Tracking
 from tuner.recorders.mlflow.sync import SyncCounts, sync
@@ -72,7 +74,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def send(what: Recorded, uri: str, *, patience: float) -> tuple[list[Notice], float]:
     """Record all events; what the user was told, and the seconds that telling the recorder and closing it took."""
     told: list[Notice] = []
-    recorder = MlflowRecorder(uri, tell=told.append, patience=patience)
+    recorder = MlflowRecorder(uri, Held(what).open, tell=told.append, patience=patience)
     started = time.monotonic()
     recorder.open(what.experiment)
     for event in what.events():
@@ -84,24 +86,42 @@ def send(what: Recorded, uri: str, *, patience: float) -> tuple[list[Notice], fl
 def test_a_server_gets_what_a_database_gets_and_sync_finds_nothing_to_do(server: str) -> None:
     what = recorded(trials=3)
     told, _ = send(what, server, patience=60)
-    counts = sync(what.record, what.curves, Tracking(server, "digits"))
+    counts = sync(what.record, what.curves, Tracking(server, "digits", Held(what)))
     client = MlflowClient(tracking_uri=server)
     experiment = client.get_experiment_by_name("digits")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id], "tags.`tuner.trial` LIKE '%batch_size=64/%trial=1'")
     history = client.get_metric_history(run.info.run_id, "validation/error")
 
-    assert told == []
+    assert [each.text for each in told if "waiting for MLflow" not in each.text] == []
     assert counts == SyncCounts(created=0, completed=0, removed=0, present=8)
     assert [(each.step, each.value) for each in history] == [
         (each.step, each.metrics["validation/error"]) for each in what.curves(64)[1]
     ]
 
 
+def test_two_stores_have_an_experiment_each(server: str) -> None:
+    what = recorded(trials=3)
+    named = replace(what, record=replace(what.record, experiment=replace(what.experiment, name="shared")))
+    ann, bob = Held(named, "ann"), Held(named, "bob")
+    counts = []
+    for each in (ann, bob, ann, bob):
+        tracking = Tracking(server, "shared", each)
+        counts.append(sync(each.what.record, each.what.curves, tracking))
+        log_answers(results(each.what.record), tracking)
+
+    assert [each.created for each in counts] == [8, 8, 0, 0]
+    assert [each.present for each in counts] == [0, 0, 8, 8]
+    assert [Tracking(server, "shared", each).name for each in (ann, bob)] == [
+        "shared",
+        f"shared (store {bob.identity()[:8]})",
+    ]
+
+
 def test_a_server_keeps_the_report(server: str, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("the report")
-    stored = log_report("reported", tmp_path, Tracking(server, "reported"))
-    again = log_report("reported", tmp_path, Tracking(server, "reported"))
+    stored = log_report("reported", tmp_path, Tracking(server, "reported", Held(recorded())))
+    again = log_report("reported", tmp_path, Tracking(server, "reported", Held(recorded())))
     client = MlflowClient(tracking_uri=server)
     experiment = client.get_experiment_by_name("reported")
     assert experiment is not None
@@ -116,7 +136,7 @@ def test_an_unreachable_server_is_told_of_once_and_keeps_nobody_waiting(hasty: N
     told, seconds = send(recorded(trials=50), uri, patience=60)
 
     assert [each.text for each in told] == [
-        f"MLflow at {uri.replace(':secret', '')} cannot be used: Connection refused. "
+        f"MLflow at {uri.replace('ada:secret@', '')} cannot be used: Connection refused. "
         "Training goes on; `tuner sync digits` adds what is missing."
     ]
     assert seconds < 10
@@ -156,4 +176,4 @@ def test_sync_says_which_server_cannot_be_reached(hasty: None) -> None:
     port = free_port()
 
     with pytest.raises(RecorderError, match=f"MLflow at http://127.0.0.1:{port} cannot be used: Connection refused"):
-        sync(what.record, what.curves, Tracking(f"http://127.0.0.1:{port}", "digits"))
+        sync(what.record, what.curves, Tracking(f"http://127.0.0.1:{port}", "digits", Held(what)))

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from tests.tuner.recorded import recorded, widened
+from tests.tuner.recorded import Held, recorded, widened
 from tests.tuner.recorders.mlflow.tracked import by_name, runs, send, snapshot
 from tuner.analysis.summary import results
 from tuner.errors import RecorderError
@@ -26,9 +26,9 @@ class TestSync:
         other = f"sqlite:///{tmp_path / 'other.db'}"
         what = recorded()
         send(what, uri)
-        counts = sync(what.record, what.curves, Tracking(other, "digits"))
+        counts = sync(what.record, what.curves, Tracking(other, "digits", Held(what)))
 
-        log_answers(results(what.record), Tracking(other, "digits"))
+        log_answers(results(what.record), Tracking(other, "digits", Held(what)))
 
         assert counts == SyncCounts(created=10, completed=0, removed=0, present=0)
         assert by_name(other) == by_name(uri)
@@ -37,9 +37,9 @@ class TestSync:
     def test_changes_nothing_the_second_time(self, uri: str, sent: int | None) -> None:
         what = recorded()
         send(what, uri, stop_after=sent)
-        sync(what.record, what.curves, Tracking(uri, "digits"))
+        sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
         before = snapshot(uri)
-        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+        counts = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=10)
         assert counts.sentence == "0 runs created, 0 completed, 10 there already"
@@ -49,7 +49,7 @@ class TestSync:
         what = recorded()
         send(what, uri)
         before = snapshot(uri)
-        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+        counts = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=10)
         assert snapshot(uri) == before
@@ -66,7 +66,7 @@ class TestSync:
         )
         first = next(iter(client.get_metric_history(run.info.run_id, "train/loss")))
         client.log_batch(half.info.run_id, [Metric(first.key, first.value, first.timestamp, first.step)])
-        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+        counts = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
         repaired = snapshot(uri)
 
         assert counts == SyncCounts(created=0, completed=1, removed=0, present=9)
@@ -80,7 +80,7 @@ class TestSync:
         MlflowClient(tracking_uri=uri).create_run(
             run.info.experiment_id, start_time=run.info.start_time, tags=run.data.tags
         )
-        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+        counts = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts == SyncCounts(created=0, completed=0, removed=1, present=10)
         assert counts.sentence.endswith("1 second copies removed")
@@ -90,7 +90,7 @@ class TestSync:
         client = MlflowClient(tracking_uri=uri)
         theirs = client.create_run(client.create_experiment("digits"), tags={"batch_size": "64"})
         what = recorded()
-        sync(what.record, what.curves, Tracking(uri, "digits"))
+        sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
 
         assert client.get_run(theirs.info.run_id).info.status == "RUNNING"
         assert len(runs(uri)) == 11
@@ -100,7 +100,7 @@ class TestSync:
         what = recorded()
         send(what, uri)
         moved = replace(earlier.record, studies=tuple(map(later, earlier.record.studies)))
-        counts = sync(moved, earlier.curves, Tracking(uri, "digits"))
+        counts = sync(moved, earlier.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts.created == 8
         assert len(runs(uri)) == 18
@@ -112,12 +112,12 @@ class TestSync:
         client = MlflowClient(tracking_uri=uri)
         for run in runs(uri)[:3]:
             client.delete_run(run.info.run_id)
-        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+        counts = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=2, deleted=3)
         assert len(runs(uri)) == 2
 
-        restored = sync(what.record, what.curves, Tracking(uri, "digits"), restore=True)
+        restored = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)), restore=True)
 
         assert restored == SyncCounts(created=0, completed=0, removed=0, present=2, restored=3)
         assert snapshot(uri) == before
@@ -131,7 +131,7 @@ class TestSync:
         other = client.create_run(
             study.info.experiment_id, tags=study.data.tags, start_time=study.info.start_time
         ).info.run_id
-        counts = sync(what.record, what.curves, Tracking(uri, "digits"))
+        counts = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts == SyncCounts(created=0, completed=5, removed=0, present=0)
         assert len(runs(uri, f"tags.`mlflow.parentRunId` = '{other}'")) == 4
@@ -139,8 +139,8 @@ class TestSync:
     def test_adds_the_rest_of_curves_that_were_thinned(self, uri: str) -> None:
         what = recorded(batch_sizes=(64,), measurements=25)
         send(what, uri)
-        first = sync(what.record, what.curves, Tracking(uri, "digits"), points=25)
-        again = sync(what.record, what.curves, Tracking(uri, "digits"), points=25)
+        first = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)), points=25)
+        again = sync(what.record, what.curves, Tracking(uri, "digits", Held(what)), points=25)
         (run,) = runs(uri, "tags.`tuner.trial` = 'digits/batch_size=64/round=1/trial=0'")
         history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, "validation/error")
 
@@ -155,12 +155,12 @@ class TestSync:
         def refuse(batch_size: int, *, round: int) -> Mapping[int, Curve]:
             raise AssertionError(f"asked for the curves of batch size {batch_size}")
 
-        assert sync(what.record, refuse, Tracking(uri, "digits")).present == 10
+        assert sync(what.record, refuse, Tracking(uri, "digits", Held(what))).present == 10
 
     def test_skips_a_study_without_a_finished_trial(self, uri: str) -> None:
         what = recorded(batch_sizes=(64,))
         bare = tuple(replace(each, complete=False, trials=()) for each in what.record.studies)
-        counts = sync(replace(what.record, studies=bare), what.curves, Tracking(uri, "digits"))
+        counts = sync(replace(what.record, studies=bare), what.curves, Tracking(uri, "digits", Held(what)))
 
         assert counts == SyncCounts(created=0, completed=0, removed=0, present=0)
         with pytest.raises(ValueError, match="batch size 64 has no finished trial"):
@@ -184,7 +184,7 @@ class TestRounds:
     def test_each_is_a_run_with_its_trials_whoever_brings_them(self, uri: str, sent: int | None) -> None:
         what = widened(recorded(batch_sizes=(64,)))
         send(what, uri, stop_after=sent)
-        sync(what.record, what.curves, Tracking(uri, "digits"))
+        sync(what.record, what.curves, Tracking(uri, "digits", Held(what)))
         before = snapshot(uri)
         studies = {run.info.run_name: run for run in runs(uri, "tags.`tuner.study` LIKE '%'")}
         children = {
@@ -195,7 +195,7 @@ class TestRounds:
         assert {run.info.status for run in studies.values()} == {"FINISHED"}
         assert [run.data.metrics["best_steps"] for _, run in sorted(studies.items())] == [30, 15]
         assert {run.data.metrics["trials"] for run in studies.values()} == {4}
-        assert sync(what.record, what.curves, Tracking(uri, "digits")).present == 10
+        assert sync(what.record, what.curves, Tracking(uri, "digits", Held(what))).present == 10
         assert snapshot(uri) == before
 
     def test_the_recorder_ends_a_round_when_the_next_is_opened(self, uri: str) -> None:
@@ -203,14 +203,14 @@ class TestRounds:
         send(what, uri)
         before = snapshot(uri)
 
-        assert sync(what.record, what.curves, Tracking(uri, "digits")) == SyncCounts(0, 0, 0, present=10)
+        assert sync(what.record, what.curves, Tracking(uri, "digits", Held(what))) == SyncCounts(0, 0, 0, present=10)
         assert snapshot(uri) == before
 
 
 class TestLogReport:
     def test_stores_the_page_and_its_figures_beside_the_database(self, uri: str, tmp_path: Path) -> None:
         folder = report_folder(tmp_path, "one")
-        stored = log_report("digits", folder, Tracking(uri, "digits"))
+        stored = log_report("digits", folder, Tracking(uri, "digits", Held(recorded())))
         (run,) = runs(uri, "tags.`tuner.report` LIKE '%'")
         artifacts = MlflowClient(tracking_uri=uri).list_artifacts(run.info.run_id)
 
@@ -223,9 +223,9 @@ class TestLogReport:
         ).read_text() == "one"
 
     def test_stores_the_same_report_once_and_a_new_one_in_its_place(self, uri: str, tmp_path: Path) -> None:
-        log_report("digits", report_folder(tmp_path, "one"), Tracking(uri, "digits"))
-        again = log_report("digits", report_folder(tmp_path, "one"), Tracking(uri, "digits"))
-        changed = log_report("digits", report_folder(tmp_path, "two"), Tracking(uri, "digits"))
+        log_report("digits", report_folder(tmp_path, "one"), Tracking(uri, "digits", Held(recorded())))
+        again = log_report("digits", report_folder(tmp_path, "one"), Tracking(uri, "digits", Held(recorded())))
+        changed = log_report("digits", report_folder(tmp_path, "two"), Tracking(uri, "digits", Held(recorded())))
         (run,) = runs(uri, "tags.`tuner.report` LIKE '%'")
         path = MlflowClient(tracking_uri=uri).download_artifacts(run.info.run_id, "report.html")
 
@@ -235,7 +235,7 @@ class TestLogReport:
 
     def test_refuses_a_folder_without_a_report(self, uri: str, tmp_path: Path) -> None:
         with pytest.raises(RecorderError, match=r"holds no report\.html; `tuner report digits` makes it"):
-            log_report("digits", tmp_path, Tracking(uri, "digits"))
+            log_report("digits", tmp_path, Tracking(uri, "digits", Held(recorded())))
 
 
 def report_folder(path: Path, text: str) -> Path:

@@ -3,15 +3,15 @@
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.tuner.recorded import Recorded
+from tests.tuner.recorded import Held, Recorded
 from tuner.recorders import Notice
 from tuner.recorders.mlflow.recorder import MlflowRecorder
 
 
-def send(what: Recorded, uri: str, *, stop_after: int | None = None) -> list[Notice]:
+def send(what: Recorded, uri: str, *, stop_after: int | None = None, held: Held | None = None) -> list[Notice]:
     """Record all events, or the first few; what the user was told."""
     told: list[Notice] = []
-    recorder = MlflowRecorder(uri, tell=told.append, patience=60)
+    recorder = MlflowRecorder(uri, (held or Held(what)).open, tell=told.append, patience=60)
     recorder.open(what.experiment)
     for event in list(what.events())[:stop_after]:
         recorder.record(event)

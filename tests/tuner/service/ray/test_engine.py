@@ -20,6 +20,7 @@ from tuner.service.engine import Job
 from tuner.service.ray.cluster import room
 from tuner.service.ray.engine import Ray
 from tuner.service.ray.trainer_actors import SpreadObjective, trainers
+from tuner.service.signals import Stop
 from tuner.stores.opening import open_store
 from tuner.trial import TrialSpec
 
@@ -55,7 +56,7 @@ def run(
 
     with closing(open_store(url)) as store:
         store.submit(experiment)
-        to_the_end = engine.run(Job(experiment, url, "cpu"), tell)
+        to_the_end = engine.run(Job(experiment, url, "cpu"), tell, stop=Stop())
         return to_the_end, said, store.record(experiment.name)
 
 

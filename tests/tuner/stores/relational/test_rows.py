@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 from tests.contracts.stored import plan
-from tuner.records import SHOWN, LearningRateRule, Origin
+from tuner.experiment.batch_sizes.rules import ScalingRule
+from tuner.records import SHOWN, Origin
 from tuner.stores.relational.rows import curves_from, intermediate_values, measurement_rows, plan_from, plan_table
 from tuner.trial import Measurement
 
@@ -52,7 +53,7 @@ def test_a_dashboard_is_told_of_numbers_that_are_not_finite(value: float, stored
     assert shown == (7, *stored)
 
 
-@pytest.mark.parametrize("origin", [None, Origin(128, 1, 17, LearningRateRule.SAME)])
+@pytest.mark.parametrize("origin", [None, Origin(128, 1, 17, ScalingRule.SAME)])
 def test_a_plan_survives_as_json(origin: Origin | None) -> None:
     planned = replace(plan(3), origin=origin)
 
@@ -61,3 +62,10 @@ def test_a_plan_survives_as_json(origin: Origin | None) -> None:
 
 def test_a_plan_without_an_origin_is_stored_as_it_was_before_there_were_any() -> None:
     assert "origin" not in plan_table(plan(3))
+
+
+def test_a_hyperparameter_may_be_infinite_as_one_of_an_earlier_version() -> None:
+    stored = plan_table(plan(3))
+    stored["hyperparameters"] = {"clip": math.inf}
+
+    assert plan_from(json.dumps(stored)).hyperparameters == {"clip": math.inf}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.experiment.early_stopping import is_hopeless
 from tuner.experiment.goals import ReachTarget
+from tuner.experiment.goals.early_stopping import is_hopeless
 from tuner.objective import Target
 from tuner.trial import Measurement, Outcome
 
@@ -22,7 +22,12 @@ def curve(error: Callable[[int], float], *, steps: int) -> list[Measurement]:
 
 def hopeless(error: Callable[[int], float], *, steps: int, optimism: float, limit: int = 1000) -> bool:
     return is_hopeless(
-        curve(error, steps=steps), metric="validation/error", target=Target(0.01), limit=limit, optimism=optimism
+        curve(error, steps=steps),
+        metric="validation/error",
+        distance=GOAL.distance,
+        goal=0.01,
+        limit=limit,
+        optimism=optimism,
     )
 
 
@@ -76,7 +81,7 @@ def test_an_estimate_counts_as_a_standard_deviation_better_than_it_is() -> None:
     estimates = [Measurement(each.step, each.metrics, {"validation/error": 400}) for each in exact]
 
     found = [
-        is_hopeless(measured, metric="validation/error", target=Target(below), limit=1000, optimism=8.0)
+        is_hopeless(measured, metric="validation/error", distance=GOAL.distance, goal=below, limit=1000, optimism=8.0)
         for measured in (exact, estimates)
         for below in (0.0301, 0.029)
     ]
@@ -94,7 +99,9 @@ def test_its_loss_is_no_better_than_that_of_its_limit() -> None:
 def at(*points: tuple[int, float], limit: int = 1000, optimism: float = 2.0) -> bool:
     """Whether a curve of these steps and errors is hopeless."""
     measured = [Measurement(step, {"train/loss": 1.0, "validation/error": error}) for step, error in points]
-    return is_hopeless(measured, metric="validation/error", target=Target(0.01), limit=limit, optimism=optimism)
+    return is_hopeless(
+        measured, metric="validation/error", distance=GOAL.distance, goal=0.01, limit=limit, optimism=optimism
+    )
 
 
 def test_the_slope_is_that_of_the_last_doubling_and_no_longer_stretch() -> None:

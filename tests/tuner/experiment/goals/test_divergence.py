@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from objectives.training.measuring.grid import next_measurement
-from tuner.experiment.divergence import has_diverged
+from tuner.experiment.goals.divergence import has_diverged
 from tuner.trial import Measurement
 
 LONG = 20_000
