@@ -44,6 +44,13 @@ ALTER SCHEMA public OWNER TO tuner_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO tuner_worker, tuner_reader;
 
+-- Everybody may make large objects, which count as no table: a role that only looks could fill the disk with them.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure)
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace
+  AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_put', 'lowrite', 'lo_truncate',
+                  'lo_truncate64', 'lo_open', 'lo_unlink') \gexec
+
 -- The tables that are there, and those that the owner will make.
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO tuner_worker;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO tuner_worker;
