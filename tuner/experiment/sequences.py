@@ -5,6 +5,7 @@ trains, or that diverges, is therefore an unbiased estimate for the whole space.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -15,6 +16,8 @@ from tuner.trial import Value, hash_seed
 
 Array = NDArray[np.float64]
 
+BLOCK = 256
+"""Points of a sequence that are computed at once."""
 SAME = 1e-9
 """Positions this close are the same: Optuna keeps `1 - value` on a reverse log scale."""
 
@@ -25,11 +28,19 @@ def halton(start: int, count: int, dimensions: int, *, seed: int) -> Array:
     Returns:
         Positions between 0 and 1, [point, dimension].
     """
+    if dimensions == 0 or count == 0:
+        return np.empty((count, dimensions))
+    first, last = start // BLOCK, (start + count - 1) // BLOCK
+    blocks = [_block(number, dimensions, seed) for number in range(first, last + 1)]
+    return np.concatenate(blocks)[start - first * BLOCK :][:count]
+
+
+@lru_cache(maxsize=256)
+def _block(number: int, dimensions: int, seed: int) -> Array:
+    """`BLOCK` points of a Halton sequence. Points are asked for one by one, and each alone costs as much as a block."""
     from scipy.stats import qmc  # takes half a second to import
 
-    if dimensions == 0:
-        return np.empty((count, 0))
-    return np.asarray(qmc.Halton(dimensions, rng=seed).fast_forward(start).random(count))
+    return np.asarray(qmc.Halton(dimensions, rng=seed).fast_forward(number * BLOCK).random(BLOCK))
 
 
 def halton_point(space: SearchSpace, number: int, *, seed: int) -> dict[str, Value]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuner.analysis.optimum import confirmation
 from tuner.experiment.goals.divergence import EXAMPLES, TRAIN_LOSS
@@ -42,8 +43,7 @@ def _reports(study: StudyRecord, record: ExperimentRecord, curves: CurvesOf) -> 
     return Reports(study.batch_size, dict(winner.hyperparameters), trials, own)
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """A value of a metric along a curve.
 
     Attributes:
@@ -103,13 +103,14 @@ def crossing(values: Sequence[Level], target: Target, *, is_judged: bool, is_spa
         is_sparse: Whether the metric was measured at few steps only; the crossing is then interpolated between two of
             them, on logarithmic axes.
     """
-    seen: list[Level] = []
+    before, all_whole = None, True
     for each in values:
+        all_whole = all_whole and each.is_whole
         if target.is_met(each.value) and (each.is_whole or not is_judged):
-            exact = is_judged or (not is_sparse and each.is_whole and all(one.is_whole for one in seen))
-            return Crossing(_between(seen[-1], each, target) if is_sparse and seen else each.step, exact)
-        seen.append(each)
-    return Crossing(math.inf, is_judged or all(each.is_whole for each in seen))
+            steps = _between(before, each, target) if is_sparse and before is not None else each.step
+            return Crossing(steps, is_judged or (not is_sparse and all_whole))
+        before = each
+    return Crossing(math.inf, is_judged or all_whole)
 
 
 def _between(before: Level, after: Level, target: Target) -> float:

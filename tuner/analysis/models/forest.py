@@ -45,12 +45,14 @@ def grow(positions: Array, losses: Array, *, trees: int, seed: int) -> list[Boxe
 def _boxes(grown: "DecisionTreeRegressor", columns: int) -> Boxes:
     """The boxes of a tree's leaves."""
     tree = grown.tree_
-    low, high = np.zeros((tree.node_count, columns)), np.ones((tree.node_count, columns))
-    for node in range(tree.node_count):  # parents come before their children
-        left, right, column = tree.children_left[node], tree.children_right[node], tree.feature[node]
+    low, high = ([[end] * columns] * tree.node_count for end in (0.0, 1.0))
+    splits = (tree.children_left, tree.children_right, tree.feature, tree.threshold)
+    nodes = zip(*(each.tolist() for each in splits), strict=True)
+    for node, (left, right, column, threshold) in enumerate(nodes):  # parents come before their children
         if left < 0:
             continue
-        low[[left, right]], high[[left, right]] = low[node], high[node]
-        high[left, column] = low[right, column] = tree.threshold[node]
+        low[left], high[right] = low[node], high[node]
+        low[right], high[left] = low[node].copy(), high[node].copy()
+        low[right][column] = high[left][column] = threshold
     leaves = tree.children_left < 0
-    return Boxes(np.asarray(tree.value[leaves, 0, 0]), low[leaves], high[leaves])
+    return Boxes(np.asarray(tree.value[leaves, 0, 0]), np.array(low)[leaves], np.array(high)[leaves])

@@ -191,12 +191,12 @@ def read_curves(
     connection: Connection, stored: StoredStudy, name: str, wanted: Wanted
 ) -> tuple[dict[int, Curve], Sequence[str]]:
     """The curves of a round's finished trials, by number; and of those that are damaged, what is wrong."""
+    whole = not wanted.metrics
     query = (
         select(
             optuna_trial.c.number,
             *(measurement.c[each] for each in ("step", "metric", "value", "examples")),
-            trial_end.c.spent,
-            trial_end.c.final,
+            *(trial_end.c[each] for each in ("spent", "final") if whole),
         )
         .join(measurement, measurement.c.trial_id == optuna_trial.c.trial_id)
         .outerjoin(trial_end, trial_end.c.trial_id == optuna_trial.c.trial_id)
@@ -209,11 +209,11 @@ def read_curves(
         query = query.where(measurement.c.metric.in_(wanted.metrics))
     curves: dict[int, Curve] = {}
     damaged = []
-    for number, rows in groupby(connection.execute(query), key=lambda row: row.number):
+    for number, rows in groupby(connection.execute(query).all(), key=lambda row: row.number):
         try:
             where = f"{name}, batch size {stored.batch_size}, round {stored.round}, trial {number}"
             with reading(f"the curve of {where}"):
-                curves[number] = curve_from(list(rows), whole=not wanted.metrics)
+                curves[number] = curve_from(rows, whole=whole)
         except DamagedRecord as error:
             damaged.append(str(error))
     return curves, damaged

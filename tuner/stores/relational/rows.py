@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, fields
-from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import Row
@@ -166,43 +165,41 @@ def measurement_rows(trial_id: int, curve: Iterable[Measurement]) -> list[Measur
     ]
 
 
-CurveRow = tuple[int, int, str, float | None, int | None]
-"""A trial's number, and a step, metric, value and number of examples of its curve."""
+def curve_from(rows: Iterable[Sequence[object]], *, whole: bool) -> Curve:
+    """The curve of a trial from its rows, by step.
 
+    Args:
+        rows: Of each the trial's number, step, metric, value and number of examples; and, if it is `whole`, how many
+            steps the trial was trained for, and its last metrics as JSON.
+        whole: Whether rows of no metric were left out. A last measurement without metrics has no row.
 
-def curves_from(rows: Iterable[CurveRow]) -> Iterator[tuple[int, Curve]]:
-    """Each trial's number and curve, from rows ordered by number and step."""
-    for number, of_trial in groupby(rows, key=lambda row: row[0]):
-        yield number, tuple(_measurement(step, at_step) for step, at_step in groupby(of_trial, key=lambda row: row[1]))
-
-
-def curve_from(rows: Sequence[Row[*tuple[object, ...]]], *, whole: bool) -> Curve:
-    """The curve of a trial from its rows, which say at which step the trial ended, and with which metrics.
-
-    A last measurement without metrics has no row. `whole` says that rows of no metric were left out. Raises errors as
-    `plan_from` does.
+    Raises errors as `plan_from` does.
     """
-    values = [row[:5] for row in rows]  # as in `CurveRow`
-    (curve,) = (found for _, found in curves_from(values))  # type: ignore[arg-type]  # their values are checked
-    spent = rows[0].spent if whole else None
-    if spent is not None and curve[-1].step < spent and not json.loads(rows[0].final):
+    curve: list[Measurement] = []
+    metrics: dict[str, float] = {}
+    partial: dict[str, int] = {}
+    for row in rows:
+        _, step, metric, value, many, *_ = row
+        if not curve or curve[-1].step != step:
+            metrics, partial = {}, {}
+            curve.append(Measurement(checking.whole(step, "step"), metrics, partial))
+        if metric in metrics:
+            raise ValueError(f"its step {step} has a metric twice")
+        name = checking.text(metric, "metric", least=1)
+        if isinstance(value, float):
+            metrics[name] = value
+        else:
+            metrics[name] = math.nan if value is None else checking.number(value, f"{name} at step {step}")
+        if many is not None:
+            partial[name] = checking.whole(many, f"examples at step {step}", least=1)
+    if not whole:
+        return tuple(curve)
+    *_, spent, final = row
+    if isinstance(spent, int) and curve[-1].step < spent and not json.loads(checking.text(final, "metrics")):
         return (*curve, Measurement(spent, {}))
     if spent is not None and curve[-1].step != spent:
         raise ValueError(f"it ends at step {curve[-1].step}, and the trial at {checking.shown(spent)}")
-    return curve
-
-
-def _measurement(step: int, rows: Iterable[CurveRow]) -> Measurement:
-    found = list(rows)
-    checking.whole(step, "step")
-    for _, _, metric, value, many in found:
-        checking.text(metric, "metric", least=1)
-        checking.number(math.nan if value is None else value, f"{metric} at step {step}", finite=False)
-        checking.whole(1 if many is None else many, f"examples at step {step}", least=1)
-    if len({metric for _, _, metric, _, _ in found}) < len(found):
-        raise ValueError(f"its step {step} has a metric twice")
-    metrics = {metric: math.nan if value is None else value for _, _, metric, value, _ in found}
-    return Measurement(step, metrics, {metric: many for _, _, metric, _, many in found if many is not None})
+    return tuple(curve)
 
 
 def intermediate_values(curve: Sequence[Measurement], metric: str) -> list[IntermediateValue]:
