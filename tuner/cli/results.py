@@ -110,17 +110,16 @@ def report(
     With --json the numbers are printed too: the answer and the values of each section by its name.
     """
     gc.disable()  # the process ends with the page, and a tenth of its time would go to looking for garbage
-    from tuner.reports.page import NUMBERS, write_report
-    from tuner.service import locations
+    from tuner.reports.findings import findings
+    from tuner.service import cores, locations
     from tuner.stores import curves_in
 
     with locations.records_in(store) as opened:
-        page = write_report(
-            opened.record(name),
-            folder or locations.report_folder(name),
-            curves=curves_in(opened, name),
-            store=opened.url,
-        )
+        found = findings(opened.record(name), curves=curves_in(opened, name), aside=cores.aside)
+        from tuner.reports.page import NUMBERS, prepare_folder, write_findings  # beside what is computed aside
+
+        prepare_folder(folder := folder or locations.report_folder(name))
+        page = write_findings(found, folder, store=opened.url, aside=cores.aside)
     print(page.with_name(NUMBERS).read_text(encoding="utf-8") if as_json else printable(str(page)))
 
 

@@ -11,14 +11,18 @@ from tuner.reports.overview.space import edges, rounds, tuning
 from tuner.reports.sections.contract import Section
 from tuner.reports.sections.order import ORDER
 
-FIRST = (scaling, optima, movement)
-LAST = (tuning, edges, rounds, searches, careful)
-"""What comes before the questions that have a section each, and after them."""
+BEFORE = (scaling, optima, movement, *ORDER)
+AFTER = (tuning, edges, rounds, searches, careful)
+"""What comes before and after what is computed slowest, the sensitivity (`tuning`)."""
 
 
 def sections(found: Findings) -> Iterator[Section]:
     """The sections that an experiment has data for."""
-    for make in (*FIRST, *ORDER, *LAST):
-        section = make(found)
-        if section is not None:
-            yield section
+    for part in parts(found):
+        yield from part
+
+
+def parts(found: Findings) -> Iterator[Iterator[Section]]:
+    """The sections, in parts: the first can be drawn while the sensitivity is still computed aside."""
+    for part in (BEFORE, AFTER):
+        yield (section for make in part if (section := make(found)) is not None)

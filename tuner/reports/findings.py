@@ -1,9 +1,11 @@
 """Everything that a report is made from, computed once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tuner.analysis.optimum.scatters import Scatter, scatters
 from tuner.analysis.optimum.slices import SearchView, search_views
@@ -18,7 +20,20 @@ from tuner.records import CurvesOf, ExperimentRecord, RememberedCurves, no_curve
 if TYPE_CHECKING:
     from tuner.analysis.scaling.explanation import Explanation
 
+T = TypeVar("T")
+
 PACKAGES = ("batch-tuner", "optuna", "torch", "numpy", "scipy", "scikit-learn", "mlflow")
+
+
+class Aside(Protocol):
+    """Begins to compute something, and returns what waits for the result."""
+
+    def __call__(self, work: Callable[[], T], /) -> Callable[[], T]: ...
+
+
+def later(work: Callable[[], T], /) -> Callable[[], T]:
+    """An `Aside` without help: the work is done once its result is asked for."""
+    return cache(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +43,7 @@ class Findings:
     Attributes:
         record: What was measured, without curves.
         curves: Reads the curves of a round, once.
+        sensitivity: Waits for it. It takes as long to compute as all the rest.
         practice: What to train with; None if no batch size has reached a target.
         explanation: The noisy quadratic model fitted to it, where that was asked for.
     """
@@ -39,7 +55,7 @@ class Findings:
     fit: ScalingFit | NotFitted
     optima: tuple[Optima, ...]
     searches: tuple[SearchView, ...]
-    sensitivity: Sensitivity
+    sensitivity: Callable[[], Sensitivity]
     scatters: tuple[Scatter, ...]
     practice: Practice | None
     explanation: "Explanation | None" = None
@@ -56,9 +72,14 @@ def _no_fit(goal: GoalSettings) -> str:
 
 
 def findings(
-    record: ExperimentRecord, *, curves: CurvesOf = no_curves, explanation: "Explanation | None" = None
+    record: ExperimentRecord,
+    *,
+    curves: CurvesOf = no_curves,
+    explanation: "Explanation | None" = None,
+    aside: Aside = later,
 ) -> Findings:
     """What analysis makes of an experiment, complete or not. Without curves it leaves out what follows from them."""
+    waiting = aside(lambda: sensitivity(record))
     curve, unit = scaling_curve(record), record.experiment.goal.unit
     return Findings(
         record=record,
@@ -68,7 +89,7 @@ def findings(
         fit=fit(curve) if unit.counts_steps else NotFitted(_no_fit(record.experiment.goal)),
         optima=optima(curve),
         searches=search_views(record),
-        sensitivity=sensitivity(record),
+        sensitivity=waiting,
         scatters=scatters(record),
         practice=practice(record, curve),
         explanation=explanation,

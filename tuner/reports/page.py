@@ -3,9 +3,10 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,10 +19,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from tuner.analysis.summary import Json
 from tuner.errors import ReportError
 from tuner.records import CurvesOf, ExperimentRecord, no_curves
-from tuner.reports.assembly import sections
+from tuner.reports.assembly import parts
 from tuner.reports.content import Content, content
 from tuner.reports.figures import Drawing
-from tuner.reports.findings import Findings, findings
+from tuner.reports.findings import Aside, Findings, findings, later
 from tuner.reports.inline import SAID, inline, marked, with_titles
 from tuner.reports.overview.reproduction import reproduction
 from tuner.reports.sections.contract import Section
@@ -34,6 +35,8 @@ NUMBERS = "report.json"
 """What programs read, beside the page."""
 DOTS_PER_INCH = 200
 FONT = "'DejaVu Sans'"
+SHARES = 2
+"""Into which drawing is divided."""
 COMPRESSION = 3
 """Of PNGs: a seventh larger than by default, and compressed in two thirds of the time."""
 
@@ -83,14 +86,22 @@ def write_report(
     return write_findings(findings(record, curves=curves, explanation=explanation), folder, store=store)
 
 
-def write_findings(found: Findings, folder: Path, *, store: str = "") -> Path:
+def write_findings(found: Findings, folder: Path, *, store: str = "", aside: Aside = later) -> Path:
     """As `write_report`, from what analysis has made of the experiment already; the folder must be there.
+
+    Half of the time goes into drawing, which `aside` may help with.
 
     Raises:
         ReportError: The folder cannot be written to.
     """
-    asked = [*sections(found), reproduction(found, store=store)]
-    pictures = [picture(each) for section in asked for each in section.drawings]
+    asked: list[Section] = []
+    drawn: list[Callable[[], list[Picture]]] = []
+    for part in parts(found):
+        made = list(part)
+        asked += made
+        drawn += _begin_drawing([each for section in made for each in section.drawings], aside)
+    asked.append(reproduction(found, store=store))
+    pictures = [each for share in drawn for each in share()]
     head, page = content(found), folder / "report.html"
     with report_errors(folder):
         write_pictures(folder, pictures)
@@ -144,6 +155,15 @@ def report_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ReportError(f"the report cannot be written to {folder}: {reason}; choose another folder") from error
+
+
+def _begin_drawing(drawings: Sequence[Drawing], aside: Aside) -> list[Callable[[], list[Picture]]]:
+    """Have figures drawn side by side; what waits for each share."""
+    return [aside(partial(_pictures, drawings[first::SHARES])) for first in range(SHARES)]
+
+
+def _pictures(drawings: Iterable[Drawing]) -> list[Picture]:
+    return [picture(each) for each in drawings]
 
 
 def picture(drawing: Drawing) -> Picture:

@@ -1,18 +1,25 @@
 """How a machine's cores and accelerators are shared: one torch thread a process, one worker a device."""
 
+import ctypes
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import cycle, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from types import FrameType
+from typing import TypeVar
 
 from tuner.errors import TunerError
+from tuner.guard import PDEATHSIG
+from tuner.service.signals import WATCH
+
+T = TypeVar("T")
 
 
 def one_thread() -> None:
@@ -111,3 +118,47 @@ def _serve(parent: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=end, name="parent", daemon=True).start()
+
+
+def aside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begin to compute something in a fork of this process, beside what goes on here.
+
+    The fork has all that this process has, so that only the result is sent, which can be pickled. It ends with this
+    process. The work is done here, when its result is asked for, where there is one core, and where a fork is not safe:
+    beside threads that may hold a lock, and on other systems than Linux.
+
+    Returns:
+        Waits for the result. What the work raises is raised here.
+    """
+    if sys.platform != "linux" or cores() < 2 or _has_threads():
+        return cache(work)
+    context = get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    fork = context.Process(target=_answer, args=(work, theirs), daemon=True)
+    fork.start()
+    theirs.close()
+
+    def result() -> T:
+        with ours, suppress(EOFError):  # it has raised an error, or was killed
+            found: T = ours.recv()
+            fork.join()
+            return found
+        return work()
+
+    return cache(result)
+
+
+def _has_threads() -> bool:
+    """Whether this process has threads that compute; Ray's are none of Python's."""
+    waiting = {threading.main_thread().name, WATCH}
+    return "ray" in sys.modules or any(each.name not in waiting for each in threading.enumerate())
+
+
+def _answer(work: Callable[[], object], pipe: Connection) -> None:
+    """Send what some work comes to, from a fork."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # left to the parent
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+    with suppress(Exception):  # the parent does the work again, and says what is wrong
+        pipe.send(work())

@@ -26,6 +26,7 @@ from tuner.search.checkpoints import CheckpointFolder
 from tuner.search.tasks.contract import Task
 from tuner.search.tasks.searching import Searching
 from tuner.search.weights import save_weights
+from tuner.service.cores import aside
 from tuner.service.engine import Engine, Job
 from tuner.service.locations import RunLocations
 from tuner.service.signals import Stop
@@ -143,7 +144,7 @@ def run(
             for recorder in reversed(recorders):
                 _close(recorder, stop)
         record = _final_record(store, experiment.name, stop)
-        found = findings(record, curves=_curves_for_report(store, experiment.name, stop))
+        found = findings(record, curves=_curves_for_report(store, experiment.name, stop), aside=aside)
         report = _try_to_write(found, folder, store.url)
     is_done = task.is_done(record.studies)
     return RunOutcome(found.results, report, not to_the_end, telling.broken, record.state, is_done)
@@ -174,7 +175,7 @@ def _curves_for_report(store: Store, name: str, stop: Stop) -> CurvesOf:
 def _try_to_write(found: Findings, folder: Path, store: str) -> Path | ReportError:
     """The report, or why there is none. The results are returned in either case."""
     try:
-        return write_findings(found, folder, store=store)
+        return write_findings(found, folder, store=store, aside=aside)
     except ReportError as error:
         return error
     except StoreError as error:

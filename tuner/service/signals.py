@@ -25,6 +25,8 @@ HURRY_SECONDS = 3.0
 """How long a process may go on after a second signal, or if it does not handle signals at all."""
 ECHO_SECONDS = 1.0
 """Signals that follow so soon are the same one: launchers send it to a process and to its group."""
+WATCH = "signals"
+"""The name of the thread that waits for signals, and does nothing else."""
 BY_FORCE = (
     "ended by force: what was waited for did not answer in time. Finished trials are stored; `tuner report` makes a"
     " report that is missing, `tuner sync` adds what MLflow lacks"
@@ -89,7 +91,7 @@ def ending_in_time() -> Iterator[None]:
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     watch = _Deadline(reader)
-    threading.Thread(target=watch.run, name="signals", daemon=True).start()
+    threading.Thread(target=watch.run, name=WATCH, daemon=True).start()
     try:
         yield
     except SystemExit as end:

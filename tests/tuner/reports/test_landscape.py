@@ -29,20 +29,20 @@ def heights(line: Line2D) -> list[float]:
 
 
 def test_every_interval_is_drawn_on_its_parameters_own_scale(found: Findings) -> None:
-    figure = draw_tolerances(found.sensitivity)
+    figure = draw_tolerances(found.sensitivity())
 
     for index, factor in enumerate((1.1, 2.0)):
         drawn = sorted(heights(each) for each in lines(figure, f"within {factor:g}x"))
         assert drawn == sorted(
             [profile.limits.scale.forward(end) for end in (tolerance.low, tolerance.high)]
-            for study in found.sensitivity.studies
+            for study in found.sensitivity().studies
             for profile in study.profiles
             for tolerance in [profile.tolerances[index]]
         )
 
 
 def test_a_panel_shows_the_whole_range_and_names_values_not_coordinates(found: Findings) -> None:
-    figure = draw_tolerances(found.sensitivity)
+    figure = draw_tolerances(found.sensitivity())
     figure.canvas.draw()
     momentum = next(each for each in figure.axes if each.get_title("left") == "momentum")
 

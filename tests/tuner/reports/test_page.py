@@ -125,7 +125,7 @@ def test_the_page_says_how_sure_its_medians_are_and_how_much_too_good_the_search
 
 
 def test_the_page_says_which_hyperparameters_matter(record: ExperimentRecord, page: Page) -> None:
-    for each in findings(record).sensitivity.studies:
+    for each in findings(record).sensitivity().studies:
         shown = " ".join(f"{weight:.0%}" for weight in each.importances.values())
         assert f" {each.batch_size} 0 0 - - - {shown} " in page.text  # this search had no points without a model
 

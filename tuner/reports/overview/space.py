@@ -14,7 +14,7 @@ NOT_SEARCHED = "Nothing is searched"
 
 def tuning(found: Findings) -> Section | None:
     """How far hyperparameters may be off, which of them matter, and what share of the space trains."""
-    table = sensitivity_table(found.sensitivity)
+    table = sensitivity_table(found.sensitivity())
     if not table.rows:
         return None
     return Section(
@@ -30,16 +30,16 @@ def tuning(found: Findings) -> Section | None:
             f"the share of the variation of {found.experiment.goal.unit.ratio} over the space that a hyperparameter "
             "explains (fANOVA); diverged trials are included.",
         ),
-        values=found.sensitivity.to_json(),
+        values=found.sensitivity().to_json(),
     )
 
 
 def _drawings(found: Findings) -> Iterator[Drawing]:
     """Tolerances, and where training works."""
-    if any(each.profiles for each in found.sensitivity.studies):
+    if any(each.profiles for each in found.sensitivity().studies):
         yield Drawing(
             name="tolerances",
-            figure=draw_tolerances(found.sensitivity),
+            figure=draw_tolerances(found.sensitivity()),
             alternative="Values of each hyperparameter that come close to the optimum, against batch size",
             caption="How far each hyperparameter may be off if the others are tuned to it, from all trials and a "
             "Gaussian process fitted to them. A bar that ends with the axis may go on beyond the search space.",
