@@ -1,5 +1,6 @@
 """How figures look: one palette, thin lines, plain numbers on logarithmic axes."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -99,6 +100,13 @@ def say(line: Line2D, texts: Iterable[str]) -> None:
     figure = line.get_figure(root=True)
     if isinstance(figure, StyledFigure):
         figure.said[line] = tuple(texts)
+
+
+def with_interval(value: float, low: float | None, high: float | None) -> str:
+    """A number for a person, with its interval if it has one: `2.31 (1.9 to 2.7)`, `64 (40 or more)`."""
+    if low is None or high is None:
+        return f"{value:.3g}"
+    return f"{value:.3g} ({low:.3g} to {high:.3g})" if math.isfinite(high) else f"{value:.3g} ({low:.3g} or more)"
 
 
 def batch_size_axis(axes: Axes, batch_sizes: Sequence[int], *, label: bool = True) -> None:

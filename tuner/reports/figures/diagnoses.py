@@ -22,6 +22,8 @@ from tuner.reports.style import (
     log_axis,
     new_figure,
     plain_ticks,
+    say,
+    with_interval,
 )
 
 PANELS = (
@@ -92,6 +94,10 @@ def _draw(axes: Axes, studies: Sequence[StudyDiagnosis], name: str, label: str, 
     for size, each in known:
         axes.plot([size] * 2, [max(each.low, low), min(each.high, high)], color=MUTED, lw=1.2, gid="range")
     medians = [each.median for _, each in known]
-    axes.plot(
+    (line,) = axes.plot(
         [size for size, _ in known], medians, "o-", color=BLUE, mec="white", ms=6, lw=1, label=label, gid="medians"
+    )
+    say(
+        line,
+        (f"batch size {size:,}: {label} {with_interval(each.median, each.low, each.high)}" for size, each in known),
     )

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 
 from tuner.analysis.curves.budgets import BudgetLine, FixedBudgets, Kind
 from tuner.analysis.curves.choices import Choice, Choices
+from tuner.analysis.scaling.bounds import Bound
 from tuner.reports.style import (
     AMBER,
     BLUE,
@@ -21,6 +22,8 @@ from tuner.reports.style import (
     new_figure,
     plain,
     plain_ticks,
+    say,
+    with_interval,
 )
 
 WEAKER = ("#5b8cc4", "#8fb3da", "#bdd3ea")
@@ -75,7 +78,7 @@ def _colors(every: Sequence[Choice]) -> list[str]:
 def _draw_curve(axes: Axes, choice: Choice, color: str, *, is_own: bool) -> None:
     """The medians of one choice; hollow where they rest on estimates."""
     points = choice.curve.reached()
-    axes.plot(
+    (line,) = axes.plot(
         [each.batch_size for each in points],
         [each.score for each in points],
         "o",
@@ -87,6 +90,7 @@ def _draw_curve(axes: Axes, choice: Choice, color: str, *, is_own: bool) -> None
         gid=choice.phrase,
         zorder=5 if is_own else 3,
     )
+    say(line, (f"{_label(choice)}, batch size {each.batch_size:,}: {plain(each.score)} steps" for each in points))
 
 
 def _draw_critical(axes: Axes, every: Sequence[Choice], colors: Sequence[str]) -> None:
@@ -104,7 +108,9 @@ def _draw_critical(axes: Axes, every: Sequence[Choice], colors: Sequence[str]) -
         ends = [each for each in (choice.critical.low, choice.critical.high) if each is not None]
         axes.plot(ends, [row] * len(ends), color=color, lw=1.6, gid="interval")
         fill = "white" if choice.estimated else color
-        axes.plot(choice.critical.value, row, "o", color=color, mfc=fill, ms=6, gid="critical")
+        (point,) = axes.plot(choice.critical.value, row, "o", color=color, mfc=fill, ms=6, gid="critical")
+        critical = with_interval(choice.critical.value, choice.critical.low, choice.critical.high)
+        say(point, [f"{_label(choice)}: critical batch size {critical}"])
         if choice.is_other:
             axes.plot(choice.critical.value, row, "o", color=INK, mfc="none", ms=11, gid="moved")
     for choice, line in zip(every[:2], ((0, (2, 2)), (0, (1, 3))), strict=True):
@@ -184,5 +190,14 @@ def _draw_budgets(axes: Axes, lines: Sequence[BudgetLine], found: FixedBudgets) 
             axes.plot([size] * len(ends), ends, color=color, lw=1.3, gid="interval")
         medians = [each.value for _, each in known]
         label = budget_phrase(line, found)
-        axes.plot([size for size, _ in known], medians, "o", color=color, mec="white", ms=5.5, label=label, gid=label)
+        sizes = [size for size, _ in known]
+        (marks,) = axes.plot(sizes, medians, "o", color=color, mec="white", ms=5.5, label=label, gid=label)
+        say(marks, (_budget_said(label, size, each, found) for size, each in known))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
+
+
+def _budget_said(budget: str, batch_size: int, score: Bound, found: FixedBudgets) -> str:
+    """What the pointer shows of a budget; the ends of an interval of scores are in the order of values."""
+    ends = sorted(found.value(each) for each in (score.low, score.high) if each is not None)
+    low, high = ends if len(ends) == 2 else (None, None)
+    return f"{budget}, batch size {batch_size:,}: {found.metric} {with_interval(found.value(score.value), low, high)}"

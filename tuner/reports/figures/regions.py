@@ -19,6 +19,9 @@ from tuner.reports.style import (
     limits_around,
     log_axis,
     new_figure,
+    plain,
+    say,
+    with_interval,
 )
 
 NAMES = ("perfect scaling", "diminishing returns", "maximal data parallelism")
@@ -59,7 +62,10 @@ def _draw_steps(axes: Axes, curve: ScalingCurve) -> None:
         top = each.high if math.isfinite(each.high) else axes.get_ylim()[1]
         axes.plot([each.batch_size] * 2, [each.low, top], color=BLUE, lw=1.3, gid="spread")
     medians = [each.score for each in points]
-    axes.plot(sizes, medians, "o-", color=BLUE, mec="white", ms=6, lw=1, label="median", gid="median", zorder=5)
+    (line,) = axes.plot(
+        sizes, medians, "o-", color=BLUE, mec="white", ms=6, lw=1, label="median", gid="median", zorder=5
+    )
+    say(line, (f"batch size {each.batch_size:,}: {plain(each.score)} steps" for each in points))
 
 
 def _draw_examples(axes: Axes, found: Regions) -> None:
@@ -72,7 +78,13 @@ def _draw_examples(axes: Axes, found: Regions) -> None:
         if each.low is not None and each.high is not None:
             axes.plot([size] * 2, [each.low, min(each.high, axes.get_ylim()[1])], color=BLUE, lw=1.3, gid="interval")
     values = [each.value for each in examples]
-    axes.plot(sizes, values, "o-", color=BLUE, mec="white", ms=6, lw=1, gid="examples", zorder=5)
+    (line,) = axes.plot(sizes, values, "o-", color=BLUE, mec="white", ms=6, lw=1, gid="examples", zorder=5)
+    say(line, (_said(*each) for each in zip(sizes, examples, strict=True)))
+
+
+def _said(batch_size: int, examples: Bound) -> str:
+    times = with_interval(examples.value, examples.low, examples.high)
+    return f"batch size {batch_size:,}: {times} times the examples"
 
 
 def _shade(axes: Axes, found: Regions) -> None:

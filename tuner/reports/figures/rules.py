@@ -9,7 +9,17 @@ from tuner.analysis.hyperparameters import LEARNING_RATE
 from tuner.analysis.rules.costs import RuleCost, RuleCosts
 from tuner.analysis.rules.points import ThumbRule
 from tuner.experiment.batch_sizes.rules import ScalingRule
-from tuner.reports.style import AMBER, BLUE, MUTED, batch_size_axis, house_style, log_axis, new_figure
+from tuner.reports.style import (
+    AMBER,
+    BLUE,
+    MUTED,
+    batch_size_axis,
+    house_style,
+    log_axis,
+    new_figure,
+    say,
+    with_interval,
+)
 
 APART = 1.06
 """How far the marks of rules at one batch size stand from each other, as a factor."""
@@ -48,13 +58,13 @@ def _ends(cost: RuleCost) -> list[float]:
 def _draw_rule(axes: Axes, rule: ThumbRule, costs: list[RuleCost], *, shift: float, top: float) -> None:
     """The medians of one rule, their intervals, and a cross at the top where it fails."""
     color, is_plain = COLORS[rule.scaling], rule.of == LEARNING_RATE
-    reached = [(each.batch_size * shift, each.ratio) for each in costs if each.ratio is not None and not each.fails]
+    reached = [(each, each.ratio) for each in costs if each.ratio is not None and not each.fails]
     for each in costs:
         ends = [min(each.low, top), min(each.high, top)]
         if each.has_interval:
             axes.plot([each.batch_size * shift] * 2, ends, color=color, lw=1.2, alpha=0.6, gid="interval")
-    axes.plot(
-        [size for size, _ in reached],
+    (line,) = axes.plot(
+        [each.batch_size * shift for each, _ in reached],
         [ratio for _, ratio in reached],
         "o-" if is_plain else "s--",
         color=color,
@@ -64,5 +74,11 @@ def _draw_rule(axes: Axes, rule: ThumbRule, costs: list[RuleCost], *, shift: flo
         label=rule.name,
         gid="rule",
     )
+    say(line, (_said(rule, each, ratio) for each, ratio in reached))
     failing = [each.batch_size * shift for each in costs if each.fails]
     axes.plot(failing, [top] * len(failing), "x", color=color, ms=8, mew=2, gid="never")
+
+
+def _said(rule: ThumbRule, cost: RuleCost, ratio: float) -> str:
+    low, high = (cost.low, cost.high) if cost.has_interval else (None, None)
+    return f"{rule.name}, batch size {cost.batch_size:,}: {with_interval(ratio, low, high)} times the tuned"

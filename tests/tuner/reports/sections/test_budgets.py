@@ -1,6 +1,9 @@
+import re
+
 import numpy as np
 
 from tests.tuner.analysis.curves.quadratic import Quadratic, quadratic_experiment
+from tests.tuner.reports.hovering import hovering
 from tuner.analysis.curves.budgets import Kind, fixed_budgets
 from tuner.reports.findings import findings
 from tuner.reports.sections.budgets import budgets_section
@@ -26,6 +29,10 @@ def test_the_section_says_who_wins_within_steps_and_within_examples() -> None:
         for line in answer.of(kind):
             (drawn,) = (each for each in axes.get_lines() if each.get_gid() == f"searched {line.budget}")
             assert list(np.asarray(drawn.get_ydata())) == [each.searched for each in line.points if each.searched]
+    said = hovering(section.drawings[0])
+    budget, value = r"[\d,.]+ (steps|examples|epochs?)", r"validation/loss [\d.e-]+( \(\S+ to \S+\))?"
+    assert said
+    assert [each for each in said if not re.fullmatch(rf"{budget}, batch size [\d,]+: {value}", each)] == []
 
 
 def test_there_is_no_section_without_curves() -> None:

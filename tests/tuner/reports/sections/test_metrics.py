@@ -1,8 +1,10 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 
 from tests.tuner.analysis.curves.quadratic import Quadratic, quadratic_experiment
+from tests.tuner.reports.hovering import hovering
 from tuner.analysis.curves.choices import choices
 from tuner.reports.findings import findings
 from tuner.reports.sections.metrics import metrics_section
@@ -32,6 +34,9 @@ def test_the_section_warns_of_the_choices_that_move_the_critical_batch_size() ->
         (line,) = (line for line in left.get_lines() if line.get_gid() == each.phrase)
         assert list(np.asarray(line.get_ydata())) == [point.score for point in each.curve.points]
     assert sum(line.get_gid() == "moved" for line in right.get_lines()) == len(answer.moved)
+    said = hovering(section.drawings[0])
+    assert any(re.fullmatch(r"validation/loss < 0\.01, batch size 64: [\d,]+ steps", each) for each in said)
+    assert any(re.fullmatch(r"validation/loss < 0\.01: critical batch size \S+ \(\S+ to \S+\)", each) for each in said)
 
 
 def test_there_is_no_section_without_curves() -> None:

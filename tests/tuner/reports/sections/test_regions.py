@@ -1,10 +1,14 @@
+import math
+
 import numpy as np
 import pytest
 
+from tests.tuner.reports.hovering import hovering
 from tests.tuner.synthetic import Workload, digits, experiment_record
 from tuner.analysis.scaling.regions import regions
 from tuner.reports.findings import Findings, findings
 from tuner.reports.sections.regions import regions_section
+from tuner.reports.style import with_interval
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,24 @@ def test_the_figure_shades_the_regions_where_they_are(found: Findings) -> None:
         assert (start, end) == pytest.approx((answer.perfect_end.value, answer.maximum_useful.value), rel=1e-3)
     (examples,) = (each for each in below.get_lines() if each.get_gid() == "examples")
     assert list(np.asarray(examples.get_ydata())) == pytest.approx([each.examples.value for each in answer.savings])
+
+
+def test_points_tell_steps_and_examples(found: Findings) -> None:
+    section = regions_section(found)
+    assert section is not None
+
+    said = hovering(section.drawings[0])
+
+    sizes = [f"batch size {each.batch_size:,}" for each in found.curve.reached()]
+    assert [each.split(":")[0] for each in said] == sizes * 2
+    assert all(each.endswith(" steps") for each in said[: len(sizes)])
+    assert said[len(sizes)] == f"{sizes[0]}: 1 (1 to 1) times the examples"
+
+
+def test_an_interval_may_have_no_end() -> None:
+    assert with_interval(64, 40, math.inf) == "64 (40 or more)"
+    assert with_interval(2.313, 1.9, 2.7) == "2.31 (1.9 to 2.7)"
+    assert with_interval(2, None, None) == "2"
 
 
 def test_a_curve_that_still_falls_claims_no_maximum() -> None:
