@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import cache
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from objectives.implementing import implements
 from objectives.models import Factors, Layout
 
 State = tuple[Tensor, ...]
@@ -180,16 +180,6 @@ def dispensable_in(optimizer: Optimizer) -> frozenset[str]:
 
 def numbers_of(optimizer: Optimizer, step: Tensor, hyperparameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """What the steps of an optimizer are given. See `Prepares`."""
-    if _prepares(optimizer):
+    if implements(optimizer, Prepares):
         return optimizer.numbers(step, hyperparameters)
     return {name: hyperparameters[name] for name in sorted(optimizer.hyperparameters & hyperparameters.keys())}
-
-
-def _prepares(optimizer: Optimizer) -> TypeGuard[Prepares]:
-    """Whether it does. Python looks at all names of a Protocol for an answer, which takes as long as small steps."""
-    return _is_of_those_that_prepare(type(optimizer))
-
-
-@cache
-def _is_of_those_that_prepare(kind: type) -> bool:
-    return issubclass(kind, Prepares)

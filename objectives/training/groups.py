@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from objectives.implementing import implements
 from objectives.models import Factors, Layout, Network
 from objectives.models.factors import Factored, no_factors
 from objectives.models.regularisation import Regularisation, add_gradient, write_gradient
@@ -84,7 +85,7 @@ class Minibatch:
 
     def gradient_and_factors(self, parameters: Tensor) -> tuple[Tensor, Tensor, Sequence[Factors]]:
         network = self.group.network
-        if self.seeds is None or not isinstance(network, Factored):
+        if self.seeds is None or not implements(network, Factored):
             raise NotImplementedError
         sums = self.group.scratch.of(self.group.lanes).zero_()
         factors = no_factors(self.layout, parameters)

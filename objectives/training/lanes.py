@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from objectives.data import Splits
+from objectives.implementing import implements
 from objectives.models import Network, layout_of
 from objectives.models.regularisation import GRADIENT_NOISE
 from objectives.optimizers import Averages, Optimizer, State, fisher_of
@@ -89,7 +90,7 @@ class Lanes:
     @property
     def measured(self) -> Tensor:
         """The parameters that are measured, `[lane, parameter]`."""
-        if isinstance(self._optimizer, Averages):
+        if implements(self._optimizer, Averages):
             return self._optimizer.measured(self._parameters, self._state)
         return self._parameters
 

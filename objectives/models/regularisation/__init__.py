@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from typing import Protocol, cast, runtime_checkable
 
 from torch import Tensor
 
+from objectives.implementing import implements
 from objectives.models import Network
 
 LABEL_SMOOTHING, GRADIENT_NOISE, DROPOUT = "label_smoothing", "gradient_noise", "dropout"
@@ -140,12 +140,6 @@ def write_gradient(
     regularisation: Regularisation | None = None,
 ) -> Tensor:
     """As `add_gradient`, but what is in `sums` counts as zero. See `WritesGradient`, which a network may implement."""
-    if _writes_gradient(type(network)):
-        writing = cast(WritesGradient, network)
-        return writing.write_gradient(parameters, inputs, labels, sums, share, regularisation)
+    if implements(network, WritesGradient):
+        return network.write_gradient(parameters, inputs, labels, sums, share, regularisation)
     return add_gradient(network, parameters, inputs, labels, sums.zero_(), share, regularisation)
-
-
-@cache
-def _writes_gradient(kind: type) -> bool:
-    return issubclass(kind, WritesGradient)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from objectives.implementing import implements
 from objectives.models import Factors, Layout, NamedWeights, Network, layout_of
 from objectives.models.factors import Factored
 from objectives.models.regularisation import Regularisation, Regularises, add_gradient, write_gradient
@@ -136,7 +137,7 @@ class Accumulation:
         """See `objectives.models.factors.Factored`. Factors are means over examples, as gradients are."""
 
         def add(network: Network, part: slice, share: float) -> Tensor:
-            if not isinstance(network, Factored):
+            if not implements(network, Factored):
                 raise NotImplementedError
             return network.add_factors(
                 parameters,

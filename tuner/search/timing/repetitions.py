@@ -3,7 +3,6 @@
 The first steps are slower than all others: libraries choose their kernels, graphs are recorded, memory is allocated.
 """
 
-import time
 from collections.abc import Callable
 
 from tuner.errors import TunerError
@@ -79,8 +78,3 @@ def _run(trainer: Trainer, steps: int, check: MeasurementCheck, clock: Callable[
             now = clock()
             first = first or (step, now)
     return (now - first[1]) / (step - first[0])
-
-
-def wall() -> float:
-    """Seconds, from any beginning."""
-    return time.perf_counter()

@@ -1,5 +1,6 @@
 """Which trial of each study is timed, and on what."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from tuner.objective import NamesDevice, Objective, Predictor, TimesSteps, Train
 from tuner.records import CONFIRMATION, ExperimentRecord, StudyRecord, Timing, TrialRecord
 from tuner.search.contract import check_for
 from tuner.search.timing.processors import processor
-from tuner.search.timing.repetitions import step_seconds, trial_seconds, wall
+from tuner.search.timing.repetitions import step_seconds, trial_seconds
 from tuner.tracebacks import reason_of
 from tuner.trial import TrialSpec
 
@@ -79,4 +80,4 @@ def _seconds(
         except NotImplementedError:
             trainer.unload(0)
     check = check_for(objective, owner=experiment.kind, goal=experiment.goal.at(batch_size))
-    return trial_seconds(trainer, spec, steps=trial.end.steps, check=check, clock=wall), True
+    return trial_seconds(trainer, spec, steps=trial.end.steps, check=check, clock=time.perf_counter), True
