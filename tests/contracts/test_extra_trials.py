@@ -22,6 +22,7 @@ from tuner.search.checkpoints import CheckpointFolder
 from tuner.search.tasks.extra import Extra
 from tuner.stores import Store
 from tuner.stores.opening import open_progress, open_store
+from tuner.trial import TrialSpec
 
 EXPERIMENT = parse(SMALL, source="toy.toml")
 RATES = (0.05, 0.2, 3.0)
@@ -140,6 +141,49 @@ def test_a_workload_that_fails_breaks_nothing_of_the_study(searched: Store) -> N
     study = searched.record("toy").studies[-1]
     assert [each.reason for each in events if isinstance(each, StudyBroken)] == ["RuntimeError: no device"]
     assert (study.complete, study.error) == (True, "")
+
+
+class FailsAtLowRates(Toy):
+    """The toy, which can train no trial of a small learning rate."""
+
+    def trainer(self, batch_size: int, *, lanes: int, device: str) -> ToyTrainer:
+        return RefusingTrainer(self, batch_size, lanes, "cpu")
+
+
+class RefusingTrainer(ToyTrainer):
+    def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
+        if float(trial.hyperparameters["learning_rate"]) < 0.1:
+            raise OSError("the disk is gone")
+        ToyTrainer.load(self, lane, trial, checkpoint)
+
+
+def failing(_: Objective) -> Objective:
+    return FailsAtLowRates()
+
+
+def test_what_an_error_ended_is_trained_again_once_the_task_is_submitted_again(searched: Store) -> None:
+    before = results(searched.record("toy")).to_json()
+    train(searched, replace(TASK, workload=failing))
+    failed = searched.record("toy").studies[-1]
+    numbers = {each.number for each in TASK.errors(failed)}
+    diverged = {each.number for each in failed.finished(Role.RULE) if each.plan.point == RULES_FROM + 2}
+    assert (len(numbers), len(diverged)) == (3, 3)
+    assert train(searched) == []  # by itself it is not tried again
+
+    Extra("toy", {16: WANTED[3:]}).submit(searched, EXPERIMENT)
+    assert train(searched) == []  # not wanted by that task
+    TASK.submit(searched, EXPERIMENT)
+    train(searched)
+
+    study = searched.record("toy").studies[-1]
+    assert results(searched.record("toy")).to_json() == before
+    assert TASK.errors(study) == ()
+    again = [each for each in study.finished(Role.RULE) if each.plan.point == RULES_FROM]
+    assert {each.score for each in again} == {steps_to(0.03, RATES[0])}
+    assert len(study.finished(Role.RULE)) == len(WANTED)
+    assert diverged < {each.number for each in study.finished(Role.RULE)}
+    kept = [each for each in study.trials if each.number in numbers]
+    assert {(each.state, each.reason) for each in kept} == {(TrialState.FAILED, "OSError: the disk is gone")}
 
 
 def paused(_: Objective) -> Objective:

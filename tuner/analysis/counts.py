@@ -51,5 +51,4 @@ def search_counts(study: StudyRecord) -> TrialCounts:
 
 def error_counts(study: StudyRecord) -> dict[str, int]:
     """How many trials each error ended, most first."""
-    ended = (each for each in study.finished(*PROTOCOL) if each.end is not None and each.end.outcome is Outcome.ERROR)
-    return dict(Counter(each.reason for each in ended).most_common())
+    return dict(Counter(each.reason for each in study.finished(*PROTOCOL) if each.is_error).most_common())

@@ -9,8 +9,7 @@ from pathlib import Path
 import typer
 
 from tuner.cli import comparisons, experiments, results, service, views
-from tuner.cli.extra import commands as extra
-from tuner.cli.extra import diagnose
+from tuner.cli.extra import diagnose, rules
 from tuner.errors import RunCutShort, TunerError, printable, shortened
 from tuner.service.cores import one_thread
 from tuner.service.signals import ending_in_time
@@ -30,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for more in (comparisons, extra, diagnose):
+for more in (comparisons, rules, diagnose):
     results.commands.registered_commands += more.commands.registered_commands
 for title, group in GROUPS.items():
     for command in group.registered_commands:

@@ -158,7 +158,7 @@ def study_state(found: ExperimentProgress, study: StudyProgress, status: StudySt
         return "set aside"
     if found.state is not ExperimentState.OPEN:
         return str(found.state)
-    begun_and_left = study.stage is Stage.SEARCH and (study.done or study.failed or study.running)
+    begun_and_left = study.stage is Stage.SEARCH and any((study.done, study.failed, study.interrupted, study.running))
     return "stopped" if begun_and_left else "waiting"
 
 

@@ -17,7 +17,8 @@ class StudyProgress:
         error: Why it was set aside; empty if it was not.
         stage: How far it has come. After its search it is handed back whenever it has to wait for others.
         searched, probed, confirmed: Search trials, probes and confirmation trials with a result.
-        running, failed: Trials of any role that run, and that ended without a result.
+        running, failed: Trials of any role that run, and that ended without a result because something went wrong.
+        interrupted: Trials of any role that ended without a result because a worker had to stop.
         best: The best score of a search trial (`TrialEnd.score`); None if none has a score.
         reported: The scores of the seeds that report, infinite if one has none; of complete studies only.
         holder: The living worker that searches it now, and where.
@@ -36,6 +37,7 @@ class StudyProgress:
     confirmed: int = 0
     running: int = 0
     failed: int = 0
+    interrupted: int = 0
     best: float | None = None
     reported: tuple[float, ...] = ()
     holder: Holder | None = None

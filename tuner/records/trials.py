@@ -43,6 +43,12 @@ EXTRA = (Role.RULE, Role.DIAGNOSE)
 """The roles of trials that are run of a complete study, and that change nothing of it."""
 
 
+INTERRUPTED = "interrupted"
+LET_GO = "interrupted: its worker let go of the study"
+INTERRUPTIONS = (INTERRUPTED, LET_GO)
+"""Reasons of trials without a result that nothing is wrong with: a worker was asked to stop, or had to begin anew."""
+
+
 class TrialState(StrEnum):
     """Where a trial stands. `FAILED` ended without a result (interrupted or broken); its point is trained again."""
 
@@ -168,6 +174,11 @@ class TrialRecord:
     def score(self) -> float:
         """What trials are compared by (`tuner.trial.score_of`); infinite without a result."""
         return math.inf if self.end is None else self.end.score
+
+    @property
+    def is_error(self) -> bool:
+        """Whether its result is that its code raised an error."""
+        return self.end is not None and self.end.outcome is Outcome.ERROR
 
 
 Curve = tuple[Measurement, ...]

@@ -4,7 +4,7 @@ from collections import deque
 
 from tuner.errors import TunerError
 from tuner.records import PROTOCOL, StudyRecord, TrialRecord
-from tuner.trial import Failure, Outcome
+from tuner.trial import Failure
 
 LAST = 10
 """So many of a study's last trials are looked at."""
@@ -46,4 +46,4 @@ class ErrorWatch:
 
 def _reason(trial: TrialRecord) -> str:
     """The error that ended a trial; empty if none did."""
-    return trial.reason if trial.end is not None and trial.end.outcome is Outcome.ERROR else ""
+    return trial.reason if trial.is_error else ""

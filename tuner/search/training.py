@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuner.experiment import Experiment
 from tuner.objective import Objective, Trainer, make_trainer
 from tuner.recorders import Event, Notice, StudyAdvanced, TrialFinished
-from tuner.records import PointRun, StudyRecord, TrialPlan
+from tuner.records import INTERRUPTED, PointRun, StudyRecord, TrialPlan
 from tuner.search.checkpoints import Checkpoints, NoCheckpoints
 from tuner.search.contract import check_for
 from tuner.search.cutoff import Cutoff
@@ -169,7 +169,7 @@ class TrialSource:
     def drop(self, trial: Trial, error: BaseException | None) -> None:
         """Store that a trial will not be finished, because of an error if there is one."""
         interrupted = error is None or isinstance(error, Interrupted | TrainerBroken | TooManyErrors)
-        reason = "interrupted" if interrupted else f"{type(error).__name__}: {error}"
+        reason = INTERRUPTED if interrupted else f"{type(error).__name__}: {error}"
         self._study.claim.fail(trial.number, reason=reason)
 
     def _plan(self, run: PointRun) -> TrialPlan:

@@ -17,6 +17,7 @@ from tuner.search.checkpoints import CheckpointFolder, checkpoints_of
 from tuner.search.failures import TooManyErrors
 from tuner.search.loop import TrainerBroken
 from tuner.search.tasks.contract import Session, Task
+from tuner.search.tasks.extra import unchanged
 from tuner.search.tasks.searching import Searching
 from tuner.search.training import AllAlone, Interrupted, StudyTraining
 from tuner.service.cores import check_device
@@ -53,6 +54,7 @@ class Worker:
         once: Whether to end when nothing is open any more, instead of waiting for more.
         checkpoints: Where running trials are saved; nowhere if None.
         build: Makes the workload of an experiment.
+        place: Where the workload of a task is trained: by default in this process.
         task: What to do with studies; by default they are searched.
         clock: Counts the seconds for which a study that fails is left alone.
     """
@@ -67,6 +69,7 @@ class Worker:
     once: bool = False
     checkpoints: CheckpointFolder | None = None
     build: Callable[[Experiment], Objective] = Experiment.build_objective
+    place: Callable[[Objective], Objective] = unchanged
     task: Task = Searching()  # noqa: RUF009 - it has no state
     clock: Callable[[], float] = time.monotonic
     _left: LeftAlone = field(init=False)
@@ -257,7 +260,7 @@ class Worker:
         studies = [(experiment.name, each) for each in experiment.batch_sizes]
         if experiment.digest not in self._objectives:
             try:
-                objective = self.task.adapt(self.build(experiment))
+                objective = self.place(self.task.adapt(self.build(experiment)))
                 check_device(self.device)
             except Exception as error:
                 self._left.leave(studies, _reason(error), passes=False)

@@ -1,6 +1,6 @@
 """The record of studies and measurements. Everything else (MLflow, dashboards, reports) is a view of it."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -211,6 +211,19 @@ class Store(Records, Protocol):
         """Let workers search again the studies of an experiment that were set aside.
 
         Trials of these studies that an error ended have no result any more: their points are trained again.
+        """
+        ...
+
+    def forget_errors(self, name: str, batch_size: int, trials: Collection[tuple[int, int]]) -> None:
+        """Let trials of a study that an error ended have no result any more: their points are trained again.
+
+        Args:
+            name: The experiment.
+            batch_size: The study.
+            trials: Round and number of each. One that no error ended keeps its result.
+
+        Raises:
+            StoreError: There is no such study.
         """
         ...
 

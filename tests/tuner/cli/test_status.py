@@ -99,6 +99,7 @@ def test_what_is_over_has_one_row_among_others_and_all_its_rows_alone() -> None:
 def test_a_column_that_would_be_empty_is_left_out() -> None:
     assert "failed" not in shown(progress(WAITING))
     assert "failed" in shown(progress(StudyProgress(8, 1, complete=False, failed=2)))
+    assert "failed" not in shown(progress(StudyProgress(8, 1, complete=False, interrupted=2)))
 
 
 def test_rows_that_tell_least_make_room() -> None:

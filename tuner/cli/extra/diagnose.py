@@ -1,21 +1,35 @@
 """The command that looks closely at the optima."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.cli.extra.training import Options, Question, train_and_show
 from tuner.cli.options import (
+    AddressOption,
     CheckpointEveryOption,
     CheckpointsOption,
     CurvePointsOption,
     DeviceOption,
+    EngineName,
+    EngineOption,
+    GpusOption,
     JsonOption,
     MlflowOption,
     NameArgument,
     StoreOption,
+    TrainersOption,
     WorkersOption,
     example,
+    ray_cluster,
 )
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tuner.records import CurvesOf, ExperimentRecord
 
 commands = typer.Typer()
 
@@ -30,6 +44,10 @@ def diagnose(
     mlflow: MlflowOption = None,
     workers: WorkersOption = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: AddressOption = "",
+    num_gpus: GpusOption = None,
+    trainers: TrainersOption = None,
     checkpoints: CheckpointsOption = None,
     checkpoint_every: CheckpointEveryOption = 60,
     curve_points: CurvePointsOption = None,
@@ -37,41 +55,24 @@ def diagnose(
 ) -> None:
     """Train each optimum again and measure what it looks like: sharpness, Hessian, gradient noise, distance.
 
-    For torch models. A second time nothing is trained again. Exit code 1: not all could be trained.
+    For torch models. A second time nothing is trained again, but for what an error ended. Exit code 1: not all could be
+    trained.
     """
+    from tuner.analysis.diagnoses.answers import diagnoses
     from tuner.analysis.diagnoses.points import wanted_diagnoses
-    from tuner.cli import printing
-    from tuner.cli.extra.commands import train
-    from tuner.cli.extra.rules_table import run_lines
+    from tuner.cli.extra.diagnoses_table import diagnoses_table
     from tuner.search.tasks.diagnosing import diagnosing
     from tuner.search.tasks.extra import Extra
-    from tuner.service import locations
 
-    with locations.records_in(store) as opened:
-        record = opened.record(name)
-    task = Extra(name, wanted_diagnoses(record, seeds), diagnosing)
-    outcome = None
-    if not task.is_done(record.studies):
-        diagnosing(record.experiment.build_objective())  # says now what cannot be done
-        where = locations.run_locations(
-            name, store=store, mlflow=mlflow, checkpoints=checkpoints, every=checkpoint_every, points=curve_points
-        )
-        outcome = train(record.experiment, task, where, workers=workers, device=device, is_quiet=as_json)
-    _show(name, store, as_json=as_json)
-    if outcome:
-        printing.show(run_lines(outcome), errors=as_json)
-        raise typer.Exit(outcome.exit_code)
+    def ask(record: "ExperimentRecord") -> Extra:
+        return Extra(name, wanted_diagnoses(record, seeds), partial(diagnosing, kind=record.experiment.kind))
 
+    def answer(record: "ExperimentRecord", curves: "CurvesOf") -> "tuple[RenderableType, Mapping[str, object]] | None":
+        found = diagnoses(record, curves)
+        return None if found is None else (diagnoses_table(found), found.to_json())
 
-def _show(name: str, store: str | None, *, as_json: bool) -> None:
-    """What is known of the optima by now."""
-    from tuner.analysis.diagnoses.answers import diagnoses
-    from tuner.cli import printing
-    from tuner.cli.extra.diagnoses_table import diagnoses_table
-    from tuner.service import locations
-    from tuner.stores import curves_in
-
-    with locations.records_in(store) as opened:
-        found = diagnoses(opened.record(name), curves_in(opened, name))
-    if found is not None:
-        printing.show_either(diagnoses_table(found), found.to_json(), as_json=as_json)
+    cluster = ray_cluster(engine, workers=workers, address=ray_address, num_gpus=num_gpus, trainers=trainers)
+    options = Options(
+        store, mlflow, cluster, workers, device, checkpoints, checkpoint_every, curve_points, as_json=as_json
+    )
+    train_and_show(name, Question(ask, answer), options)

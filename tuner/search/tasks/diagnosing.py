@@ -43,17 +43,16 @@ class Diagnosing:
         return self.workload.diagnosing_trainer(batch_size, lanes=lanes, device=device, plan=plan)
 
 
-def diagnosing(objective: Objective) -> Objective:
-    """The workload that measures more. Raises `TunerError` if it cannot."""
+def diagnosing(objective: Objective, *, kind: str) -> Objective:
+    """The workload that measures more, of this `kind` in the experiment's file. Raises `TunerError` if it cannot."""
     if not isinstance(objective, Diagnosable):
-        kind = type(objective).__name__
         raise TunerError(
             f"{kind} gives no gradients and weights to look at the optimum with; a workload of kind supervised or "
             "classification does"
         )
     if not objective.diagnostics:
         raise TunerError(
-            "the model computes its own gradients, so that its Hessian cannot be asked for; give it a method "
-            "as_module(shape, classes)"
+            f"the model of {kind} computes its own gradients, so that its Hessian cannot be asked for; give it a "
+            "method as_module(shape, classes)"
         )
     return Diagnosing(objective)  # type: ignore[arg-type]  # it is an Objective, too

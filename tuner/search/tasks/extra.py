@@ -7,7 +7,7 @@ from tuner.errors import TunerError
 from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event, ExtraStarted, StudyFinished
-from tuner.records import EXTRA, ExperimentState, PointRun, StudyRecord
+from tuner.records import EXTRA, ExperimentRecord, ExperimentState, PointRun, StudyRecord, TrialRecord
 from tuner.search.cutoff import Cutoff
 from tuner.search.points import GivenPoints
 from tuner.search.training import StudyTraining
@@ -40,6 +40,15 @@ class Extra:
         wanted = self.wanted.get(study.batch_size, ()) if study.complete else ()
         return tuple(each for each in wanted if (each.role, each.point, each.repeat) not in done)
 
+    def errors(self, study: StudyRecord) -> tuple[TrialRecord, ...]:
+        """The trials of wanted runs that an error ended: whoever submits the task again has them trained again."""
+        wanted = {(each.role, each.point, each.repeat) for each in self.wanted.get(study.batch_size, ())}
+        return tuple(
+            each
+            for each in study.finished(*EXTRA)
+            if each.is_error and (each.plan.role, each.plan.point, each.plan.repeat) in wanted
+        )
+
     def open_studies(self, store: Store) -> Sequence[OpenStudy]:
         claimed = store.claimed()
         record = store.record(self.experiment)
@@ -68,8 +77,16 @@ class Extra:
         return ExtraTrials(self, training, worker)
 
     def submit(self, store: Store, experiment: Experiment) -> Sequence[str]:
-        """Nothing is added: the store has the experiment. Raises `TunerError` if no worker may go on with it."""
-        refuse_closed(experiment.name, store.record(experiment.name).state)
+        """Nothing is added: the store has the experiment. What an error ended is wanted again: it may be repaired.
+
+        Raises:
+            TunerError: No worker may go on with the experiment.
+        """
+        record = store.record(experiment.name)
+        refuse_closed(experiment.name, record.state)
+        for study in record.studies:
+            if errors := self.errors(study):
+                store.forget_errors(experiment.name, study.batch_size, [(each.round, each.number) for each in errors])
         return ()
 
     def before(self, studies: Sequence[StudyRecord]) -> Sequence[Event]:
@@ -77,6 +94,11 @@ class Extra:
 
     def is_done(self, studies: Sequence[StudyRecord]) -> bool:
         return not any(self.missing(each) for each in studies)
+
+    def has_work(self, record: ExperimentRecord) -> bool:
+        """Whether submitting the task leads to trials: some are missing, or an error has ended some."""
+        may_try_again = record.state is ExperimentState.OPEN
+        return not self.is_done(record.studies) or (may_try_again and any(map(self.errors, record.studies)))
 
 
 def refuse_closed(name: str, state: ExperimentState) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from types import FrameType
 from typing import cast
@@ -64,6 +64,7 @@ class Ray:
         name, most = job.experiment.name, len(job.experiment.batch_sizes)
         with connected(self.address):
             orders = self._settings(job.store_url, job.device, only=name, once=True, checkpoints=job.checkpoints)
+            orders = replace(orders, task=job.task)
             return not self._follow(orders, lambda *_: nullcontext(tell), tell, stop, most=most).stopped
 
     def serve(

@@ -16,6 +16,9 @@ from tuner.experiment import Experiment
 from tuner.objective import Objective
 from tuner.recorders import Event, Notice
 from tuner.search.checkpoints import CheckpointFolder
+from tuner.search.tasks.contract import Task
+from tuner.search.tasks.extra import unchanged
+from tuner.search.tasks.searching import Searching
 from tuner.service.cores import one_thread
 from tuner.service.ray.cluster import Remote, own_url, password_advice
 from tuner.service.ray.trainer_actors import SpreadObjective, trainers
@@ -41,6 +44,7 @@ class WorkerSettings:
         trainers: Over how many trainers to deal out the lanes of a study; 0 to train in the worker itself.
         num_gpus: GPUs of each trainer.
         checkpoints: Where running trials are saved, by the same path on every node; nowhere if None.
+        task: What to do with studies.
     """
 
     store_url: str
@@ -50,6 +54,7 @@ class WorkerSettings:
     trainers: int
     num_gpus: float
     checkpoints: CheckpointFolder | None = None
+    task: Task = Searching()  # noqa: RUF009 - it has no state
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class WorkerActor:
     def _live(self) -> None:
         """The worker's life, on its thread."""
         try:
-            with self._store() as store, self._workloads() as build:
+            with self._store() as store, self._placed() as place:
                 Worker(
                     name=this_process(),
                     store=store,
@@ -130,8 +135,9 @@ class WorkerActor:
                     stopping=self._stop.is_set,
                     only=self._settings.only,
                     once=self._settings.once,
-                    build=build,
+                    place=place,
                     checkpoints=self._settings.checkpoints,
+                    task=self._settings.task,
                 ).run()
         except Exception as error:
             self._has_failed = True
@@ -151,13 +157,13 @@ class WorkerActor:
             yield store
 
     @contextmanager
-    def _workloads(self) -> Iterator[Callable[[Experiment], Objective]]:
-        """Within it, workloads can be made from experiments, spread over trainers of our own if there shall be any."""
+    def _placed(self) -> Iterator[Callable[[Objective], Objective]]:
+        """Within it, workloads can be spread over trainers of our own, if there shall be any."""
         if not self._settings.trainers:
-            yield Experiment.build_objective
+            yield unchanged
             return
         with trainers(self._settings.trainers, num_gpus=self._settings.num_gpus, give_up=self._stop.is_set) as actors:
-            yield lambda experiment: SpreadObjective(experiment.build_objective(), actors)
+            yield lambda objective: SpreadObjective(objective, actors)
 
     @contextmanager
     def _recording(self, experiment: Experiment) -> Iterator[Callable[[Event], None]]:

@@ -17,7 +17,7 @@ from sqlalchemy import Column, Connection, insert, select, update
 from tuner.errors import ClaimLost, StoreError, StoreUnreachable
 from tuner.experiment import Experiment, space_table
 from tuner.experiment.space import SearchSpace
-from tuner.records import Stage, StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
+from tuner.records import LET_GO, Stage, StudyRecord, TrialPlan, TrialRecord, TrialState, study_name
 from tuner.stores.database import Database, Lock, store_errors
 from tuner.stores.relational.optunas import (
     end_trial,
@@ -34,8 +34,6 @@ from tuner.stores.relational.tables import optuna_trial, study, trial_end, trial
 from tuner.stores.retries import Patience, patient
 from tuner.stores.urls import visible
 from tuner.trial import TrialResult
-
-INTERRUPTED = "interrupted: its worker let go of the study"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +179,7 @@ class StudyClaim:
     def hand_back(self) -> None:
         """End the running trials and clear the worker's name. If that fails, the next owner of the study does it."""
         with self._writing() as connection:
-            self.settle_orphans(connection, reason=INTERRUPTED)
+            self.settle_orphans(connection, reason=LET_GO)
             self._set(connection, worker=None, device=None, claimed=None)
 
     def settle_orphans(self, connection: Connection, *, reason: str) -> None:

@@ -1,5 +1,7 @@
 """Deleting an experiment, in our tables and in Optuna's; and forgetting the results that errors were."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, MetaData, delete, select, union, update
 
 from tuner.stores.relational.tables import (
@@ -13,6 +15,8 @@ from tuner.stores.relational.tables import (
     trial_end,
 )
 from tuner.trial import Outcome
+
+IS_ERROR = trial_end.c.outcome == Outcome.ERROR.value
 
 
 def delete_experiment(connection: Connection, experiment_id: int) -> None:
@@ -56,5 +60,15 @@ def forget_errors(connection: Connection, experiment_id: int) -> None:
     of_experiment = study.c.experiment_id == experiment_id
     aside = select(study.c.batch_size).where(of_experiment, study.c.error.is_not(None))
     rounds = select(study.c.study_id).where(of_experiment, study.c.batch_size.in_(aside))
-    is_error = trial_end.c.outcome == Outcome.ERROR.value
-    connection.execute(update(trial_end).where(trial_end.c.study_id.in_(rounds), is_error).values(study_id=NO_STUDY))
+    connection.execute(update(trial_end).where(trial_end.c.study_id.in_(rounds), IS_ERROR).values(study_id=NO_STUDY))
+
+
+def forget_errors_of(connection: Connection, trials: Collection[tuple[int, int]]) -> None:
+    """As `forget_errors`, for trials given by the identifier of their round and their number in it."""
+    for study_id in {each for each, _ in trials}:
+        numbers = [number for of, number in trials if of == study_id]
+        chosen = select(optuna_trial.c.trial_id).where(
+            optuna_trial.c.study_id == study_id, optuna_trial.c.number.in_(numbers)
+        )
+        ended = (trial_end.c.study_id == study_id, trial_end.c.trial_id.in_(chosen))
+        connection.execute(update(trial_end).where(*ended, IS_ERROR).values(study_id=NO_STUDY))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, Double, Engine, String, and_, case, cast, func, literal, or_, select
 
 from tuner.errors import DamagedRecord
-from tuner.records import CONFIRMATION, Role
+from tuner.records import CONFIRMATION, INTERRUPTIONS, Role
 from tuner.records.progress import ExperimentProgress, StoreProgress, StudyProgress, Unreadable
 from tuner.stores.checking import reading
 from tuner.stores.database import Database, store_errors
@@ -60,6 +60,7 @@ class Unfinished(NamedTuple):
 
     running: int = 0
     failed: int = 0
+    interrupted: int = 0
     device: str = ""
 
 
@@ -182,23 +183,24 @@ def _count_damaged(connection: Connection, study_ids: Collection[int] | None) ->
 def _count_unfinished(connection: Connection, study_ids: Collection[int] | None) -> dict[int, Unfinished]:
     """The trials without a result, by round: of these rounds, or of all."""
     attribute, trial_id = optuna_user_attribute, optuna_trial.c.trial_id
-    failed = or_(trial_failure.c.trial_id.is_not(None), optuna_trial.c.state == "FAIL").label("failed")
+    has_ended = or_(trial_failure.c.trial_id.is_not(None), optuna_trial.c.state == "FAIL")
+    interrupted = trial_failure.c.reason.in_(INTERRUPTIONS)
+    kind = case((interrupted, "interrupted"), (has_ended, "failed"), else_="running").label("kind")
     query = (
-        select(optuna_trial.c.study_id, failed, func.count(), func.max(attribute.c.value_json))
+        select(optuna_trial.c.study_id, kind, func.count(), func.max(attribute.c.value_json))
         .join(attribute, and_(attribute.c.trial_id == trial_id, attribute.c.key == PLAN))
         .outerjoin(trial_end, and_(trial_end.c.trial_id == trial_id, trial_end.c.study_id != NO_STUDY))
         .outerjoin(trial_failure, trial_failure.c.trial_id == trial_id)
         .where(optuna_trial.c.state != "COMPLETE", trial_end.c.trial_id.is_(None))
-        .group_by(optuna_trial.c.study_id, failed)
+        .group_by(optuna_trial.c.study_id, kind)
     )
     if study_ids is not None:
         query = query.where(optuna_trial.c.study_id.in_(study_ids))
     found: dict[int, Unfinished] = {}
-    for study_id, has_failed, trials, plan in connection.execute(query):
+    for study_id, which, trials, plan in connection.execute(query):
         before = found.get(study_id, Unfinished())
-        found[study_id] = (
-            before._replace(failed=trials) if has_failed else before._replace(running=trials, device=_device(plan))
-        )
+        device = _device(plan) if which == "running" else before.device
+        found[study_id] = before._replace(**{which: trials}, device=device)
     return found
 
 
@@ -255,6 +257,7 @@ def _study_progress(rounds: Sequence[StoredStudy], is_claimed: bool, counts: _Co
         confirmed=sum(each.trials for role in CONFIRMATION for each in ended[role]),
         running=sum(each.running for each in unfinished),
         failed=sum(each.failed for each in unfinished),
+        interrupted=sum(each.interrupted for each in unfinished),
         best=min((each.best for each in ended[Role.SEARCH] if each.best is not None), default=None),
         reported=tuple(sorted(reported.reported)) if reported is not None and last.complete else (),
         holder=replace(holder, device=device or holder.device) if holder is not None else None,

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from tuner.stores import Listener, OpenStudy
 from tuner.stores.checking import UNREADABLE
 from tuner.stores.database import Database, store_errors
 from tuner.stores.relational.claims import StudyClaim
-from tuner.stores.relational.deletion import delete_experiment, forget_errors
+from tuner.stores.relational.deletion import delete_experiment, forget_errors, forget_errors_of
 from tuner.stores.relational.growing import FIRST_ROUND, grow, insert_studies
 from tuner.stores.relational.optunas import open_optuna_study, optuna_errors
 from tuner.stores.relational.reading import (
@@ -122,6 +122,13 @@ class RelationalStore:
             key = experiment_id(connection, name, url=self.url)
             forget_errors(connection, key)
             connection.execute(update(study).where(study.c.experiment_id == key).values(error=None))
+            self._database.announce(connection)
+
+    def forget_errors(self, name: str, batch_size: int, trials: Collection[tuple[int, int]]) -> None:
+        with self._errors(), self._engine.begin() as connection:
+            _, rounds = find_rounds(connection, name, batch_size, url=self.url)
+            found = [(each.study_id, number) for each in rounds for of, number in trials if of == each.round]
+            forget_errors_of(connection, found)
             self._database.announce(connection)
 
     def delete(self, name: str) -> None:

@@ -8,12 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.commands import tuner
-from tests.toy import SMALL
+from tests.toy import SMALL, Toy
 from tests.working import work_through
 from tuner.cli.app import app
 from tuner.errors import TunerError
 from tuner.experiment import parse
+from tuner.objective import MeasuringPlan, Trainer
 from tuner.records import Role
+from tuner.search.tasks.diagnosing import diagnosing
 from tuner.stores.opening import open_store
 
 PERCEPTRON = """
@@ -46,6 +48,15 @@ neighbours = false
 choose_seeds = 1
 report_seeds = 1
 """
+
+
+class WrittenOut(Toy):
+    """A workload whose model cannot be asked for more than its gradient."""
+
+    diagnostics: frozenset[str] = frozenset()
+
+    def diagnosing_trainer(self, batch_size: int, *, lanes: int, device: str, plan: MeasuringPlan) -> Trainer:
+        raise NotImplementedError
 
 
 def searched(folder: Path, text: str) -> str:
@@ -89,5 +100,9 @@ def test_what_cannot_be_looked_at_is_one_clear_line(tmp_path: Path) -> None:
         assert isinstance(raised, TunerError)
         return str(raised)
 
-    assert error("toy").startswith("Toy gives no gradients and weights to look at the optimum with; a workload of kind")
+    assert error("toy").startswith(
+        "tests.toy:Toy gives no gradients and weights to look at the optimum with; a workload of kind"
+    )
+    with pytest.raises(TunerError, match=r"^the model of my_lab:Model computes its own gradients, .* as_module"):
+        diagnosing(WrittenOut(), kind="my_lab:Model")
     assert error("perceptron").startswith("perceptron has no complete batch size with a confirmed optimum; `tuner run`")

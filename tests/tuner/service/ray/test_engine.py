@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 import ray
 
-from tests.toy import SMALL, Toy
+from tests.toy import SMALL, Toy, steps_to
 from tests.working import work_through
 from tuner.errors import OutOfMemory, TunerError
 from tuner.experiment import Experiment, parse
+from tuner.objective import Objective
 from tuner.recorders import Event, Notice, StudyStarted, TrialFinished
-from tuner.records import ExperimentRecord, Role, StudyRecord, TrialEnd, TrialState
+from tuner.records import DIAGNOSES_FROM, ExperimentRecord, PointRun, Role, StudyRecord, TrialEnd, TrialState
+from tuner.search.tasks.contract import Task
+from tuner.search.tasks.extra import Extra
+from tuner.search.tasks.searching import Searching
 from tuner.service.engine import Job
 from tuner.service.ray.cluster import room
 from tuner.service.ray.engine import Ray
@@ -44,7 +48,11 @@ def cluster() -> Iterator[None]:
 
 
 def run(
-    folder: Path, engine: Ray, experiment: Experiment = SLOW, hear: Callable[[Event], None] = lambda event: None
+    folder: Path,
+    engine: Ray,
+    experiment: Experiment = SLOW,
+    hear: Callable[[Event], None] = lambda event: None,
+    task: Task = Searching(),  # noqa: B008 - it has no state
 ) -> tuple[bool, list[Event], ExperimentRecord]:
     """A run of the toy: whether it came to its end, everything that was said, and what is stored."""
     url = f"sqlite:///{folder / 'tuner.db'}"
@@ -56,7 +64,7 @@ def run(
 
     with closing(open_store(url)) as store:
         store.submit(experiment)
-        to_the_end = engine.run(Job(experiment, url, "cpu"), tell, stop=Stop())
+        to_the_end = engine.run(Job(experiment, url, "cpu", task=task), tell, stop=Stop())
         return to_the_end, said, store.record(experiment.name)
 
 
@@ -137,6 +145,27 @@ def test_a_study_spread_over_trainers_has_the_results_of_one_even_if_one_of_them
     untouched, theirs = spread.studies[0].trials, one.studies[0].trials
     assert [(each.plan, each.end) for each in untouched] == [(each.plan, each.end) for each in theirs]
     assert ends(spread.studies[1]) == ends(one.studies[1])
+
+
+def slower(objective: Objective) -> Objective:
+    """The workload of an extra trial, which is made before it is spread over trainers."""
+    assert isinstance(objective, Toy)
+    return dataclasses.replace(objective, slow_at_batch_size=16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [Ray(workers=1, num_gpus=0), Ray(workers=1, trainers=2, num_gpus=0)])
+def test_extra_trials_are_trained_with_their_own_workload(cluster: None, tmp_path: Path, engine: Ray) -> None:
+    with closing(open_store(f"sqlite:///{tmp_path / 'tuner.db'}")) as store:
+        store.submit(TOY)
+        work_through(store)
+    wanted = [PointRun(DIAGNOSES_FROM, repeat, Role.DIAGNOSE, {"learning_rate": 0.1}) for repeat in (1, 2)]
+
+    to_the_end, _, record = run(tmp_path, engine, TOY, task=Extra("toy", {16: tuple(wanted)}, slower))
+
+    assert to_the_end
+    assert [len(each.finished(Role.DIAGNOSE)) for each in record.studies] == [0, 2]
+    assert {each.score > 2 * steps_to(0.03, 0.1) for each in record.studies[1].finished(Role.DIAGNOSE)} == {True}
 
 
 @pytest.mark.slow
