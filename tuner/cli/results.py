@@ -103,6 +103,7 @@ def report(
     folder: Annotated[
         Path | None, typer.Option("--output", help="Folder to write to. Default: runs/EXPERIMENT.")
     ] = None,
+    price: PriceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the report: one self-contained HTML page, its figures as PNG and SVG, and its numbers as JSON.
@@ -115,7 +116,7 @@ def report(
     from tuner.stores import curves_in
 
     with locations.records_in(store) as opened:
-        found = findings(opened.record(name), curves=curves_in(opened, name), aside=cores.aside)
+        found = findings(opened.record(name), curves=curves_in(opened, name), price=price, aside=cores.aside)
         from tuner.reports.page import NUMBERS, prepare_folder, write_findings  # beside what is computed aside
 
         prepare_folder(folder := folder or locations.report_folder(name))
@@ -185,9 +186,9 @@ def time(
             opened.add_timing(name, each)
             print(printable(tables.measured(each)), file=sys.stderr)
         record = opened.record(name)
-    found = practice(record, scaling_curve(record))
-    shown = tables.practice_tables(record, found, price=price)
-    printing.show_either(shown, tables.practice_json(record, found, price=price), as_json=as_json)
+    found = practice(record, scaling_curve(record), price=price)
+    shown = tables.practice_tables(record, found)
+    printing.show_either(shown, tables.practice_json(record, found), as_json=as_json)
 
 
 @commands.command(epilog=example("tuner predict nqm-sgd"))

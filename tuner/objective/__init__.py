@@ -2,6 +2,7 @@
 
 from tuner.objective.contract import MeasuringPlan, Objective, PlannedObjective, Target, Trainer, make_trainer
 from tuner.objective.optional import (
+    COMPUTED,
     Bounds,
     CheckedObjective,
     ChecksBounds,
@@ -17,6 +18,7 @@ from tuner.objective.optional import (
 )
 
 __all__ = [
+    "COMPUTED",
     "Bounds",
     "CheckedObjective",
     "ChecksBounds",

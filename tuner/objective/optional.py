@@ -139,6 +139,10 @@ class Prediction:
     reason: str = ""
 
 
+COMPUTED = frozenset({"nqm"})
+"""The kinds of ours that are a `Predictor`: what a report says of them must not wait for training code to be loaded."""
+
+
 @runtime_checkable
 class Predictor(Protocol):
     """What an objective implements besides `Objective` if its optimum can be computed instead of measured."""

@@ -76,6 +76,7 @@ def findings(
     *,
     curves: CurvesOf = no_curves,
     explanation: "Explanation | None" = None,
+    price: float | None = None,
     aside: Aside = later,
 ) -> Findings:
     """What analysis makes of an experiment, complete or not. Without curves it leaves out what follows from them."""
@@ -91,7 +92,7 @@ def findings(
         searches=search_views(record),
         sensitivity=waiting,
         scatters=scatters(record),
-        practice=practice(record, curve),
+        practice=practice(record, curve, price=price),
         explanation=explanation,
     )
 

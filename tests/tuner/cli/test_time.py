@@ -54,7 +54,13 @@ def test_steps_are_timed_on_a_processor_and_what_to_train_with_is_said(folder: P
         assert way["examples"]["value"] == way["batch_size"] * way["steps"]["value"]
     assert [each.partition(":")[0] for each in done.stderr.splitlines()] == ["batch size 32", "batch size 128"]
     tuner(folder, "report", "tiny")
-    assert found["practice"]["advice"] in (folder / "runs" / "tiny" / "report.html").read_text()
+    page = folder / "runs" / "tiny" / "report.html"
+    assert found["practice"]["advice"] in page.read_text()
+    assert "cost to target" not in page.read_text()
+    priced = json.loads(tuner(folder, "report", "tiny", "--price", "2", "--json").stdout)
+    assert priced["sections"]["practice"]["values"] == found["practice"]
+    assert "cost to target" in page.read_text()
+    assert "at 2 an hour" in page.read_text()
 
 
 def told(folder: Path, *arguments: str) -> Result:

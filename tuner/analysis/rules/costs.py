@@ -117,7 +117,7 @@ class RuleCosts:
         """What each rule came to, in a sentence each."""
         for rule, costs in self.costs:
             if known := [each for each in costs if each.per_seed]:
-                yield f"{rule.name.capitalize()}: {self._told(known)}."
+                yield f"With the {rule.name} from batch size {self.base:,}, {self._told(known)}."
 
     def _told(self, costs: Sequence[RuleCost]) -> str:
         """Where a rule fails, and the worst that it comes to elsewhere."""
@@ -131,13 +131,13 @@ class RuleCosts:
         if reached:
             ratio, worst = max(reached, key=lambda each: each[0])
             at = f"at batch size {worst.batch_size:,}"
-            elsewhere = "elsewhere at most" if failing else "at most"
-            parts.append(f"{elsewhere} {times(ratio)} the tuned {self.unit.ratio} ({interval(worst)}), {at}")
+            comes = f"{'elsewhere ' * bool(failing)}training comes to at most"
+            parts.append(f"{comes} {times(ratio)} the tuned {self.unit.ratio} ({interval(worst)}), {at}")
             worse = [each.batch_size for _, each in reached if each.low > 1]
             nowhere = f"nowhere {'else ' * bool(failing)}worse than tuned"
             where = f"worse than tuned at {_listed(worse)}" if worse else nowhere
             if any(each.has_interval for _, each in reached):
-                parts.append(f"{where}, beyond the chance of seeds")
+                parts.append(f"beyond the chance of seeds it is {where}")
         return "; ".join(parts)
 
     def to_json(self) -> dict[str, object]:

@@ -20,7 +20,7 @@ def measured(timing: Timing) -> str:
     return f"batch size {timing.batch_size:,}: {step} on {timing.device}"
 
 
-def practice_tables(record: ExperimentRecord, found: Practice | None, *, price: float | None) -> RenderableType:
+def practice_tables(record: ExperimentRecord, found: Practice | None) -> RenderableType:
     """A table for each device that was timed, and the advice."""
     parts: list[RenderableType] = [Text.assemble((record.experiment.name, "bold"), ": what to train with")]
     if found is None:
@@ -29,12 +29,12 @@ def practice_tables(record: ExperimentRecord, found: Practice | None, *, price: 
         )
         return Group(*parts, *(Text(measured(each)) for each in record.timings), Text(f"no advice: {why}"))
     for each in found.choices:
-        table = practice_table(each, price=price)
+        table = practice_table(each, price=found.price)
         parts += [Text(f"on {each.device}"), new_table(table.heads, table.rows)]
     return Group(*parts, Text(f"{found.advice}\n"), legend(*notes(found)))
 
 
-def practice_json(record: ExperimentRecord, found: Practice | None, *, price: float | None) -> Mapping[str, object]:
+def practice_json(record: ExperimentRecord, found: Practice | None) -> Mapping[str, object]:
     """What `tuner time --json` prints."""
     timings = [
         {
@@ -46,7 +46,7 @@ def practice_json(record: ExperimentRecord, found: Practice | None, *, price: fl
         }
         for each in record.timings
     ]
-    practice = None if found is None else found.to_json(price)
+    practice = None if found is None else found.to_json()
     return {"experiment": record.experiment.name, "timings": timings, "practice": practice}
 
 

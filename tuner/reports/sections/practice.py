@@ -22,7 +22,7 @@ def what_to_train_with(found: Findings) -> Section | None:
         question="What to train with?",
         answer=answered.advice,
         drawings=tuple(_drawings(found, answered)),
-        tables=tuple(practice_table(each) for each in answered.choices),
+        tables=tuple(practice_table(each, price=answered.price) for each in answered.choices),
         notes=tuple(notes(answered)),
         values=answered.to_json(),
     )
@@ -34,15 +34,15 @@ def notes(found: Practice) -> Iterator[str]:
         if each.certainty:
             yield f"{each.device}: {each.certainty}" if len(found.choices) > 1 else each.certainty
     if not found.is_timed:
-        yield (
-            f"No device has been timed, so steps stand for the time; `tuner time {found.experiment}` measures how long "
-            "a step takes, and adds the time to the target."
-        )
+        advice = f"; `tuner time {found.experiment}` measures how long a step takes, and adds the time to the target"
+        yield f"No device has been timed, so steps stand for the time{advice if found.may_be_timed else ''}."
     else:
         yield (
             "The time to the target is the confirmed steps times the measured time of a step, of one trial that trains "
             "by itself."
         )
+        if found.price is not None:
+            yield f"The cost to the target is the time to it, at {found.price:g} an hour."
         yield from (_of_measuring(each) for each in found.choices if each.has_measuring)
     yield (
         "A batch size is worth it if no other is as soon done with as few examples. Advised is the one with the least "

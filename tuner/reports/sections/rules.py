@@ -16,7 +16,7 @@ def rules_section(found: Findings) -> Section | None:
     return Section(
         name="rules",
         question="What does a rule of thumb cost?",
-        answer=" ".join(f"From batch size {each.base:,}. {' '.join(each.sentences)}" for each in measured),
+        answer=" ".join(sentence for each in measured for sentence in each.sentences),
         drawings=tuple(_drawing(each, is_first=index == 0) for index, each in enumerate(measured)),
         tables=tuple(rules_table(each) for each in measured),
         notes=tuple(_notes(measured)),

@@ -43,7 +43,7 @@ def test_rules_are_trained_once_and_their_costs_printed(tmp_path: Path, uri: str
         assert at["ratio"] == pytest.approx(at["steps"] / at["tuned_steps"])
     assert "6 of 6 trials" in first.stderr
     assert "batch size 16: is complete, and is given" not in again.stdout
-    assert "Linear rule: at most" in again.stdout
+    assert "With the linear rule from batch size 8, training comes to at most" in again.stdout
     assert "What does a rule of thumb cost?" in (tmp_path / "runs" / "toy" / "report.html").read_text()
     with closing(open_store(url)) as store:
         assert len(store.record("toy").studies[1].finished(Role.RULE)) == 6

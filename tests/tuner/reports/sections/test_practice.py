@@ -8,6 +8,8 @@ import pytest
 
 from tests.tuner.reports.test_figures import data, lines
 from tests.tuner.synthetic import digits, experiment_record
+from tuner.experiment.components import available, find_named
+from tuner.objective import COMPUTED, Predictor
 from tuner.records import Curve, ExperimentRecord, Timing, TrialRecord
 from tuner.reports.findings import Findings, findings
 from tuner.reports.sections.contract import Section
@@ -60,6 +62,22 @@ def test_without_times_steps_and_examples_are_compared_and_the_command_is_named(
     assert "time to target" not in found.tables[0].heads
     assert [each.name for each in found.drawings] == ["practice", "learning"]
     assert len(found.drawings[1].figure.axes) == 2
+
+
+def test_a_workload_that_computes_its_trials_has_no_step_to_be_timed(record: ExperimentRecord) -> None:
+    computed = replace(record, experiment=replace(record.experiment, objective={"kind": "nqm"}))
+
+    told = section(findings(computed)).notes
+    assert "No device has been timed, so steps stand for the time." in told
+    assert not any("tuner time" in each for each in told)
+
+
+@pytest.mark.parametrize("kind", available("objectives"))
+def test_what_is_computed_among_our_workloads_is_known_without_loading_them(kind: str) -> None:
+    workload = find_named("objectives", kind)
+
+    assert isinstance(workload, type)
+    assert (kind in COMPUTED) == issubclass(workload, Predictor)
 
 
 def test_each_device_has_a_sentence_and_a_table_and_the_faster_one_comes_first(record: ExperimentRecord) -> None:
