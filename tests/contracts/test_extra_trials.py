@@ -169,6 +169,8 @@ def test_what_an_error_ended_is_trained_again_once_the_task_is_submitted_again(s
     diverged = {each.number for each in failed.finished(Role.RULE) if each.plan.point == RULES_FROM + 2}
     assert (len(numbers), len(diverged)) == (3, 3)
     assert train(searched) == []  # by itself it is not tried again
+    assert TASK.has_work(searched.record("toy"))
+    assert not TASK.has_work(replace(searched.record("toy"), state=ExperimentState.PAUSED))  # what is known is shown
 
     Extra("toy", {16: WANTED[3:]}).submit(searched, EXPERIMENT)
     assert train(searched) == []  # not wanted by that task
@@ -178,6 +180,7 @@ def test_what_an_error_ended_is_trained_again_once_the_task_is_submitted_again(s
     study = searched.record("toy").studies[-1]
     assert results(searched.record("toy")).to_json() == before
     assert TASK.errors(study) == ()
+    assert not TASK.has_work(searched.record("toy"))
     again = [each for each in study.finished(Role.RULE) if each.plan.point == RULES_FROM]
     assert {each.score for each in again} == {steps_to(0.03, RATES[0])}
     assert len(study.finished(Role.RULE)) == len(WANTED)
