@@ -3,20 +3,26 @@
 import json
 import signal
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.commands import read_until, started, tuner
-from tests.toy import SMALL, steps_to
+from tests.toy import SMALL, Toy, ToyTrainer, steps_to
 from tests.working import work_through
+from tuner.analysis.summary import results
 from tuner.cli.app import app
 from tuner.errors import TunerError
 from tuner.experiment import Experiment, parse
+from tuner.objective import Objective
 from tuner.records import ExperimentState, Role
+from tuner.search.tasks.extra import Extra, unchanged
 from tuner.service import runs
+from tuner.service.runs import RunOutcome
 from tuner.stores.opening import open_store
+from tuner.trial import TrialSpec
 
 
 def searched(folder: Path, text: str = SMALL) -> str:
@@ -79,6 +85,54 @@ def test_what_cannot_be_trained_is_one_clear_line(tmp_path: Path) -> None:
     with closing(open_store(url)) as store:
         store.set_state("toy", ExperimentState.CANCELLED)
     assert error() == "toy was cancelled, which is for good: nothing more is trained for it"
+
+
+def test_what_an_error_ended_is_told_and_tried_again_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = searched(tmp_path)
+    tasks: list[Extra] = []
+
+    def run_and_log(*_: object, task: Extra, **__: object) -> RunOutcome:
+        workload = no_disk if not tasks else unchanged
+        tasks.append(replace(task, workload=workload))
+        with closing(open_store(url)) as store:
+            record = store.record("toy")
+            task.submit(store, record.experiment)
+            work_through(store, task=tasks[-1])
+        return RunOutcome(results(record), tmp_path / "report.html", False, (), record.state, True)
+
+    monkeypatch.setattr(runs, "run_and_log", run_and_log)
+    first, second, third = (CliRunner().invoke(app, ["rules", "toy", "--store", url]) for _ in range(3))
+
+    told = "6 trials ended with an error: OSError: no space left; the same command tries again"
+    assert [told in each.stdout for each in (first, second, third)] == [True, False, False]
+    assert "3 of 3 ended with an error" in first.stdout
+    assert len(tasks) == 2  # the third time nothing is left
+
+
+def no_disk(_: Objective) -> Objective:
+    return Full()
+
+
+class Full(Toy):
+    """The toy on a full disk."""
+
+    def trainer(self, batch_size: int, *, lanes: int, device: str) -> ToyTrainer:
+        return FullTrainer(self, batch_size, lanes, "cpu")
+
+
+class FullTrainer(ToyTrainer):
+    def load(self, lane: int, trial: TrialSpec, checkpoint: bytes | None = None) -> None:
+        raise OSError("no space left")
+
+
+@pytest.mark.parametrize("command", ["rules", "diagnose"])
+def test_options_of_ray_want_its_engine(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "toy", "--trainers", "2"])
+
+    assert done.exit_code == 2
+    assert "is for --engine ray" in done.stderr
 
 
 def test_the_workload_is_loaded_before_gpus_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
