@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from tests import loaded
 from tuner.guard import processes_below as processes_below  # for tests to import from here
 
 ROOT = Path(__file__).parent.parent
@@ -21,11 +22,8 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def tuner(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a folder."""
-    command = [sys.executable, "-m", "tuner", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=280, check=False, env=environment(**variables)
-    )
+    """Run the command line in a folder, in a process that need not load libraries."""
+    return loaded.run(arguments, folder, environment(**variables), seconds=280)
 
 
 @contextmanager
