@@ -17,7 +17,7 @@ from tuner.experiment import from_table
 from tuner.records import ExperimentRecord, PointRun, Role
 from tuner.reports.assembly import sections
 from tuner.reports.content import Content, content
-from tuner.reports.findings import findings
+from tuner.reports.findings import Findings, findings
 from tuner.reports.overview.reproduction import reproduction
 from tuner.reports.overview.space import edges
 from tuner.reports.page import write_report
@@ -60,6 +60,11 @@ def record() -> ExperimentRecord:
 
 
 @pytest.fixture(scope="module")
+def found(record: ExperimentRecord) -> Findings:
+    return findings(record)
+
+
+@pytest.fixture(scope="module")
 def folder(record: ExperimentRecord, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(record, tmp_path_factory.mktemp("report"), store="sqlite:///runs/tuner.db").parent
 
@@ -74,10 +79,9 @@ def said(record: ExperimentRecord) -> Content:
     return content(findings(record))
 
 
-def rows(record: ExperimentRecord) -> Iterator[tuple[str, ...]]:
-    found = findings(record).results
-    yield from optima_table(found).rows
-    yield from search_table(found.studies, found.experiment.goal.unit).rows
+def rows(found: Findings) -> Iterator[tuple[str, ...]]:
+    yield from optima_table(found.results).rows
+    yield from search_table(found.results.studies, found.experiment.goal.unit).rows
 
 
 def test_the_page_fetches_nothing(page: Page) -> None:
@@ -115,17 +119,17 @@ def test_the_page_names_each_batch_size_and_its_confirmed_steps(record: Experime
 
 
 def test_the_page_says_how_sure_its_medians_are_and_how_much_too_good_the_search_looked(
-    record: ExperimentRecord, page: Page
+    found: Findings, page: Page
 ) -> None:
-    bias = findings(record).results.selection_bias
+    bias = found.results.selection_bias
 
     assert bias is not None
     assert "the median over all training seeds at this very point, which it covers with 94% probability" in page.text
     assert f"winners took {bias.ratio:.2f} times as many steps when confirmed" in page.text
 
 
-def test_the_page_says_which_hyperparameters_matter(record: ExperimentRecord, page: Page) -> None:
-    for each in findings(record).sensitivity().studies:
+def test_the_page_says_which_hyperparameters_matter(found: Findings, page: Page) -> None:
+    for each in found.sensitivity().studies:
         shown = " ".join(f"{weight:.0%}" for weight in each.importances.values())
         assert f" {each.batch_size} 0 0 - - - {shown} " in page.text  # this search had no points without a model
 
@@ -137,8 +141,8 @@ def test_the_page_says_how_to_run_it_again(page: Page) -> None:
     assert "optuna 5" in page.text
 
 
-def test_the_settings_shown_are_the_experiments(record: ExperimentRecord) -> None:
-    settings = reproduction(findings(record)).listings[1].text
+def test_the_settings_shown_are_the_experiments(record: ExperimentRecord, found: Findings) -> None:
+    settings = reproduction(found).listings[1].text
 
     assert from_table(tomllib.loads(settings)) == record.experiment
 
@@ -157,12 +161,11 @@ def test_a_new_report_replaces_the_old_one(record: ExperimentRecord, tmp_path: P
     assert "old" not in (tmp_path / "report.html").read_text(encoding="utf-8").split()
 
 
-def test_the_numbers_lie_beside_the_page(record: ExperimentRecord, folder: Path) -> None:
+def test_the_numbers_lie_beside_the_page(found: Findings, folder: Path) -> None:
     told = json.loads((folder / "report.json").read_text(), parse_constant=pytest.fail)
 
-    found = findings(record)
     asked = {each.name: each for each in (*sections(found), reproduction(found, store="sqlite:///runs/tuner.db"))}
-    assert told["answer"] == said(record).answer
+    assert told["answer"] == content(found).answer
     assert told["sections"].keys() == asked.keys()
     assert all(each["values"] for each in told["sections"].values())
     for name, each in told["sections"].items():
@@ -179,8 +182,10 @@ def test_what_is_not_finite_is_null_in_the_numbers(tmp_path: Path) -> None:
     assert None in told["sections"]["scaling"]["values"]["points"][0]["per_seed"]
 
 
-def test_the_first_screen_says_what_to_train_with_and_how_sure_that_is(record: ExperimentRecord) -> None:
-    told, found = said(record), findings(record)
+def test_the_first_screen_says_what_to_train_with_and_how_sure_that_is(
+    record: ExperimentRecord, found: Findings
+) -> None:
+    told = content(found)
     answered = practice(record, found.curve)
     assert answered is not None
     choice = answered.choices[0]
@@ -234,11 +239,11 @@ def test_one_study_has_no_fit_and_says_so() -> None:
 
 def test_a_study_that_is_still_searched_is_not_confirmed_yet() -> None:
     experiment = digits(batch_sizes=[64, 128])
-    record = ExperimentRecord(experiment, (Workload().search(experiment, 64),))
+    found = findings(ExperimentRecord(experiment, (Workload().search(experiment, 64),)))
 
-    assert next(rows(record))[:2] == ("64", "not confirmed yet")
-    assert "0 of 2 studies are complete" in said(record).state
-    assert said(record).advice == ""
+    assert next(rows(found))[:2] == ("64", "not confirmed yet")
+    assert "0 of 2 studies are complete" in content(found).state
+    assert content(found).advice == ""
 
 
 def test_studies_that_nothing_reached_are_reported_as_such(tmp_path: Path) -> None:
@@ -269,10 +274,10 @@ def test_an_optimum_outside_its_space_is_called_so() -> None:
 def test_seeds_that_did_not_reach_the_target_are_pointed_out() -> None:
     record = experiment_record(digits(batch_sizes=[2, 64, 256]), Workload(floor=30.0, critical=240.0, noise=0.25))
 
-    told = said(record)
+    found = findings(record)
 
-    assert any("not every reporting seed reached the target" in each.sentence for each in told.cautions)
-    assert any("not reached" in cell for row in rows(record) for cell in row)
+    assert any("not every reporting seed reached the target" in each.sentence for each in content(found).cautions)
+    assert any("not reached" in cell for row in rows(found) for cell in row)
 
 
 def test_a_workload_without_momentum_has_no_effective_learning_rate(tmp_path: Path) -> None:
@@ -298,7 +303,7 @@ def test_kernels_that_may_differ_are_told(record: ExperimentRecord, deterministi
 
 def test_what_could_not_be_read_is_said_to_be_left_out(record: ExperimentRecord) -> None:
     damaged = "digits, batch size 4, round 1, trial 3 cannot be read: its steps is -3, and no whole number from 0"
-    found = replace(record, damaged=(damaged,))
+    found = findings(replace(record, damaged=(damaged,)))
 
-    assert said(found).cautions[0] == Item(f"Left out: {damaged}.", urgent=True)
-    assert findings(found).results.to_json()["damaged"] == [damaged]
+    assert content(found).cautions[0] == Item(f"Left out: {damaged}.", urgent=True)
+    assert found.results.to_json()["damaged"] == [damaged]
