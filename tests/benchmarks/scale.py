@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.benchmarks.filling import BATCH_SIZES, TRIALS, experiment_name, fill, sizes, verify
-from tests.commands import tuner
+from tests.commands import environment
 from tests.servers import PostgresqlServer
 
 MEGABYTE = 1e6
@@ -59,9 +60,11 @@ def commands(experiments: int) -> list[tuple[str, ...]]:
 def measure(command: tuple[str, ...], folder: Path, url: str, *, repeats: int) -> Timing:
     """Run a command as people do, again and again."""
     seconds, processor = [], []
+    started = [sys.executable, "-m", "tuner", *command]
+    variables = environment(TUNER_STORE=url, OMP_NUM_THREADS="1")
     for _ in range(repeats):
         before, began = os.times(), time.perf_counter()
-        done = tuner(folder, *command, TUNER_STORE=url, OMP_NUM_THREADS="1")
+        done = subprocess.run(started, cwd=folder, capture_output=True, text=True, check=False, env=variables)
         after = os.times()
         seconds.append(time.perf_counter() - began)
         processor.append(after.children_user + after.children_system - before.children_user - before.children_system)
