@@ -1,93 +1,23 @@
 """K-FAC in lanes is K-FAC as the paper has it, with a damping, a momentum and an interval for each trial."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from objectives.data import Split, Splits
-from objectives.data.digits import Digits
-from objectives.losses import LOSS_BY_NAME, Loss
-from objectives.losses.cross_entropy import CROSS_ENTROPY
 from objectives.losses.mse import MSE
 from objectives.models import Architecture, Layer, Model
 from objectives.models.cnn import Cnn, Size
 from objectives.models.layers.norms import Norm
 from objectives.models.mlp import Mlp
 from objectives.optimizers import Fisher
-from objectives.optimizers.ema import Ema
-from objectives.optimizers.heavy_ball import HeavyBall
 from objectives.optimizers.kfac import Kfac, damped_inverses
-from objectives.schedules.constant import Constant
-from objectives.supervised import Supervised
-from objectives.training.lanes import Lanes
-from objectives.training.networks.network import Computation, networks_for
-from tests.measured import advanced
-from tests.objectives.optimizers.plain_kfac import BATCH, CLASSES, SHAPE, Plain, Small
-from tests.objectives.reference import DEVICES, curve_in_lane
-from tuner.errors import ConfigError
-from tuner.trial import TrialSpec
-
-TYPICAL = {"learning_rate": 0.05, "damping": 0.1, "momentum": 0.9, "factor_decay": 0.8, "update_interval": 3.0}
-SEVERAL = [
-    TYPICAL,
-    TYPICAL | {"momentum": 0.0, "update_interval": 1.0},
-    TYPICAL | {"learning_rate": 0.2, "damping": 3.0, "update_interval": 7.0, "factor_decay": 0.0},
-]
-
-
-def data(examples: int = 40, *, outputs: bool = False) -> Splits:
-    generator = torch.Generator().manual_seed(2)
-    inputs = torch.randn(examples, math.prod(SHAPE), generator=generator)
-    labels = torch.randint(CLASSES, (examples,), generator=generator)
-    split = Split(inputs, torch.randn(examples, CLASSES, generator=generator) if outputs else labels)
-    return Splits(split, split, split, classes=CLASSES, shape=SHAPE)
-
-
-def lanes_of(
-    model: Model | Architecture,
-    trials: Sequence[Mapping[str, float]],
-    *,
-    fisher: Fisher = Fisher.SAMPLED,
-    loss: Loss = CROSS_ENTROPY,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float64,
-) -> Lanes:
-    """Lanes, each with a trial whose seed is 10 more than its number."""
-    on = torch.device(device)
-    networks = networks_for(
-        model,
-        data(outputs=loss is MSE),
-        Computation(dtype=dtype),
-        lanes=len(trials),
-        batch_size=BATCH,
-        device=on,
-        loss=loss,
-        fisher=fisher,
-    )
-    made = Lanes(networks, optimizer=Kfac(fisher), schedule=Constant(), lanes=len(trials), device=on, dtype=dtype)
-    for lane, each in enumerate(trials):
-        row = made.first_row(networks.now.initialise(torch.Generator().manual_seed(lane)))
-        made.write(lane, row, seed=10 + lane, step=0, hyperparameters=each)
-    return made
-
-
-def minibatches(steps: int, lanes: int, *, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """`[step, lane, example, feature]` and labels."""
-    generator = torch.Generator().manual_seed(5)
-    inputs = torch.randn(steps, lanes, BATCH, math.prod(SHAPE), generator=generator, dtype=dtype)
-    return inputs, torch.randint(CLASSES, (steps, lanes, BATCH), generator=generator)
-
-
-@torch.no_grad()
-def trained(made: Lanes, inputs: Tensor, labels: Tensor) -> Tensor:
-    """The parameters after these steps."""
-    made.train(inputs.to(made.parameters.device), labels.to(made.parameters.device))
-    return made.parameters.cpu().clone()
+from tests.objectives.optimizers.kfac_lanes import SEVERAL, TYPICAL, lanes_of, minibatches, trained
+from tests.objectives.optimizers.plain_kfac import CLASSES, SHAPE, Plain, Small
+from tests.objectives.reference import DEVICES
 
 
 @pytest.mark.parametrize("decays", [(), (0.01, 0.1, 0.0)], ids=["plain", "weight decay"])
@@ -306,49 +236,6 @@ def test_softmax_regression_on_inputs_of_many_scales_takes_a_thirtieth_of_the_st
     assert min(steps_to(by_descent(rate), 0.45, most=2000) for rate in (0.3, 1.0, 3.0)) > 30 * few
 
 
-def test_inverses_are_damped_by_the_traces() -> None:
-    generator = torch.Generator().manual_seed(0)
-    below, above = (torch.randn(2, side, 9, generator=generator).double() for side in (4, 3))
-    below, above = 100 * below @ below.mT, above @ above.mT
-
-    found = damped_inverses(below, above, torch.tensor([0.5, 2.0]).double().view(2, 1, 1))
-
-    for lane, damping in enumerate((0.5, 2.0)):
-        pi = math.sqrt((below[lane].trace() / 4) / (above[lane].trace() / 3))
-        for inverse, factor, added in (
-            (found[0], below, pi * math.sqrt(damping)),
-            (found[1], above, math.sqrt(damping) / pi),
-        ):
-            expected = torch.linalg.inv(factor[lane] + added * torch.eye(factor.shape[1]).double())
-            torch.testing.assert_close(inverse[lane], expected)
-
-
-def test_factors_that_rounding_made_indefinite_have_inverses_all_the_same() -> None:
-    eigenvalues = torch.tensor([[1e4, 1.0, 2.0], [1e4, -20.0, 2.0], [1e4, torch.nan, 2.0]])
-    damping = torch.full((3, 1, 1), 0.01)
-
-    first, _ = damped_inverses(eigenvalues.diag_embed(), torch.eye(2).expand(3, -1, -1), damping)
-
-    added = 0.1 * eigenvalues.mean(1).sqrt()
-    torch.testing.assert_close(first[0].diagonal(), 1 / (eigenvalues[0] + added[0]))
-    torch.testing.assert_close(first[1].diagonal(), 1 / (eigenvalues[1].clamp_min(0) + added[1]))
-    assert first[2].isnan().all()
-
-
-def test_a_factor_of_rank_one_is_inverted_with_a_damping_far_below_its_rounding() -> None:
-    vector = torch.linspace(1, 2, 40).unsqueeze(1)
-    below = (1e6 * vector @ vector.T).unsqueeze(0)
-
-    first, _ = damped_inverses(below, torch.eye(2).unsqueeze(0), torch.full((1, 1, 1), 1e-16))
-
-    assert torch.linalg.cholesky_ex(below).info  # indefinite
-    assert first.isfinite().all()
-    eigenvalues = torch.linalg.eigvalsh(first[0].double())
-    most = 1e8 / below[0].diagonal().mean().sqrt().item()  # of directions that no input has
-    assert eigenvalues.max().item() == pytest.approx(most, rel=1e-3)
-    assert eigenvalues.min() > -1e-6 * most
-
-
 def test_a_layer_whose_factors_are_zero_moves_by_its_gradient() -> None:
     zero, other = torch.zeros(1, 3, 3), torch.eye(2).unsqueeze(0)
 
@@ -356,193 +243,3 @@ def test_a_layer_whose_factors_are_zero_moves_by_its_gradient() -> None:
 
     assert torch.equal(found[0], torch.eye(3).unsqueeze(0))
     assert torch.equal(found[1], torch.eye(2).unsqueeze(0))
-
-
-@pytest.mark.parametrize("model", [Mlp((5, 4)), Small()])
-def test_a_checkpoint_goes_on_to_the_last_bit(model: Model | Architecture) -> None:
-    made = Supervised(Digits(), model, Kfac())
-    trial = TrialSpec(3, TYPICAL)
-    straight = made.trainer(16, lanes=1, device="cpu")
-    straight.load(0, trial)
-    expected = curve_in_lane(straight, 0, steps=8)
-    stopped = made.trainer(16, lanes=2, device="cpu")
-    stopped.load(1, trial)
-    curve_in_lane(stopped, 1, steps=4)
-
-    goes_on = made.trainer(16, lanes=1, device="cpu")
-    goes_on.load(0, trial, stopped.save(1))
-    curve = curve_in_lane(goes_on, 0, steps=8)
-
-    assert curve == [each for each in expected if each.step > 4]
-    assert goes_on.save(0) == straight.save(0)
-
-
-def test_a_perceptron_starts_where_it_does_with_other_optimizers() -> None:
-    splits = Digits().load()
-    written, module = (
-        networks_for(
-            Mlp((6,)), splits, Computation(), lanes=1, batch_size=4, device=torch.device("cpu"), fisher=fisher
-        ).now
-        for fisher in (None, Fisher.SAMPLED)
-    )
-    rows = [each.initialise(generator) for each in (written, module) if (generator := torch.Generator().manual_seed(4))]
-
-    weights = [each.named_weights(row) for each, row in zip((written, module), rows, strict=True)]  # type: ignore[attr-defined]
-
-    assert weights[0].keys() == weights[1].keys()
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    inputs = splits.train.inputs[:9]
-    torch.testing.assert_close(
-        *(each.logits(row.unsqueeze(0), inputs) for each, row in zip((written, module), rows, strict=True))
-    )
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A model with neither a linear layer nor a convolution."""
-
-    def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return nn.Sequential(nn.Flatten(), nn.LayerNorm(math.prod(shape)), nn.AdaptiveAvgPool1d(classes))
-
-
-@dataclass(frozen=True)
-class WrittenOut:
-    """A model that is no torch module."""
-
-    network: Callable[..., object] = Mlp((3,)).network
-
-
-def error_by_distance(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs - functional.one_hot(targets, outputs.shape[1])).abs().mean()
-
-
-def loss_named(name: str) -> Loss:
-    found = LOSS_BY_NAME.read(name)
-    assert isinstance(found, Loss)
-    return found
-
-
-OWN_LOSS = f"{__name__}:error_by_distance"
-
-
-@pytest.mark.parametrize(
-    ("model", "loss", "message"),
-    [
-        (Scale(), "cross_entropy", "Scale has neither a linear layer nor a convolution that is trained, whose factors"),
-        (WrittenOut(), "cross_entropy", r"WrittenOut computes its own gradients, .* give it a method as_module"),
-        (Small(), OWN_LOSS, 'what labels the model predicts is not known for the loss .*; set fisher = "empirical"'),
-    ],
-)
-def test_what_has_no_factors_is_refused_before_training(model: Model | Architecture, loss: str, message: str) -> None:
-    made = Supervised(Digits(), model, Kfac(), loss=loss_named(loss))
-
-    for refusing in (made.check, lambda: made.trainer(8, lanes=1, device="cpu")):
-        with pytest.raises(ConfigError, match=message) as caught:
-            refusing()
-        assert [each.path for each in caught.value.problems] == ["objective.optimizer"]
-
-
-class Pair(nn.Linear):
-    """A layer that returns what nobody can differentiate: its outputs in a tuple."""
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor]:  # type: ignore[override]
-        return (super().forward(inputs),)
-
-
-class Calling(nn.Module):
-    """Calls a layer by keywords, or one that returns a tuple."""
-
-    def __init__(self, inputs: int, outputs: int, *, wrong: bool) -> None:
-        super().__init__()
-        self.layer = Pair(inputs, outputs) if wrong else nn.Linear(inputs, outputs)
-
-    def forward(self, images: Tensor) -> Tensor:
-        if isinstance(self.layer, Pair):
-            return self.layer(images.flatten(1))[0]  # type: ignore[no-any-return]
-        return self.layer(input=images.flatten(1))  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class Called:
-    """A model that trains with any other optimizer."""
-
-    wrong: bool = False
-
-    def module(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        return Calling(math.prod(shape), classes, wrong=self.wrong)
-
-
-def test_a_model_whose_factors_cannot_be_found_is_told_before_training() -> None:
-    Supervised(Digits(), Called(), Kfac()).check()
-    Supervised(Digits(), Called(wrong=True), HeavyBall()).check()
-
-    with pytest.raises(ConfigError, match="Called: a step of training that finds its layers' factors raised") as caught:
-        Supervised(Digits(), Called(wrong=True), Kfac()).check()
-    assert [each.path for each in caught.value.problems] == ["model"]
-
-
-def test_empirical_factors_need_no_likelihood() -> None:
-    made = Supervised(Digits(), Small(), Kfac(Fisher.EMPIRICAL), loss=loss_named(OWN_LOSS))
-    made.check()
-    trainer = made.trainer(8, lanes=1, device="cpu")
-    trainer.load(0, TrialSpec(7, TYPICAL))
-
-    (measured, *_) = advanced(trainer)[0]
-
-    assert math.isfinite(measured.metrics["validation/loss"])
-
-
-def test_steps_are_not_recorded() -> None:
-    """An interval for each lane is decided on the host, which a recorded step does not ask."""
-
-    def recorder() -> object:
-        raise AssertionError("recorded")
-
-    networks = networks_for(
-        Small(), data(), Computation(), lanes=1, batch_size=BATCH, device=torch.device("cpu"), fisher=Fisher.SAMPLED
-    )
-
-    def made(optimizer: Kfac | HeavyBall) -> Lanes:
-        lanes = Lanes(
-            networks,
-            optimizer=optimizer,
-            schedule=Constant(),
-            lanes=1,
-            device=torch.device("cpu"),
-            dtype=torch.float32,
-            recorder=recorder,  # type: ignore[arg-type]
-        )
-        row = lanes.first_row(networks.now.initialise(torch.Generator().manual_seed(0)))
-        lanes.write(0, row, seed=0, step=0, hyperparameters=TYPICAL)
-        return lanes
-
-    inputs, labels = minibatches(2, 1, dtype=torch.float32)
-    trained(made(Kfac()), inputs, labels)
-    with pytest.raises(AssertionError, match="recorded"):
-        trained(made(HeavyBall()), inputs, labels)
-
-
-def test_averages_of_its_parameters_are_measured_as_those_of_another_optimizer() -> None:
-    made = Supervised(Digits(), Small(), Ema(Kfac()))
-    trainer = made.trainer(16, lanes=1, device="cpu")
-    trainer.load(0, TrialSpec(3, TYPICAL | {"averaging": 0.0}))
-
-    curve = curve_in_lane(trainer, 0, steps=4)
-
-    plain = Supervised(Digits(), Small(), Kfac()).trainer(16, lanes=1, device="cpu")
-    plain.load(0, TrialSpec(3, TYPICAL))
-    assert curve == curve_in_lane(plain, 0, steps=4)
-
-
-def test_hyperparameters_that_make_no_sense_are_refused() -> None:
-    made = Supervised(Digits(), Small(), Kfac())
-    bounds = {"damping": (0.0, 1.0), "update_interval": (0.0, 10.0), "factor_decay": (0.9, 1.0)}
-
-    with pytest.raises(ConfigError) as caught:
-        made.check_bounds(bounds, batch_size=8, max_steps=100)
-
-    assert sorted(map(str, caught.value.problems)) == [
-        "space.damping: may be 0; it must be above 0",
-        "space.factor_decay: may be 1; it must be at least 0 and below 1",
-        "space.update_interval: may be 0; it must be at least 1",
-    ]
