@@ -19,6 +19,7 @@ for each in (
     "pydantic",
     "rich.table",
     "scipy.optimize",
+    "scipy.stats",
     "sqlalchemy",
     "tenacity",
     "typer",

@@ -6,9 +6,7 @@ trains, or that diverges, is therefore an unbiased estimate for the whole space.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import count as count_from
 from itertools import islice
-from math import ceil, isqrt, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +25,6 @@ SAME = 1e-9
 def halton(start: int, count: int, dimensions: int, *, seed: int) -> Array:
     """`count` points of a Halton sequence with scrambled digits (Owen 2017, arXiv 1706.02808), from number `start` on.
 
-    They are those of `scipy.stats.qmc.Halton`, to the last bit; importing that takes a second.
-
     Returns:
         Positions between 0 and 1, [point, dimension].
     """
@@ -42,38 +38,9 @@ def halton(start: int, count: int, dimensions: int, *, seed: int) -> Array:
 @lru_cache(maxsize=256)
 def _block(number: int, dimensions: int, seed: int) -> Array:
     """`BLOCK` points of a Halton sequence. Points are asked for one by one, and each alone costs as much as a block."""
-    numbers = np.arange(number * BLOCK, (number + 1) * BLOCK)
-    return np.stack([_scrambled(numbers, each) for each in _permutations(dimensions, seed)], axis=1)
+    from scipy.stats import qmc  # takes a second to import
 
-
-def _scrambled(numbers: NDArray[np.int64], permutations: NDArray[np.int64]) -> Array:
-    """Numbers with their digits, the last one first, permuted and read behind the point, [number].
-
-    Args:
-        numbers: At least 0, [number].
-        permutations: One for each digit, [digit, base].
-    """
-    base = permutations.shape[1]
-    positions, place = np.zeros(len(numbers)), 1 / base
-    for permutation in permutations:
-        numbers, digits = np.divmod(numbers, base)
-        positions += permutation[digits] * place
-        place /= base
-    return positions
-
-
-@lru_cache
-def _permutations(dimensions: int, seed: int) -> tuple[NDArray[np.int64], ...]:
-    """For each dimension those of all digits that a float can hold, [digit, base]. The bases are the first primes."""
-    (generator,) = np.random.default_rng(seed).spawn(1)  # as scipy does
-    primes = (each for each in count_from(2) if all(each % smaller for smaller in range(2, isqrt(each) + 1)))
-    found = []
-    for base in islice(primes, dimensions):
-        permutations = np.repeat(np.arange(base)[None], ceil(54 / log2(base)) - 1, axis=0)
-        for permutation in permutations:
-            generator.shuffle(permutation)
-        found.append(permutations)
-    return tuple(found)
+    return np.asarray(qmc.Halton(dimensions, rng=seed).fast_forward(number * BLOCK).random(BLOCK))
 
 
 def halton_point(space: SearchSpace, number: int, *, seed: int) -> dict[str, Value]:
