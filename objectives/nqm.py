@@ -32,7 +32,7 @@ class Noise(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuadraticWorkload:
-    """Implements `tuner.objective.Objective` and `Predictor`.
+    """Implements `tuner.objective.Objective`, `Predictor` and `KnowsExactness`.
 
     A quadratic loss whose gradients carry noise of covariance `H / B`.
 
@@ -90,6 +90,11 @@ class QuadraticWorkload:
     @property
     def metrics(self) -> frozenset[str]:
         return frozenset({TRAIN_LOSS, VALIDATION_LOSS})
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the loss is the same for every seed, as its expectation is."""
+        return self.noise == Noise.EXPECTED
 
     @property
     def hyperparameters(self) -> frozenset[str]:

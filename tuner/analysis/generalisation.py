@@ -15,11 +15,19 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from tuner.analysis.optimum.confirmation import reports
-from tuner.analysis.optimum.intervals import MedianInterval, median_interval
-from tuner.analysis.scaling.curve import CONFIDENCE, RESAMPLES
+from tuner.analysis.optimum.intervals import (
+    CONFIDENCE,
+    LEAST_SEEDS,
+    PERCENT,
+    MedianInterval,
+    median_interval,
+    middle,
+    redrawn,
+)
 from tuner.analysis.summary import Json
 from tuner.experiment import Experiment
 from tuner.experiment.goals.best_within import Best
+from tuner.experiment.workload.bounds import StoredWorkload
 from tuner.records import ExperimentRecord, StudyRecord
 
 Array = NDArray[np.float64]
@@ -45,9 +53,9 @@ class HeldOutPoint:
         return median(self.per_seed)
 
     @property
-    def interval(self) -> MedianInterval:
-        """An interval for the median over all training seeds."""
-        return median_interval(self.per_seed)
+    def interval(self) -> MedianInterval | None:
+        """An interval for the median over all training seeds; None with fewer than `LEAST_SEEDS`."""
+        return median_interval(self.per_seed) if len(self.per_seed) >= LEAST_SEEDS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +82,14 @@ class HeldOut:
 
     Attributes:
         name: A metric, or the difference of two.
+        title: The same in words.
         greater_is_better: Which direction is good.
         points: Smallest batch size first; at least one.
         trend: None if batch sizes are too few for one.
     """
 
     name: str
+    title: str
     greater_is_better: bool
     points: tuple[HeldOutPoint, ...]
     trend: Trend | None
@@ -99,8 +109,8 @@ class HeldOut:
                 {
                     "batch_size": each.batch_size,
                     "median": each.middle,
-                    "low": each.interval.low,
-                    "high": each.interval.high,
+                    "low": None if each.interval is None else each.interval.low,
+                    "high": None if each.interval is None else each.interval.high,
                     "per_seed": list(each.per_seed),
                 }
                 for each in self.points
@@ -126,6 +136,11 @@ class Generalisation:
     is_tuned: bool
 
     @property
+    def lacks_test(self) -> bool:
+        """Whether validation examples stand for test examples in the gap."""
+        return self.gap is not None and self.gap.name.startswith("validation/")
+
+    @property
     def quantities(self) -> tuple[HeldOut, ...]:
         """Those that were measured; the first is what the verdict is about."""
         return tuple(each for each in (self.metric, self.gap) if each is not None)
@@ -137,9 +152,11 @@ class Generalisation:
         trend, points = about.trend, about.points
         if trend is None:
             have = f"{len(points)} batch size{'s have' if len(points) > 1 else ' has'} one"
-            return f"A trend of {about.name} needs {LEAST_POINTS} batch sizes; {have}."
-        change = f"{trend.change:+.2g} ({CONFIDENCE:.0%} interval {trend.low:+.2g} to {trend.high:+.2g})"
-        told = f"{about.name} changes by {change} from batch size {points[0].batch_size:,} to {points[-1].batch_size:,}"
+            return f"A trend of {about.title} needs {LEAST_POINTS} batch sizes; {have}."
+        change = f"{trend.change:+.2g} ({PERCENT} interval {trend.low:+.2g} to {trend.high:+.2g})"
+        told = (
+            f"{about.title} changes by {change} from batch size {points[0].batch_size:,} to {points[-1].batch_size:,}"
+        )
         if not trend.is_certain:
             bound, once = max(abs(trend.low), abs(trend.high)), " once each batch size is tuned" * self.is_tuned
             return f"No gap is seen{once}: {told}. A gap of up to {bound:.2g} is not ruled out."
@@ -171,6 +188,8 @@ def generalisation(record: ExperimentRecord) -> Generalisation | None:
         missed=missed,
         is_tuned=experiment.space.is_searched,
     )
+    if found.metric is None and StoredWorkload(experiment).is_endless:
+        return None  # no example is seen twice, so there is nothing to generalise from
     return found if found.quantities else None
 
 
@@ -197,8 +216,9 @@ def _quantity(
             points.append(HeldOutPoint(size, finite))
     if not points:
         return None
-    title = f"{name} - {less}" if less else name
-    return HeldOut(title, greater_is_better, tuple(points), trend(points))
+    split, metric = name.split("/", 1)
+    named = (f"{name} - {less}", f"{split} minus training {metric}") if less else (name, name)
+    return HeldOut(*named, greater_is_better, tuple(points), trend(points))
 
 
 def trend(points: Sequence[HeldOutPoint], *, seed: int = 0) -> Trend | None:
@@ -217,16 +237,13 @@ def trend(points: Sequence[HeldOutPoint], *, seed: int = 0) -> Trend | None:
     centred, span = sizes - sizes.mean(), sizes[-1] - sizes[0]
     weights = span * centred / (centred @ centred)  # of each median in the change along the line
     generator = np.random.default_rng(seed)
-    redrawn = np.column_stack(
-        [np.median(generator.choice(each.per_seed, (RESAMPLES, len(each.per_seed))), axis=1) for each in points]
-    )  # [resample, point]
+    medians = redrawn([each.per_seed for each in points], generator)  # [resample, point]
     middles = np.array([each.middle for each in points])
     change = float(weights @ middles)
-    tail = (1 - CONFIDENCE) / 2
-    of_seeds = np.percentile(redrawn @ weights, [100 * tail, 100 * (1 - tail)])
+    of_seeds = middle(medians @ weights)
     off = _off_the_line(middles, centred, change / span)
-    half = float(stdtrit(len(points) - 2, 1 - tail)) * off * float(np.sqrt(weights @ weights))
-    low, high = min(float(of_seeds[0]), change - half), max(float(of_seeds[1]), change + half)
+    half = float(stdtrit(len(points) - 2, (1 + CONFIDENCE) / 2)) * off * float(np.sqrt(weights @ weights))
+    low, high = min(of_seeds[0], change - half), max(of_seeds[1], change + half)
     return Trend(change, low, high)
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.analysis.edges.verdicts import Verdict
+from tuner.analysis.percent import percent
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.analysis.summary import Edges, Results, StudyResults
@@ -95,7 +96,8 @@ def _results_legend(found: Results, searched: Sequence[StudyResults]) -> Iterato
     if confirmed is not None:
         yield f"confirmed: the {'winner' if is_searched else 'point'}'s median over fresh seeds; {unit.better}"
         yield "over seeds: an interval for the median over all training seeds at this very"
-        yield f"            point, which it covers with {confirmed.interval.coverage:.0%} probability; narrow is good"
+        covers = percent(confirmed.interval.coverage)
+        yield f"            point, which it covers with {covers} probability; narrow is good"
     if confirmed is not None and is_searched:
         yield "repeated: a 95 % interval for what repeated experiments would come to on"
         yield "          average, since another search finds another point; narrow is good"
@@ -162,7 +164,7 @@ def edges_table(found: Edges) -> RenderableType:
             Text(edge.parameter),
             f"{edge.position:.2f}",
             Text(edge.verdict.replace("_", " "), STYLES.get(edge.verdict, "")),
-            f"{edge.confidence:.0%}",
+            percent(edge.confidence),
         )
         for batch_size, edge in found.verdicts
     ]
@@ -220,7 +222,7 @@ def _tolerances_table(studies: Sequence[StudySensitivity], unit: ScoreUnit) -> T
                     Text(profile.parameter),
                     _value(study.optimum[profile.parameter]),
                     *map(_tolerance, profile.tolerances),
-                    "-" if weight is None else f"{weight:.0%}",
+                    "-" if weight is None else percent(weight),
                 )
             )
         if not study.optimum:

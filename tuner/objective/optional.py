@@ -64,6 +64,18 @@ class ChecksBounds(Protocol):
 
 
 @runtime_checkable
+class KnowsExactness(Protocol):
+    """What an objective implements besides `Objective` if its trials may measure the same with every seed.
+
+    Attributes:
+        is_exact: Whether they do. One trial at a point is then all there is to know of it.
+    """
+
+    @property
+    def is_exact(self) -> bool: ...
+
+
+@runtime_checkable
 class MeasuresEnds(Protocol):
     """What a trainer implements besides `Trainer` if it leaves metrics out that are wanted where a trial ends."""
 

@@ -1,10 +1,12 @@
 """The head of a report, in words and formatted numbers: the question, the answer, how sure it is, and the cautions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tuner.analysis.practice.choice import ONE_SEED, Choice
-from tuner.analysis.scaling.curve import CONFIDENCE, NotFitted, ScalingCurve, ScalingFit, perfect_until
+from tuner.analysis.optimum.intervals import PERCENT
+from tuner.analysis.percent import percent
+from tuner.analysis.practice.choice import Choice
+from tuner.analysis.scaling.curve import NotFitted, ScalingFit
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit, span
@@ -12,6 +14,7 @@ from tuner.reports.findings import Findings
 from tuner.reports.overview.cautions import cautions
 from tuner.reports.rows import in_digits
 from tuner.reports.sections.contract import Item
+from tuner.reports.sections.regions import perfect_scaling_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,10 @@ def content(found: Findings) -> Content:
         title=found.experiment.name,
         unit=unit,
         question=_question(found.experiment),
-        answer=_answer(found.curve, found.fit, unit),
+        answer=_answer(found),
         state=_state(found.results),
         advice="" if advised is None else " ".join((_advice(advised), choice.advice if choice else "")).strip(),
-        sureness=""
-        if advised is None
-        else " ".join(dict.fromkeys((*_sureness(advised), *([choice.certainty] if choice else [])))).strip(),
+        sureness="" if advised is None else _sureness(advised, choice, found.curve.why_no_interval),
         facts=tuple(_facts(found)),
         cautions=cautions(found),
     )
@@ -75,8 +76,9 @@ def _question(experiment: Experiment) -> str:
     return f"{goal.unit.asked}, within {goal.budget}, at {where}?"
 
 
-def _answer(curve: ScalingCurve, fitted: ScalingFit | NotFitted, unit: ScoreUnit) -> str:
+def _answer(found: Findings) -> str:
     """The headline."""
+    curve, fitted, unit = found.curve, found.fit, found.experiment.goal.unit
     if not curve.reached():
         if curve.unreached:
             return f"Nothing confirmed {unit.success} at any batch size searched so far."
@@ -84,23 +86,12 @@ def _answer(curve: ScalingCurve, fitted: ScalingFit | NotFitted, unit: ScoreUnit
     if not unit.counts_steps:
         best = min(curve.reached(), key=lambda each: each.score)
         return f"The {unit.best} is {unit.text(best.score)}, at batch size {best.batch_size:,}."
-    until = perfect_until(curve)
-    smallest, *larger = (each.batch_size for each in curve.reached())
-    perfect = (
-        f"Doubling the batch size halves the steps up to about batch size {until:,}."
-        if until is not None and until > smallest
-        else _never_perfect(smallest, larger)
-    )
+    perfect = "" if found.regions is None else perfect_scaling_ends(found.regions)
     if isinstance(fitted, NotFitted):
-        return fitted.sentence if len(curve.reached()) < 2 else f"{perfect} {fitted.sentence}"
+        return f"{perfect} {fitted.sentence}".strip()
     if fitted.is_extrapolated:
         return f"{perfect} The steps still fall at the largest batch size: the critical batch size is beyond it."
     return f"The critical batch size is about {_critical(fitted)}. {perfect}"
-
-
-def _never_perfect(smallest: int, larger: Sequence[int]) -> str:
-    """What is said where scaling is not perfect even at the start; empty of one batch size."""
-    return f"Between batch sizes {smallest:,} and {larger[0]:,} a doubling does not halve the steps." if larger else ""
 
 
 def _critical(fitted: ScalingFit) -> str:
@@ -108,7 +99,7 @@ def _critical(fitted: ScalingFit) -> str:
     text = f"{fitted.critical_batch_size:,.0f}"
     if fitted.low is None or fitted.high is None:
         return text
-    return f"{text} ({CONFIDENCE:.0%} interval over seeds {fitted.low:,.0f} to {fitted.high:,.0f})"
+    return f"{text} ({PERCENT} interval over seeds {fitted.low:,.0f} to {fitted.high:,.0f})"
 
 
 def _state(found: Results) -> str:
@@ -139,21 +130,27 @@ def _advice(study: StudyResults) -> str:
     return f"Batch size {study.batch_size:,} with {values}: {came}."
 
 
-def _sureness(study: StudyResults) -> Iterator[str]:
+def _sureness(study: StudyResults, choice: Choice | None, why_no_interval: str) -> str:
+    """How well the score of an optimum and what is advised are known."""
+    said = (*_of_seeds(study, why_no_interval), choice.certainty if choice else "")
+    return " ".join(dict.fromkeys(filter(None, said)))
+
+
+def _of_seeds(study: StudyResults, why_no_interval: str) -> Iterator[str]:
     """How well the score of an optimum is known, in sentences."""
     confirmed, unit = study.confirmed, study.unit
     assert confirmed is not None
     interval = confirmed.interval
-    if confirmed.seeds == 1:
-        yield ONE_SEED
+    if why_no_interval:
+        yield f"{unit.column.capitalize()}: {why_no_interval}."
     else:
         yield (
             f"Over all training seeds its median lies within {span(unit, (interval.low, interval.high))} "
-            f"({interval.coverage:.0%} interval from {confirmed.seeds} seeds)."
+            f"({percent(interval.coverage)} interval from {confirmed.seeds} seeds)."
         )
     if study.repeated is not None:
         ends = span(unit, (study.repeated.low, study.repeated.high))
-        yield f"Repeated experiments would come to {ends} ({CONFIDENCE:.0%} interval)."
+        yield f"Repeated experiments would come to {ends} ({PERCENT} interval)."
 
 
 def _facts(found: Findings) -> Iterator[Fact]:
@@ -161,9 +158,8 @@ def _facts(found: Findings) -> Iterator[Fact]:
     if isinstance(found.fit, ScalingFit) and not found.fit.is_extrapolated:
         yield Fact(f"{found.fit.critical_batch_size:,.0f}", "critical batch size")
     unit = found.experiment.goal.unit
-    until = perfect_until(found.curve) if unit.counts_steps else None
-    if until is not None:
-        yield Fact(f"{until:,}", "largest batch size that scales perfectly")
+    if found.regions is not None and not found.regions.is_never_perfect:
+        yield Fact(found.regions.perfect_phrase, "batch size at which perfect scaling ends")
     if found.curve.reached():
         least = min(found.curve.reached(), key=lambda each: each.score)
         yield Fact(unit.text(least.score), f"{unit.best}, at batch size {least.batch_size:,}")

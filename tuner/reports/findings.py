@@ -12,6 +12,7 @@ from tuner.analysis.optimum.slices import SearchView, search_views
 from tuner.analysis.practice.summary import Practice, practice
 from tuner.analysis.scaling.curve import NotFitted, ScalingCurve, ScalingFit, fit, scaling_curve
 from tuner.analysis.scaling.optima import Optima, optima
+from tuner.analysis.scaling.regions import Regions, regions
 from tuner.analysis.sensitivity.summary import Sensitivity, sensitivity
 from tuner.analysis.summary import Results, results
 from tuner.experiment import Experiment, GoalSettings
@@ -43,6 +44,7 @@ class Findings:
     Attributes:
         record: What was measured, without curves.
         curves: Reads the curves of a round, once.
+        regions: The regions of the curve; None if the goal is no target, or too few batch sizes reached it.
         sensitivity: Waits for it. It takes as long to compute as all the rest.
         practice: What to train with; None if no batch size has reached a target.
         explanation: The noisy quadratic model fitted to it, where that was asked for.
@@ -53,6 +55,7 @@ class Findings:
     results: Results
     curve: ScalingCurve
     fit: ScalingFit | NotFitted
+    regions: Regions | None
     optima: tuple[Optima, ...]
     searches: tuple[SearchView, ...]
     sensitivity: Callable[[], Sensitivity]
@@ -88,6 +91,7 @@ def findings(
         results=results(record),
         curve=curve,
         fit=fit(curve) if unit.counts_steps else NotFitted(_no_fit(record.experiment.goal)),
+        regions=regions(curve) if unit.counts_steps else None,
         optima=optima(curve),
         searches=search_views(record),
         sensitivity=waiting,

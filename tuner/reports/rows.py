@@ -8,6 +8,8 @@ from functools import partial
 from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, value_of
 from tuner.analysis.optimum.confirmation import TEST_ERROR
+from tuner.analysis.optimum.intervals import LEAST_SEEDS
+from tuner.analysis.percent import percent
 from tuner.analysis.sensitivity.summary import Sensitivity
 from tuner.analysis.summary import Results, StudyResults
 from tuner.experiment.goals import ScoreUnit, span
@@ -52,7 +54,7 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
         size,
         _score(study.unit, confirmed.score),
         span(study.unit, (confirmed.interval.low, confirmed.interval.high), text=partial(_score, study.unit))
-        if confirmed.reached
+        if confirmed.reached and confirmed.seeds >= LEAST_SEEDS
         else NOTHING,
         NOTHING
         if repeated is None
@@ -60,7 +62,7 @@ def _optimum_row(study: StudyResults, names: Sequence[str], *, has_effective: bo
         *(in_digits(confirmed.hyperparameters[name]) for name in names),
         *([in_digits(_effective(study))] if has_effective else []),
         f"{study.batch_size if confirmed.origin is None else confirmed.origin.batch_size:,}",
-        NOTHING if error is None else f"{error:.2%}",
+        NOTHING if error is None else percent(error, 2),
     )
 
 
@@ -99,7 +101,7 @@ def sensitivity_table(found: Sensitivity) -> Table:
             each.shares.reaching.phrase,
             NOTHING if each.shares.near is None else each.shares.near.phrase,
             each.shares.diverging.phrase,
-            *(f"{each.importances[name]:.0%}" if name in each.importances else NOTHING for name in names),
+            *(percent(each.importances[name]) if name in each.importances else NOTHING for name in names),
         )
         for each in found.studies
     )

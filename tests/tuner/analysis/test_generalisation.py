@@ -65,7 +65,7 @@ def told(
 ) -> Generalisation:
     """What is said of a trend."""
     shown = tuple(held_out or [HeldOutPoint(2, (0.1,)), HeldOutPoint(64, (0.1,)), HeldOutPoint(512, (0.1,))])
-    about = HeldOut(name, name == "test/accuracy", shown, found)
+    about = HeldOut(name, name, name == "test/accuracy", shown, found)
     return Generalisation(about, None, (), is_tuned=tuned)
 
 
@@ -83,7 +83,7 @@ def test_the_verdict_says_no_more_than_the_interval(name: str, found: Trend, sai
     verdict = told(name, found).verdict
 
     assert verdict.startswith(said)
-    assert f"{name} changes by {found.change:+.2g} (95% interval {found.low:+.2g} to {found.high:+.2g})" in verdict
+    assert f"{name} changes by {found.change:+.2g} (95 % interval {found.low:+.2g} to {found.high:+.2g})" in verdict
     assert "from batch size 2 to 512" in verdict
     assert verdict.endswith("A gap of up to 0.025 is not ruled out.") is (found.low < 0 < found.high)
 
@@ -151,6 +151,8 @@ def test_a_held_out_loss_is_compared_with_that_of_training(record: ExperimentRec
     assert validated is not None
     assert validated.gap is not None
     assert validated.gap.name == "validation/loss - train/loss"
+    assert validated.gap.title == "validation minus training loss"
+    assert validated.lacks_test
     assert validated.gap.points[0].middle == pytest.approx(0.03)
     assert tested is not None
     assert tested.gap is not None

@@ -124,13 +124,13 @@ def test_the_page_says_how_sure_its_medians_are_and_how_much_too_good_the_search
     bias = found.results.selection_bias
 
     assert bias is not None
-    assert "the median over all training seeds at this very point, which it covers with 94% probability" in page.text
+    assert "the median over all training seeds at this very point, which it covers with 94 % probability" in page.text
     assert f"winners took {bias.ratio:.2f} times as many steps when confirmed" in page.text
 
 
 def test_the_page_says_which_hyperparameters_matter(found: Findings, page: Page) -> None:
     for each in found.sensitivity().studies:
-        shown = " ".join(f"{weight:.0%}" for weight in each.importances.values())
+        shown = " ".join(f"{weight:.0%}".replace("%", " %") for weight in each.importances.values())
         assert f" {each.batch_size} 0 0 - - - {shown} " in page.text  # this search had no points without a model
 
 
@@ -196,7 +196,7 @@ def test_the_first_screen_says_what_to_train_with_and_how_sure_that_is(
     assert told.advice.startswith(f"Batch size {choice.advised} with learning rate ")
     assert told.advice.endswith(f": {confirmed.score:,.0f} steps. {choice.advice}")
     assert (
-        f"within {confirmed.interval.low:,.0f} to {confirmed.interval.high:,.0f} (94% interval from 5" in told.sureness
+        f"within {confirmed.interval.low:,.0f} to {confirmed.interval.high:,.0f} (94 % interval from 5" in told.sureness
     )
 
 
@@ -218,8 +218,8 @@ def test_the_answer_names_the_critical_batch_size_and_its_interval() -> None:
     told = said(experiment_record(digits()))
 
     assert told.answer.startswith("The critical batch size is about 1")
-    assert "95% interval over seeds" in told.answer
-    assert "up to about batch size " in told.answer
+    assert "95 % interval over seeds" in told.answer
+    assert "Perfect scaling ends at about batch size " in told.answer
     assert told.state == ""
 
 
@@ -266,7 +266,7 @@ def test_an_optimum_outside_its_space_is_called_so() -> None:
     (note,) = section.items
     assert section.answer.startswith("In 1 of 1 studies the optimum is probably outside")
     assert note.urgent
-    assert re.fullmatch(r"The optimum may be beyond the high end of b \(\d+%\): widen the range there.", note.sentence)
+    assert re.fullmatch(r"The optimum may be beyond the high end of b \(\d+ %\): widen the range there.", note.sentence)
     assert search_table(found.results.studies, found.experiment.goal.unit).rows[0][-1] == "b"
     assert content(found).cautions[0].sentence == section.answer
 

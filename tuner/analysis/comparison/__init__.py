@@ -2,11 +2,10 @@
 
 from tuner.analysis.comparison.comparison import MOST, Comparison, compare
 from tuner.analysis.comparison.contrasts import Contrast, Quantity, Verdict
-from tuner.analysis.comparison.redrawing import LEAST_SEEDS, Compared, Interval
+from tuner.analysis.comparison.redrawing import Compared, Interval
 from tuner.analysis.comparison.settings import Setting
 
 __all__ = [
-    "LEAST_SEEDS",
     "MOST",
     "Compared",
     "Comparison",

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from tuner.analysis.finite import finite
 from tuner.analysis.models import hyperbolas
+from tuner.analysis.optimum.intervals import LEAST_SEEDS, RESAMPLES, middle
 from tuner.analysis.scaling.curve import (
-    CONFIDENCE,
     LEAST_POINTS,
-    RESAMPLES,
     NotFitted,
     ScalingCurve,
     ScalingFit,
@@ -27,8 +26,6 @@ from tuner.trial import hash_seed
 
 Array = NDArray[np.float64]
 
-LEAST_SEEDS = 5
-"""With fewer, the interval of a median over seeds covers it with clearly less than `CONFIDENCE`."""
 NO_FIT = NotFitted("There is no critical batch size of best values.")
 
 
@@ -146,7 +143,7 @@ def _redrawn(points: Sequence[ScalingPoint], scores: Array, *, fits: bool, of: S
 
 def interval(drawn: Array) -> Interval:
     """Percentiles of what was drawn, positive numbers; what is not a number may lie on either side of them all."""
-    tail, unknown = (1 - CONFIDENCE) / 2, np.isnan(drawn)
-    low = np.quantile(np.where(unknown, 0.0, drawn), tail, method="inverted_cdf")
-    high = np.quantile(np.where(unknown, math.inf, drawn), 1 - tail, method="inverted_cdf")
-    return Interval(float(low), float(high))
+    unknown = np.isnan(drawn)
+    low, _ = middle(np.where(unknown, 0.0, drawn))
+    _, high = middle(np.where(unknown, math.inf, drawn))
+    return Interval(low, high)

@@ -26,16 +26,15 @@ import numpy as np
 from tuner.analysis.curves.reports import Level, levels, reports
 from tuner.analysis.curves.searches import searches
 from tuner.analysis.optimum.confirmation import confirm
-from tuner.analysis.optimum.intervals import median_interval
+from tuner.analysis.optimum.intervals import LEAST_SEEDS, median_interval
 from tuner.analysis.scaling.bounds import Bound
+from tuner.analysis.scaling.curve import scaling_curve
 from tuner.experiment import Experiment, GoalSettings
 from tuner.records import CurvesOf, ExperimentRecord
 from tuner.trial import Outcome
 
 FINEST = 1.05
 """A trial covers a budget if its last measurement is at most this factor before it: measurements are 3 % apart."""
-LEAST_SEEDS = 4
-"""With three, the seeds of two batch sizes that are the same lie apart in one case of ten; with four, in one of 35."""
 TARGET_BUDGETS, BEST_BUDGETS = 5, 4
 """How many budgets of each kind are asked about, if the goal is a target or a best value."""
 
@@ -61,7 +60,7 @@ class BudgetPoint:
     Attributes:
         searched: The score of the best search trial; None if no trial was trained for so long.
         reported: The median score of the reporting seeds; None if not all were trained for so long. It has an interval
-            if they are `LEAST_SEEDS`.
+            if they are `LEAST_SEEDS`, and an exact one is its own interval.
     """
 
     batch_size: int
@@ -164,7 +163,7 @@ def fixed_budgets(record: ExperimentRecord, curves: CurvesOf) -> FixedBudgets | 
     }
     if len(searched) < 2:
         return None
-    scale = _Scale(goal)
+    scale = _Scale(goal, is_exact=scaling_curve(record).is_exact)
     lines = [
         BudgetLine(
             kind, budget, tuple(scale.point(kind, budget, size, searched, reported) for size in sorted(searched))
@@ -183,8 +182,10 @@ def fixed_budgets(record: ExperimentRecord, curves: CurvesOf) -> FixedBudgets | 
     )
 
 
-def _reported(scores: Sequence[float]) -> Bound:
-    """The median over seeds with its interval, which needs `LEAST_SEEDS`."""
+def _reported(scores: Sequence[float], *, is_exact: bool) -> Bound:
+    """The median over seeds with its interval, which needs `LEAST_SEEDS` if seeds differ."""
+    if is_exact:
+        return Bound(median(scores), median(scores), median(scores))
     if len(scores) < LEAST_SEEDS:
         return Bound(median(scores))
     interval = median_interval(scores)
@@ -194,8 +195,8 @@ def _reported(scores: Sequence[float]) -> Bound:
 class _Scale:
     """Distances of the goal's metric from its ideal."""
 
-    def __init__(self, goal: GoalSettings) -> None:
-        self.goal = goal
+    def __init__(self, goal: GoalSettings, *, is_exact: bool) -> None:
+        self.goal, self._is_exact = goal, is_exact
         self._judge = goal.unit.goal(1, 1)
         self.best = goal.target.distance(goal.target.value) if goal.unit.counts_steps else 0.0
 
@@ -219,7 +220,7 @@ class _Scale:
         return BudgetPoint(
             batch_size,
             best if covering and math.isfinite(best) else None,
-            _reported(scores) if scores and len(scores) == len(seeds) else None,
+            _reported(scores, is_exact=self._is_exact) if scores and len(scores) == len(seeds) else None,
         )
 
     def _within(self, values: Sequence[Level], steps: int) -> tuple[float, bool]:

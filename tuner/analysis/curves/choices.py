@@ -24,15 +24,14 @@ from tuner.analysis.curves.alternatives import Lines, does_rise, hardest_target,
 from tuner.analysis.curves.reports import Crossing, Reports, crossing, levels, reports
 from tuner.analysis.curves.searches import Searched, searches
 from tuner.analysis.models import hyperbolas
-from tuner.analysis.scaling.bounds import Bound, middle
+from tuner.analysis.optimum.intervals import CONFIDENCE, EXACT, LEAST_SEEDS, RESAMPLES, middle
+from tuner.analysis.scaling.bounds import Bound
 from tuner.analysis.scaling.curve import (
-    CONFIDENCE,
     LEAST_POINTS,
-    LEAST_SEEDS,
-    RESAMPLES,
     ScalingCurve,
     ScalingPoint,
     redrawn_medians,
+    scaling_curve,
 )
 from tuner.experiment import GoalSettings
 from tuner.objective import Target
@@ -110,11 +109,18 @@ class Choices:
         own: The experiment's goal, by the trials that report its winners.
         own_tuned: The same by its search trials, with which weaker targets are compared.
         others: Weaker targets, the weakest last, and then other metrics.
+        why_no_interval: Within a sentence; empty if moves have intervals over seeds. An exact move is its own interval.
     """
 
     own: Choice
     own_tuned: Choice
     others: tuple[Choice, ...]
+    why_no_interval: str = ""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every seed measures the same."""
+        return self.why_no_interval == EXACT
 
     @property
     def every(self) -> tuple[Choice, ...]:
@@ -157,8 +163,11 @@ def choices(record: ExperimentRecord, curves: CurvesOf, *, seed: int = 0) -> Cho
         target = hardest_target(measured, rises=does_rise(name, goal, measured))
         others += [] if target is None else [(*asked.reported(name, target), own, draws)]
     confidence = 1 - (1 - CONFIDENCE) / max(len(others), 1)
-    moved = tuple(_with_move(*each, confidence=confidence) for each in others)
-    return Choices(own, own_tuned, moved) if moved else None
+    curve = scaling_curve(record)
+    moved = [_with_move(*each, confidence=confidence) for each in others]
+    if curve.is_exact:
+        moved = [_with_exact_move(each) for each in moved]
+    return Choices(own, own_tuned, tuple(moved), curve.why_no_interval) if moved else None
 
 
 class _Lines:
@@ -257,6 +266,12 @@ def _with_move(choice: Choice, draws: Array, own: Choice, own_draws: Array, *, c
     if choice.critical is None or own.critical is None or (choice.is_extrapolated and own.is_extrapolated):
         return choice
     return replace(choice, move=_bound(choice.critical.value / own.critical.value, draws / own_draws, confidence))
+
+
+def _with_exact_move(choice: Choice) -> Choice:
+    """A choice whose move is its own interval."""
+    move = choice.move
+    return choice if move is None else replace(choice, move=Bound(move.value, move.value, move.value))
 
 
 def _bound(value: float, drawn: Array, confidence: float) -> Bound:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.analysis.scaling.curve import CONFIDENCE
+from tuner.analysis.optimum.intervals import CONFIDENCE
 
 LEAST = 4
 """Batch sizes; fewer leave the scatter about a line unknown."""

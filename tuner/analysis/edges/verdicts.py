@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.edges.outside import FEW, Evidence, reach
 from tuner.analysis.optimum.confirmation import Confirmation
+from tuner.analysis.percent import percent
 from tuner.experiment.space import Natural, Range, Scale, SearchSpace, Side
 from tuner.records import StudyRecord
 from tuner.trial import Value
@@ -64,9 +65,9 @@ class EdgeVerdict:
     @property
     def sentence(self) -> str:
         """What this says, and what to do about it."""
-        end = f"{self.side} end of {self.parameter}"
+        end, sure = f"{self.side} end of {self.parameter}", percent(self.confidence)
         return {
-            Verdict.BOX_EDGE: f"The optimum may be beyond the {end} ({self.confidence:.0%}): widen the range there.",
+            Verdict.BOX_EDGE: f"The optimum may be beyond the {end} ({sure}): widen the range there.",
             Verdict.STABILITY_LIMIT: f"{self.parameter} is as {self.side} as training allows: beyond, trials diverge.",
             Verdict.NATURAL_LIMIT: f"The optimum is at the {end}, where the parameter itself ends.",
             Verdict.WORKLOAD_LIMIT: f"The optimum may be at the {end}, beyond which the workload cannot train.",

@@ -7,11 +7,9 @@ of the least product of time and examples is advised, if it is certain to be soo
 
 from dataclasses import dataclass
 
+from tuner.analysis.optimum.intervals import PERCENT
 from tuner.analysis.practice.effort import Amount, Efforts, Json, Way
 from tuner.analysis.practice.front import front
-from tuner.analysis.scaling.curve import CONFIDENCE, LEAST_SEEDS
-
-ONE_SEED = "One seed reports a batch size, and how far others would be is not known."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,7 @@ class Choice:
         enough: The smallest batch size, from the faster one on, than which no larger one is certain to be sooner.
         has_measuring: Whether times hold the time of measuring.
         untimed: Batch sizes that reach the target, and were not timed on this device.
+        why_no_interval: Within a sentence; empty if numbers have intervals over seeds.
     """
 
     device: str
@@ -43,6 +42,7 @@ class Choice:
     enough: int
     has_measuring: bool = False
     untimed: tuple[int, ...] = ()
+    why_no_interval: str = ""
 
     @property
     def way(self) -> Way:
@@ -62,20 +62,14 @@ class Choice:
     @property
     def certainty(self) -> str:
         """How certain the numbers of the advice are, in a sentence; empty if it has none."""
-        if self._has_one_seed:
-            return ONE_SEED
+        if self.why_no_interval:
+            return f"Steps: {self.why_no_interval}."
         if self.faster is None or self.sooner is None or self.dearer is None:
             return ""
         what = f"{self.sooner.phrase} {'sooner' if self.device else 'fewer steps'}"
         does = f"batch size {self.faster:,} {'is' if self.device else 'takes'} {what} than {self.cheapest:,}"
         repetitions = " and over repetitions of the timing" if self.device else ""
-        return (
-            f"With {CONFIDENCE:.0%} confidence over seeds{repetitions} {does}, for {self.dearer.phrase} the examples."
-        )
-
-    @property
-    def _has_one_seed(self) -> bool:
-        return min(each.seeds for each in self.ways) < LEAST_SEEDS
+        return f"With {PERCENT} confidence over seeds{repetitions} {does}, for {self.dearer.phrase} the examples."
 
     @property
     def _compared(self) -> str:
@@ -103,7 +97,7 @@ class Choice:
 
     def _surely(self, sooner: str, fewer: str) -> str:
         """What another batch size is not, no stronger than seeds tell."""
-        if self._has_one_seed:
+        if self.why_no_interval:
             return f"is {sooner}" if self.device else f"takes {fewer}"
         return f"is certain to {f'be {sooner}' if self.device else f'take {fewer}'}"
 
@@ -147,4 +141,5 @@ def choice(found: Efforts, *, device: str = "", untimed: tuple[int, ...] = ()) -
         enough=ways[enough].batch_size,
         has_measuring=any(each.timing is not None and each.timing.has_measuring for each in ways),
         untimed=untimed,
+        why_no_interval=found.why_no_interval,
     )

@@ -6,13 +6,14 @@ the timing that are drawn again.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.finite import finite
-from tuner.analysis.scaling.curve import CONFIDENCE, RESAMPLES, ScalingPoint, redrawn_medians
+from tuner.analysis.optimum.intervals import RESAMPLES, middle, redrawn
+from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, redrawn_medians
 from tuner.records import Timing
 
 Array = NDArray[np.float64]
@@ -21,19 +22,27 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number with its interval (`CONFIDENCE`); an end is infinite if so many seeds did not reach the target."""
+    """A number with its interval (`CONFIDENCE`); an end is infinite if so many seeds did not reach the target.
+
+    Attributes:
+        has_interval: Whether it has one. If not, both ends are the number itself.
+    """
 
     value: float
     low: float
     high: float
+    has_interval: bool = True
 
     def to_json(self) -> Json:
-        """The number and its interval; null stands for infinity."""
-        return {name: finite(each) for name, each in zip(("value", "low", "high"), self._all, strict=True)}
+        """The number and its interval; null stands for infinity, or for an end if there is no interval."""
+        ends = {
+            name: finite(end) if self.has_interval else None for name, end in (("low", self.low), ("high", self.high))
+        }
+        return {"value": finite(self.value), **ends}
 
     def times(self, factor: float) -> "Amount":
         """The same in another unit."""
-        return Amount(self.value * factor, self.low * factor, self.high * factor)
+        return replace(self, value=self.value * factor, low=self.low * factor, high=self.high * factor)
 
     @property
     def phrase(self) -> str:
@@ -41,10 +50,6 @@ class Amount:
         if math.isinf(self.high):
             return f"at least {self.low:.2g} times" if self.low > 0 else "any number of times"
         return f"{self.low:.2g} to {self.high:.2g} times" if self.low > 0 else f"at most {self.high:.2g} times"
-
-    @property
-    def _all(self) -> tuple[float, float, float]:
-        return self.value, self.low, self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +99,49 @@ class Efforts:
         ways: The smallest batch size first.
         paces: Seconds to target, or steps, `[resample, way]`.
         costs: Examples to target, `[resample, way]`, of the same seeds.
+        why_no_interval: Within a sentence; empty if there are intervals. Without them nothing is drawn again but the
+            timing, and the medians are taken for certain.
     """
 
     ways: tuple[Way, ...]
     paces: Array
     costs: Array
+    why_no_interval: str = ""
 
     def sooner(self, way: int, than: int) -> Amount:
         """How many times sooner one way is than another."""
-        return _ratio(self.ways[than].pace.value / self.ways[way].pace.value, self.paces[:, than], self.paces[:, way])
+        ratio = self.ways[than].pace.value / self.ways[way].pace.value
+        return self._ratio(ratio, self.paces[:, than], self.paces[:, way])
 
     def dearer(self, way: int, than: int) -> Amount:
         """How many times the examples of another way one takes."""
         ratio = self.ways[way].examples.value / self.ways[than].examples.value
-        return _ratio(ratio, self.costs[:, way], self.costs[:, than])
+        return self._ratio(ratio, self.costs[:, way], self.costs[:, than])
+
+    def _ratio(self, value: float, over: Array, under: Array) -> Amount:
+        """A ratio of two, whose seeds are independent. Where both are infinite, it is not known and left out."""
+        with np.errstate(invalid="ignore"):
+            ratios = over / under
+        known = ratios[~np.isnan(ratios)]
+        if not len(known):
+            return Amount(value, 0.0, math.inf)
+        return _amount(value, known, has_interval=not self.why_no_interval)
 
 
-def efforts(points: Sequence[ScalingPoint], timings: Mapping[int, Timing], *, seed: int = 0) -> Efforts:
+def efforts(
+    points: Sequence[ScalingPoint], timings: Mapping[int, Timing], *, is_exact: bool = False, seed: int = 0
+) -> Efforts:
     """What it takes to reach the target at these points; in time if they are timed, all of them, else in steps.
 
     Args:
         points: With a finite median.
         timings: Of each of their batch sizes; empty if they were not timed.
+        is_exact: Whether every seed takes the same steps.
         seed: Of the resampling.
     """
-    generator = np.random.default_rng(seed)
-    steps = redrawn_medians(points, generator)
+    generator, why = np.random.default_rng(seed), ScalingCurve(tuple(points), is_exact=is_exact).why_no_interval
+    medians = np.array([each.score for each in points])
+    steps = np.tile(medians, (RESAMPLES, 1)) if why else redrawn_medians(points, generator)
     sizes = np.array([each.batch_size for each in points], dtype=np.float64)
     costs, paces, ways = steps * sizes, steps, []
     if timings:
@@ -129,32 +151,24 @@ def efforts(points: Sequence[ScalingPoint], timings: Mapping[int, Timing], *, se
         ways.append(
             Way(
                 each.batch_size,
-                _amount(each.score, steps[:, index]),
-                _amount(each.score * each.batch_size, costs[:, index]),
-                None if timing is None else _amount(each.score * timing.median, paces[:, index]),
+                _amount(each.score, steps[:, index], has_interval=not why),
+                _amount(each.score * each.batch_size, costs[:, index], has_interval=not why),
+                None if timing is None else _amount(each.score * timing.median, paces[:, index], has_interval=not why),
                 timing,
                 len(each.per_seed),
             )
         )
-    return Efforts(tuple(ways), paces, costs)
+    return Efforts(tuple(ways), paces, costs, why)
 
 
 def _redrawn(timing: Timing, generator: np.random.Generator) -> Array:
     """The median of repetitions that are drawn again, `[resample]`."""
-    drawn = generator.integers(0, len(timing.seconds), size=(RESAMPLES, len(timing.seconds)))
-    return np.asarray(np.median(np.array(timing.seconds)[drawn], axis=1))
+    return np.asarray(redrawn([timing.seconds], generator)[:, 0])
 
 
-def _ratio(value: float, over: Array, under: Array) -> Amount:
-    """A ratio of two, whose seeds are independent. Where both are infinite, it is not known and left out."""
-    with np.errstate(invalid="ignore"):
-        ratios = over / under
-    known = ratios[~np.isnan(ratios)]
-    return _amount(value, known) if len(known) else Amount(value, 0.0, math.inf)
-
-
-def _amount(value: float, drawn: Array) -> Amount:
+def _amount(value: float, drawn: Array, *, has_interval: bool) -> Amount:
     """A number with the percentiles of what was drawn, some of which may be infinite."""
-    ordered, tail = np.sort(drawn), (1 - CONFIDENCE) / 2
-    low, high = (round(each * (len(ordered) - 1)) for each in (tail, 1 - tail))
-    return Amount(value, min(value, float(ordered[low])), max(value, float(ordered[high])))
+    if not has_interval:
+        return Amount(value, value, value, has_interval=False)
+    low, high = middle(drawn)
+    return Amount(value, min(value, low), max(value, high))

@@ -23,6 +23,8 @@ class LearningCurve:
         middle: The median over seeds at each of these steps; of an even number the worse of two. A seed that has
             reached the target keeps its last value.
         best, worst: The best and the worst of the seeds there.
+        are_whole: Whether all seeds were measured over the whole validation set at each of these steps; elsewhere some
+            values are estimates from a part of it.
         seeds: How many there are.
     """
 
@@ -31,6 +33,7 @@ class LearningCurve:
     middle: tuple[float, ...]
     best: tuple[float, ...]
     worst: tuple[float, ...]
+    are_whole: tuple[bool, ...]
     seeds: int
 
 
@@ -68,14 +71,16 @@ def _learning_curve(
     goal = experiment.goal.at(batch_size)
     first = max(each[0].step for each in seeds)
     steps = sorted({one.step for each in seeds for one in each if first <= one.step <= until} | {first})
-    rows = [sorted((_at(each, step, goal.metric) for each in seeds), key=partial(_rank, goal)) for step in steps]
+    last = [[_last(each, step) for each in seeds] for step in steps]
+    rows = [sorted((one.metrics[goal.metric] for one in each), key=partial(_rank, goal)) for each in last]
     middle, best, worst = (tuple(each[index] for each in rows) for index in (len(seeds) // 2, 0, -1))
-    return LearningCurve(batch_size, tuple(steps), middle, best, worst, len(seeds))
+    whole = tuple(all(goal.metric not in one.partial for one in each) for each in last)
+    return LearningCurve(batch_size, tuple(steps), middle, best, worst, whole, len(seeds))
 
 
-def _at(measured: Sequence[Measurement], step: int, metric: str) -> float:
-    """A metric as it was measured last at a step."""
-    return measured[bisect_right(measured, step, key=lambda each: each.step) - 1].metrics[metric]
+def _last(measured: Sequence[Measurement], step: int) -> Measurement:
+    """The last measurement at a step."""
+    return measured[bisect_right(measured, step, key=lambda each: each.step) - 1]
 
 
 def _rank(goal: Goal, value: float) -> float:

@@ -63,8 +63,8 @@ def practice(record: ExperimentRecord, curve: ScalingCurve, *, price: float | No
         timed = [each for each in points if each.batch_size in timings]
         untimed = tuple(each.batch_size for each in points if each.batch_size not in timings)
         if timed:
-            choices.append(choice(efforts(timed, timings), device=device, untimed=untimed))
+            choices.append(choice(efforts(timed, timings, is_exact=curve.is_exact), device=device, untimed=untimed))
     choices.sort(key=lambda each: min(way.pace.value for way in each.ways))
-    found = tuple(choices) or (choice(efforts(points, {})),)
+    found = tuple(choices) or (choice(efforts(points, {}, is_exact=curve.is_exact)),)
     may_be_timed = record.experiment.kind not in COMPUTED
     return Practice(record.experiment.name, found, curve.unreached, price, may_be_timed)

@@ -9,8 +9,9 @@ from statistics import median
 import numpy as np
 
 from tuner.analysis.finite import finite
+from tuner.analysis.optimum.intervals import EXACT, LEAST_SEEDS, few_seeds, middle, redrawn
 from tuner.analysis.rules.points import Point, ThumbRule, Tuned, base_of, others, points_at, rules_of, tuned
-from tuner.analysis.scaling.curve import CONFIDENCE, ScalingPoint, redrawn_medians
+from tuner.analysis.scaling.curve import scaling_curve
 from tuner.errors import TunerError
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
@@ -31,7 +32,10 @@ class RuleCost:
         per_seed: The score of each seed at the rule's point, infinite if it has none; empty if none has run.
         wanted: How many seeds there will be.
         failures: How many seeds failed in which way.
-        low, high: Where the ratio lies, with 95 % confidence, as far as the seeds of both tell.
+        low, high: Where the ratio lies, with 95 % confidence, as far as the seeds of both tell; 0 and infinity without
+            an interval; both the ratio itself if it is exact.
+        tuned_seeds: How many seeds report the tuned optimum.
+        is_exact: Whether every seed measures the same.
     """
 
     batch_size: int
@@ -42,6 +46,8 @@ class RuleCost:
     failures: tuple[tuple[str, int], ...]
     low: float
     high: float
+    tuned_seeds: int
+    is_exact: bool = False
 
     @property
     def score(self) -> float | None:
@@ -55,8 +61,21 @@ class RuleCost:
 
     @property
     def has_interval(self) -> bool:
-        """Whether seeds tell where the ratio lies: one seed tells nothing."""
-        return self.low > 0 or self.high < math.inf
+        """Whether the ratio has an interval over seeds."""
+        return not (self.is_exact or self.lacks_interval)
+
+    @property
+    def lacks_interval(self) -> bool:
+        """Whether seeds do not tell where the ratio lies."""
+        return self.low == 0 and math.isinf(self.high)
+
+    @property
+    def why_no_interval(self) -> str:
+        """Within a sentence; empty if there is one, or nothing has run."""
+        seeds = min(len(self.per_seed), self.tuned_seeds)
+        if self.is_exact:
+            return EXACT
+        return few_seeds(seeds) if 0 < seeds < LEAST_SEEDS else ""
 
     @property
     def fails(self) -> bool:
@@ -72,7 +91,7 @@ class RuleCost:
             f"tuned_{unit.key}": unit.value(self.tuned),
             unit.key: score,
             "ratio": finite(self.ratio),
-            "low": finite(self.low) if self.per_seed else None,
+            "low": finite(self.low) if self.per_seed and not self.lacks_interval else None,
             "high": finite(self.high) if self.per_seed else None,
             "never": self.fails,
             "seeds": len(self.per_seed),
@@ -132,13 +151,17 @@ class RuleCosts:
             ratio, worst = max(reached, key=lambda each: each[0])
             at = f"at batch size {worst.batch_size:,}"
             comes = f"{'elsewhere ' * bool(failing)}training comes to at most"
-            parts.append(f"{comes} {times(ratio)} the tuned {self.unit.ratio} ({interval(worst)}), {at}")
+            parts.append(f"{comes} {times(ratio)} the tuned {self.unit.ratio}{interval(worst)}, {at}")
             worse = [each.batch_size for _, each in reached if each.low > 1]
             nowhere = f"nowhere {'else ' * bool(failing)}worse than tuned"
             where = f"worse than tuned at {_listed(worse)}" if worse else nowhere
             if any(each.has_interval for _, each in reached):
                 parts.append(f"beyond the chance of seeds it is {where}")
-        return "; ".join(parts)
+            elif worst.is_exact:
+                parts.append(f"it is {where} ({worst.why_no_interval})")
+            else:
+                parts.append(worst.why_no_interval)
+        return "; ".join(filter(None, parts))
 
     def to_json(self) -> dict[str, object]:
         """What `tuner rules --json` prints."""
@@ -168,11 +191,11 @@ def rule_costs(record: ExperimentRecord, batch_size: int | None = None) -> RuleC
     rules = rules_of(record.experiment)
     base = base_of(record, batch_size)
     known = others(record, base)
-    generator = np.random.default_rng(0)
+    costing = _Costing(scaling_curve(record).is_exact, record.experiment.confirmation.reporting)
     found: dict[ThumbRule, list[RuleCost]] = {rule: [] for rule in rules}
     for other in known:
         for rule, point in points_at(base, other, rules):
-            found[rule].append(_cost(other, point, record.experiment.confirmation.reporting, generator))
+            found[rule].append(costing.cost(other, point))
     compared = {base.batch_size, *(each.batch_size for each in known)}
     left_out = tuple(each.batch_size for each in record.studies if each.batch_size not in compared)
     costs = tuple((rule, tuple(each)) for rule, each in found.items())
@@ -190,19 +213,45 @@ def measured_costs(record: ExperimentRecord) -> tuple[RuleCosts, ...]:
     return tuple(each for each in found if any(one.per_seed for _, costs in each.costs for one in costs))
 
 
-def _cost(other: Tuned, point: Point, repeats: range, generator: np.random.Generator) -> RuleCost:
-    """What a point of a rule came to."""
-    if point == other.optimum.hyperparameters:
-        per_seed, ends = other.optimum.per_seed, []
-    else:
-        ends = _ends(other.study, point, repeats)
-        per_seed = tuple(each.score for each in ends)
-    lost = Counter(FAILURES[each.outcome] for each in ends if each.outcome in FAILURES)
-    optimum = ScalingPoint(other.batch_size, other.optimum.score, other.optimum.per_seed, {})
-    by_rule = ScalingPoint(other.batch_size, math.nan, per_seed, {})
-    low, high = _interval(optimum, by_rule, generator) if per_seed else (math.nan, math.nan)
-    failures = tuple(sorted(lost.items()))
-    return RuleCost(other.batch_size, point, other.optimum.score, per_seed, len(repeats), failures, low, high)
+class _Costing:
+    """Compares points of rules with tuned optima."""
+
+    def __init__(self, is_exact: bool, repeats: range) -> None:
+        self._is_exact, self._repeats = is_exact, repeats
+        self._generator = np.random.default_rng(0)
+
+    def cost(self, other: Tuned, point: Point) -> RuleCost:
+        """What a point of a rule came to."""
+        optimum = other.optimum
+        if point == optimum.hyperparameters:
+            per_seed, ends = optimum.per_seed, []
+        else:
+            ends = _ends(other.study, point, self._repeats)
+            per_seed = tuple(each.score for each in ends)
+        lost = Counter(FAILURES[each.outcome] for each in ends if each.outcome in FAILURES)
+        low, high = self._interval(optimum.per_seed, per_seed) if per_seed else (math.nan, math.nan)
+        return RuleCost(
+            batch_size=other.batch_size,
+            hyperparameters=point,
+            tuned=optimum.score,
+            per_seed=per_seed,
+            wanted=len(self._repeats),
+            failures=tuple(sorted(lost.items())),
+            low=low,
+            high=high,
+            tuned_seeds=optimum.seeds,
+            is_exact=self._is_exact,
+        )
+
+    def _interval(self, tuned: Sequence[float], rule: Sequence[float]) -> tuple[float, float]:
+        """Percentiles of the ratio of medians whose seeds are drawn again at both points."""
+        if self._is_exact:
+            return (median(rule) / median(tuned),) * 2
+        if min(len(tuned), len(rule)) < LEAST_SEEDS:
+            return 0.0, math.inf
+        medians = redrawn([tuned, rule], self._generator)
+        medians = medians[np.isfinite(medians[:, 0])]
+        return middle(medians[:, 1] / medians[:, 0])
 
 
 def _ends(study: StudyRecord, point: Point, repeats: range) -> list[TrialEnd]:
@@ -212,32 +261,17 @@ def _ends(study: StudyRecord, point: Point, repeats: range) -> list[TrialEnd]:
     return [by_repeat[each] for each in sorted(by_repeat)]
 
 
-def _interval(optimum: ScalingPoint, rule: ScalingPoint, generator: np.random.Generator) -> tuple[float, float]:
-    """Percentiles of the ratio of medians whose seeds are drawn again, with replacement, at both points.
-
-    One seed tells nothing.
-    """
-    if min(len(optimum.per_seed), len(rule.per_seed)) < 2:
-        return 0.0, math.inf
-    medians = redrawn_medians([optimum, rule], generator)
-    medians = medians[np.isfinite(medians[:, 0])]
-    ratios = np.sort(medians[:, 1] / medians[:, 0])
-    tail = (1 - CONFIDENCE) / 2
-    first, last = math.floor(tail * (len(ratios) - 1)), math.ceil((1 - tail) * (len(ratios) - 1))
-    return float(ratios[first]), float(ratios[last])
-
-
 def times(ratio: float) -> str:
     """A ratio, for a person: `1.25 times`."""
     return f"{ratio:.2f} times" if ratio < 10 else f"{ratio:,.0f} times"
 
 
 def interval(cost: RuleCost) -> str:
-    """The interval of a ratio, for a person: `1.1 to 1.4`, or `1.1 or more` where it has no end."""
+    """The interval of a ratio, to follow it: ` (1.1 to 1.4)`, or ` (1.1 or more)` where it has no end; may be empty."""
     if not cost.has_interval:
-        return "one seed, no interval"
+        return ""
     low, high = (f"{each:.2f}" if each < 10 else f"{each:,.0f}" for each in (cost.low, cost.high))
-    return f"{low} or more" if math.isinf(cost.high) else f"{low} to {high}"
+    return f" ({low} or more)" if math.isinf(cost.high) else f" ({low} to {high})"
 
 
 def _listed(batch_sizes: Sequence[int]) -> str:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from tuner.analysis.models import hyperbolas
 from tuner.analysis.optimum.confirmation import confirm
+from tuner.analysis.optimum.intervals import EXACT, LEAST_SEEDS, few_seeds, middle, redrawn
+from tuner.experiment.workload.bounds import StoredWorkload
 from tuner.records import ExperimentRecord
 from tuner.trial import Value
 
@@ -20,12 +22,6 @@ Array = NDArray[np.float64]
 
 LEAST_POINTS = 3
 """Fewer say nothing about a curve of two parameters."""
-LEAST_SEEDS = 2
-"""One seed says nothing about how far others would be."""
-STILL_PERFECT = math.sqrt(2)
-"""Scaling counts as perfect while it takes at most this many times the steps: half a doubling lost."""
-RESAMPLES = 400
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +59,29 @@ class ScalingCurve:
     Attributes:
         points: Smallest batch size first.
         unreached: Batch sizes at which nothing has a score, in the whole of a study.
+        is_exact: Whether the workload measures the same with every seed, so that there is nothing to have an interval.
     """
 
     points: tuple[ScalingPoint, ...]
     unreached: tuple[int, ...] = ()
+    is_exact: bool = False
+
+    @property
+    def seeds(self) -> int:
+        """The fewest that report a point with a finite score; 0 if none is measured."""
+        return min((len(each.per_seed) for each in self.reached()), default=0)
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether what follows from the medians has intervals over seeds."""
+        return self.seeds >= LEAST_SEEDS and not self.is_exact
+
+    @property
+    def why_no_interval(self) -> str:
+        """Within a sentence; empty if there are intervals, or nothing is measured."""
+        if self.is_exact:
+            return EXACT
+        return few_seeds(self.seeds) if 0 < self.seeds < LEAST_SEEDS else ""
 
     def reached(self) -> tuple[ScalingPoint, ...]:
         """The points with a finite score."""
@@ -80,7 +95,8 @@ class ScalingFit:
     Attributes:
         least_steps: `Smin`, the floor.
         critical_batch_size: `Bcrit`.
-        low, high: Where `Bcrit` lies, with `CONFIDENCE`, as far as seeds tell; None with fewer than `LEAST_SEEDS`.
+        low, high: Where `Bcrit` lies, with `CONFIDENCE`, as far as seeds tell; None with fewer than `LEAST_SEEDS`,
+            or if steps are exact.
         residual: Root mean square of measured over fitted steps, in log2.
         measured_to: The largest batch size measured.
     """
@@ -123,23 +139,20 @@ def scaling_curve(record: ExperimentRecord) -> ScalingCurve:
         for study, found in confirmations
         if (found is None and study.is_confirmed) or (found is not None and not math.isfinite(found.score))
     ]
-    return ScalingCurve(tuple(sorted(points, key=lambda each: each.batch_size)), tuple(sorted(unreached)))
+    ordered = tuple(sorted(points, key=lambda each: each.batch_size))
+    return ScalingCurve(ordered, tuple(sorted(unreached)), is_exact=_is_exact(ordered, record))
+
+
+def _is_exact(points: Sequence[ScalingPoint], record: ExperimentRecord) -> bool:
+    """Whether the workload says that it measures the same with every seed; it is asked only if the seeds agree."""
+    agree = bool(points) and all(len(set(each.per_seed)) == 1 for each in points)
+    return agree and StoredWorkload(record.experiment).is_exact
 
 
 def perfect_scaling(curve: ScalingCurve) -> tuple[float, ...]:
     """Steps at each reached batch size if doubling the batch halved the steps: `steps[0] * batch[0] / batch`."""
     points = curve.reached()
     return tuple(points[0].score * points[0].batch_size / each.batch_size for each in points)
-
-
-def perfect_until(curve: ScalingCurve) -> int | None:
-    """The batch size up to which scaling is perfect within `STILL_PERFECT`; None if nothing was reached."""
-    end = None
-    for point, steps in zip(curve.reached(), perfect_scaling(curve), strict=True):
-        if point.score > STILL_PERFECT * steps:
-            break
-        end = point.batch_size
-    return end
 
 
 def fit(curve: ScalingCurve, *, seed: int = 0) -> ScalingFit | NotFitted:
@@ -157,7 +170,7 @@ def fit(curve: ScalingCurve, *, seed: int = 0) -> ScalingFit | NotFitted:
     steps = np.array([each.score for each in points])
     ((least_steps,), (critical,)) = hyperbolas.fit(batch_sizes, steps[None])
     residuals = np.log2(steps) - np.log2(least_steps * (1 + critical / batch_sizes))
-    low, high = _interval(points, batch_sizes, seed=seed)
+    low, high = _interval(points, batch_sizes, seed=seed) if curve.has_intervals else (None, None)
     return ScalingFit(
         least_steps=float(least_steps),
         critical_batch_size=float(critical),
@@ -172,22 +185,13 @@ def _interval(
     points: Sequence[ScalingPoint], batch_sizes: Array, *, seed: int
 ) -> tuple[float, float] | tuple[None, None]:
     """Percentiles of `Bcrit` over curves whose seeds are drawn again, with replacement, at every batch size."""
-    if not all(len(each.per_seed) >= LEAST_SEEDS for each in points):
-        return None, None
     steps = redrawn_medians(points, np.random.default_rng(seed))
     enough = steps[np.isfinite(steps).sum(axis=1) >= LEAST_POINTS]
     if not len(enough):
         return None, None
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(hyperbolas.fit(batch_sizes, enough).critical_batch_size, [tail, 100 - tail])
-    return float(low), float(high)
+    return middle(hyperbolas.fit(batch_sizes, enough).critical_batch_size)
 
 
 def redrawn_medians(points: Sequence[ScalingPoint], generator: np.random.Generator) -> Array:
     """Medians over seeds that were drawn again, [resample, point]; infinite where most of them have no score."""
-    counts = [len(each.per_seed) for each in points]
-    drawn = generator.integers(0, np.repeat(counts, counts), size=(RESAMPLES, sum(counts)))
-    own = np.split(drawn, np.cumsum(counts)[:-1], axis=1)
-    return np.column_stack(
-        [np.median(np.array(each.per_seed)[chosen], axis=1) for each, chosen in zip(points, own, strict=True)]
-    )
+    return redrawn([each.per_seed for each in points], generator)

@@ -8,6 +8,7 @@ from tuner.analysis.hyperparameters import MOMENTUM
 from tuner.analysis.nqm import Method, Never, Optimum, Rule
 from tuner.analysis.nqm.fitting import TARGET, Apply, fit_power_law
 from tuner.analysis.optimum.candidates import best_trials
+from tuner.analysis.percent import percent
 from tuner.analysis.scaling.curve import LEAST_POINTS, NotFitted, ScalingCurve, ScalingPoint, scaling_curve
 from tuner.experiment import Experiment
 from tuner.experiment.space import Choice, Fixed, Parameter, Range
@@ -43,9 +44,10 @@ class Explanation:
     def sentence(self) -> str:
         """What was found, for a person."""
         trained = "heavy ball" if self.rule.method is Method.HEAVY_BALL else "plain SGD"
+        off = percent(2**self.residual - 1, 1)
         return (
             f"A noisy quadratic model trained by {trained} (noise scale {self.noise_scale:.3g}, spectrum exponent "
-            f"{self.exponent:.2f}, initial scale {self.start:.3g}) is {2**self.residual - 1:.1%} off the measured "
+            f"{self.exponent:.2f}, initial scale {self.start:.3g}) is {off} off the measured "
             f"steps at {len(self.measured.points)} batch sizes (root mean square)."
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tuner.analysis.edges.verdicts import is_natural
+from tuner.analysis.percent import percent
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint
 from tuner.analysis.scaling.prediction import Apply, predicted_curve
 from tuner.errors import TunerError
@@ -46,7 +47,9 @@ class PredictedEdge:
     def sentence(self) -> str:
         """What this says, and what to do about it."""
         saving = (
-            "only there the target is reached" if self.saving == 1 else f"there it takes {self.saving:.0%} fewer steps"
+            "only there the target is reached"
+            if self.saving == 1
+            else f"there it takes {percent(self.saving)} fewer steps"
         )
         return (
             f"The optimum is beyond the {self.side} end of {self.parameter}, {self.end:g}, at about {self.value:.5g}: "

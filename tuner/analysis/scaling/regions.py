@@ -2,8 +2,7 @@
 
 *Perfect scaling*: doubling the batch size halves the steps. The region begins at or below the smallest batch size
 measured. It ends where the steps first exceed `STILL_PERFECT` times those of the line through the smallest batch size
-on which doublings halve the steps. There half a doubling is lost (`curve.perfect_until` is the last measured batch size
-within it).
+on which doublings halve the steps. There half a doubling is lost.
 
 *Maximal data parallelism*: more examples in a batch save no more steps. The region begins at the batch size from which
 on the steps stay within `STILL_PERFECT` times the fewest measured: there half a doubling is left to be gained. It
@@ -12,7 +11,7 @@ Where it begins is the *maximum useful batch size*.
 
 *Diminishing returns* lie between. All ends are interpolated on logarithmic axes between the batch sizes measured, and
 no form of the curve is assumed. Their intervals are percentiles over curves whose seeds are drawn again at every batch
-size, as in `curve.fit`; they know nothing of how well each search found its optimum.
+size, as in `curve.fit`, if there are `LEAST_SEEDS`; they know nothing of how well each search found its optimum.
 """
 
 import math
@@ -22,11 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.scaling.bounds import Bound, middle
-from tuner.analysis.scaling.curve import LEAST_SEEDS, STILL_PERFECT, ScalingCurve, ScalingPoint, redrawn_medians
+from tuner.analysis.optimum.intervals import middle
+from tuner.analysis.scaling.bounds import Bound
+from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, redrawn_medians
 
 Array = NDArray[np.float64]
 
+STILL_PERFECT = math.sqrt(2)
+"""Scaling counts as perfect while it takes at most this many times the steps: half a doubling lost."""
 SPAN = 4.0
 """Batch sizes of a region of maximal data parallelism: perfect scaling would have halved the steps twice in it."""
 LEAST_POINTS = 2
@@ -85,6 +87,16 @@ class Regions:
     maximum_useful: Bound
     savings: tuple[Saving, ...]
 
+    @property
+    def perfect_phrase(self) -> str:
+        """The batch size at which perfect scaling ends, in short: `10`, or `over 1,024` if beyond what was measured."""
+        return f"{self.perfect_end.value:,.0f}" if self.perfect_end.is_known else f"over {self.largest:,}"
+
+    @property
+    def is_never_perfect(self) -> bool:
+        """Whether perfect scaling ends at the smallest batch size."""
+        return self.perfect_end.value <= self.smallest
+
     def to_json(self) -> dict[str, object]:
         """The regions as JSON."""
         return {
@@ -107,7 +119,9 @@ def regions(curve: ScalingCurve, *, seed: int = 0) -> Regions | None:
         return None
     sizes = np.log2([each.batch_size for each in points])
     steps = np.log2([each.score for each in points])
-    drawn = _redrawn(points, seed)  # [resample, point], infinite where a resample has no median
+    drawn = (
+        _redrawn(points, seed) if curve.has_intervals else np.empty((0, len(points)))
+    )  # [resample, point], infinite where a resample has no median
     perfect_end, maximum_useful = _bounds(_ends(sizes, steps), [_ends(sizes, each) for each in drawn])
     fewer = [None] * len(points) if not len(drawn) else [middle(drawn[:, 0] - each) for each in drawn.T]
     savings = [
@@ -118,9 +132,7 @@ def regions(curve: ScalingCurve, *, seed: int = 0) -> Regions | None:
 
 
 def _redrawn(points: Sequence[ScalingPoint], seed: int) -> Array:
-    """Log2 of medians over seeds drawn again, where the smallest batch size has one; none with too few seeds."""
-    if not all(len(each.per_seed) >= LEAST_SEEDS for each in points):
-        return np.empty((0, len(points)))
+    """Log2 of medians over seeds drawn again, where the smallest batch size has one."""
     drawn = np.log2(redrawn_medians(points, np.random.default_rng(seed)))
     return np.asarray(drawn[np.isfinite(drawn[:, 0])])
 

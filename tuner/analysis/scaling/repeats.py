@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from tuner.analysis.scaling.curve import CONFIDENCE, RESAMPLES, ScalingCurve, ScalingPoint, redrawn_medians
+from tuner.analysis.optimum.intervals import CONFIDENCE, RESAMPLES
+from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, redrawn_medians
 
 Array = NDArray[np.float64]
 

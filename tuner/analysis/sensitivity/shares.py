@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from tuner.analysis.optimum.candidates import best_trials
+from tuner.analysis.percent import percent
 from tuner.experiment.sequences import is_from_sequence
 from tuner.records import Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed
@@ -56,7 +57,7 @@ class Share:
     def phrase(self) -> str:
         """That interval, for a person; `-` without points."""
         low, high = self.interval
-        return f"{low:.0%} to {high:.0%}" if self.points else "-"
+        return f"{percent(low)} to {percent(high)}" if self.points else "-"
 
 
 @dataclass(frozen=True, slots=True)

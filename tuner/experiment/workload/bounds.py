@@ -10,8 +10,9 @@ from functools import cached_property
 
 from tuner.errors import ConfigError, Problem
 from tuner.experiment.definition import Experiment
+from tuner.experiment.limits.numbers import ENDLESS
 from tuner.experiment.space import Choice, Fixed, Range, SearchSpace, Side
-from tuner.objective import Bounds, ChecksBounds, Objective
+from tuner.objective import Bounds, ChecksBounds, KnowsExactness, Objective
 from tuner.tracebacks import users_code
 from tuner.trial import Value
 
@@ -125,6 +126,18 @@ class StoredWorkload:
             objective = self._objective
             budget = self.experiment.goal.at(batch_size).within_steps
             return objective is not None and Trainable(objective, space, batch_size, budget).ends_at(name, side)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its trials measure the same with every seed; not, if it does not say so."""
+        with redirect_stdout(sys.stderr):
+            return isinstance(self._objective, KnowsExactness) and self._objective.is_exact
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it has no training set, but fresh examples without end."""
+        with redirect_stdout(sys.stderr):
+            return self._objective is not None and self._objective.train_examples >= ENDLESS
 
     @cached_property
     def _objective(self) -> Objective | None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from tuner.analysis.comparison import Compared, Comparison, Contrast, Quantity
-from tuner.analysis.scaling.curve import ScalingFit, perfect_until
+from tuner.analysis.percent import percent
+from tuner.analysis.scaling.curve import ScalingFit
+from tuner.analysis.scaling.regions import regions
 from tuner.experiment.growth import ABSENT
 from tuner.reports.comparison.figures import drawings
 from tuner.reports.comparison.wording import (
@@ -118,15 +120,16 @@ def fits_table(found: Comparison) -> Table:
         "over seeds",
         "least steps",
         "over seeds",
-        "perfect scaling up to",
+        "perfect scaling ends at",
         "off the fit",
     )
     return Table(heads, tuple(_fit_row(each) for each in found.experiments))
 
 
 def _fit_row(each: Compared) -> tuple[str, ...]:
-    fit, floor, until = each.fit, each.floor, perfect_until(each.curve)
-    perfect = NOTHING if until is None else f"{until:,}"
+    fit, floor = each.fit, each.floor
+    found = regions(each.curve) if each.record.experiment.goal.unit.counts_steps else None
+    perfect = NOTHING if found is None else found.perfect_phrase
     if not isinstance(fit, ScalingFit):
         return (each.name, *[NOTHING] * 4, perfect, NOTHING)
     beyond = "over " if fit.is_extrapolated else ""
@@ -137,7 +140,7 @@ def _fit_row(each: Compared) -> tuple[str, ...]:
         f"{fit.least_steps:,.0f}",
         NOTHING if floor is None else f"{floor.low:,.0f} to {floor.high:,.0f}",
         perfect,
-        f"{2**fit.residual - 1:.0%}",
+        percent(2**fit.residual - 1),
     )
 
 

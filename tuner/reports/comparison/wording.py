@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from tuner.analysis.comparison import LEAST_SEEDS, Compared, Comparison, Contrast, Interval, Quantity, Verdict
+from tuner.analysis.comparison import Compared, Comparison, Contrast, Interval, Quantity, Verdict
 from tuner.analysis.comparison.settings import EFFORT
-from tuner.analysis.scaling.curve import CONFIDENCE, ScalingFit
+from tuner.analysis.optimum.intervals import EXACT, LEAST_SEEDS, PERCENT
+from tuner.analysis.scaling.curve import ScalingFit
 from tuner.experiment import GoalSettings
 from tuner.experiment.batch_sizes.budgets import KINDS
 
@@ -21,8 +22,8 @@ VERDICTS = {
 }
 """What tables say of a ratio."""
 MEANINGS = (
-    f'"Over seeds" is a {CONFIDENCE:.0%} interval for the ratio over training seeds, at the very optima that were '
-    f'found. "Repeated" is a {CONFIDENCE:.0%} interval for what repeated experiments would come to, since another '
+    f'"Over seeds" is a {PERCENT} interval for the ratio over training seeds, at the very optima that were '
+    f'found. "Repeated" is a {PERCENT} interval for what repeated experiments would come to, since another '
     "search finds other points; it needs five batch sizes. A difference is beyond an interval that leaves out a ratio "
     "of 1. Each interval is for one ratio: of twenty numbers that are the same, one leaves out 1 by chance."
 )
@@ -206,7 +207,10 @@ def cautions(found: Comparison) -> Iterator[str]:
             sizes = ", ".join(f"{size:,}" for size in each.curve.unreached)
             within = each.record.experiment.goal.budget
             yield f"{each.name}: {found.unit.failed} at batch size {sizes}, within {within}."
-    if any(each.seeds is None for each in found.experiments):
+    exact = [each.name for each in found.experiments if each.curve.is_exact]
+    if exact:
+        yield f"{_listed(exact)}: {EXACT}. Ratios to exact numbers have no interval here, and differences no verdict."
+    if any(each.seeds is None and not each.curve.is_exact for each in found.experiments):
         yield f"With fewer than {LEAST_SEEDS} reporting seeds no ratio has an interval, and no difference a verdict."
     yield "Whether the optima of an experiment lie inside its search space, `tuner edges` and its own report say."
     yield found.unit.caution

@@ -28,8 +28,8 @@ def _draw_quantity(axes: Axes, quantity: HeldOut) -> None:
         axes.set_xticks(sizes[:: 2 if len(sizes) <= 10 else 3])
     for each in quantity.points:
         axes.plot([each.batch_size] * len(each.per_seed), each.per_seed, "_", color=BLUE, alpha=0.55, ms=8, gid="seeds")
-        interval = each.interval
-        axes.plot([each.batch_size] * 2, [interval.low, interval.high], color=BLUE, lw=1.3, gid="interval")
+        if (interval := each.interval) is not None:
+            axes.plot([each.batch_size] * 2, [interval.low, interval.high], color=BLUE, lw=1.3, gid="interval")
     middles = [each.middle for each in quantity.points]
     label = "median, interval over seeds"
     (line,) = axes.plot(sizes, middles, "o", color=BLUE, mec="white", ms=6, label=label, gid="median", zorder=5)
@@ -37,7 +37,7 @@ def _draw_quantity(axes: Axes, quantity: HeldOut) -> None:
     if quantity.trend is not None:
         _draw_trend(axes, sizes, middles, quantity.trend.change)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    axes.set_title(quantity.name)
+    axes.set_title(quantity.title)
     axes.grid(axis="y")
     axes.set_axisbelow(True)
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -112,7 +113,9 @@ def draw_learning(
             for axes, factor in zip(grid, factors, strict=False):
                 x = [step * factor for step in curve.steps]
                 axes.fill_between(x, curve.best, curve.worst, color=color, alpha=0.15, lw=0)
-                axes.plot(x, curve.middle, color=color, lw=1.4, label=plain(curve.batch_size), gid="middle")
+                axes.plot(x, curve.middle, color=color, lw=0.9, ls=":", gid="middle")
+                whole = np.where(curve.are_whole, curve.middle, np.nan)
+                axes.plot(x, whole, ".-", color=color, lw=1.4, ms=2, label=plain(curve.batch_size), gid="whole")
         for axes in grid:
             plain_ticks(axes.xaxis, LogLocator(base=10, numticks=5))
         handles, labels = grid[0].get_legend_handles_labels()

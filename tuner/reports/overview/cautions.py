@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tuner.analysis.optimum.intervals import EXACT
 from tuner.analysis.scaling.curve import ScalingFit
 from tuner.analysis.summary import StudyResults
 from tuner.reports.findings import Findings
@@ -53,10 +54,12 @@ def _urgent(found: Findings) -> Iterator[str]:
 
 def _always(found: Findings) -> Iterator[str]:
     """What limits every experiment."""
-    if isinstance(found.fit, ScalingFit) and found.fit.low is None:
+    if found.curve.is_exact:
+        yield f"Results are {EXACT}. How far other searches would move them is not known."
+    elif isinstance(found.fit, ScalingFit) and found.fit.low is None:
         yield (
-            "One seed reports each batch size, so the critical batch size has no interval: how far other seeds "
-            "or other searches would move it is not known."
+            f"Critical batch size: {found.curve.why_no_interval or 'no interval'}. How far other seeds or other "
+            "searches would move it is not known."
         )
     elif isinstance(found.fit, ScalingFit):
         yield (

@@ -1,8 +1,12 @@
 """What to use at each batch size, and how that moves with the batch size."""
 
+from collections.abc import Sequence
+
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
-from tuner.analysis.scaling.curve import CONFIDENCE
-from tuner.analysis.summary import Results, StudyResults
+from tuner.analysis.optimum.confirmation import TEST_ERROR
+from tuner.analysis.optimum.intervals import PERCENT
+from tuner.analysis.percent import percent
+from tuner.analysis.summary import StudyResults
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
 from tuner.reports.figures import Drawing, draw_optima
@@ -29,7 +33,7 @@ def optima(found: Findings) -> Section | None:
         question="What to use at each batch size?",
         answer=f"{what}: {unit.median}, and its hyperparameters.",
         tables=(optima_table(found.results),),
-        notes=tuple(filter(None, (_interval(found.results), unit.test_error, how_chosen(found.experiment)))),
+        notes=tuple(filter(None, (_interval(found), _test_error(studies, unit), how_chosen(found.experiment)))),
         values={"studies": [_optimum(each, unit) for each in studies]},
     )
 
@@ -42,19 +46,28 @@ def _optimum(study: StudyResults, unit: ScoreUnit) -> dict[str, object]:
     }
 
 
-def _interval(found: Results) -> str:
-    """Which interval the optima come with; nothing before one is confirmed."""
-    confirmed = next((each.confirmed for each in found.studies if each.confirmed is not None), None)
+def _test_error(studies: Sequence[StudyResults], unit: ScoreUnit) -> str:
+    """What the test error is; nothing where it was not measured."""
+    is_measured = any(each.confirmed is not None and TEST_ERROR in each.confirmed.metrics for each in studies)
+    return unit.test_error if is_measured else ""
+
+
+def _interval(found: Findings) -> str:
+    """Which interval the optima come with, or why they have none; nothing before one is confirmed."""
+    confirmed = next((each.confirmed for each in found.results.studies if each.confirmed is not None), None)
     if confirmed is None:
         return ""
+    why = found.curve.why_no_interval
     over_seeds = (
-        '"Over seeds" is an interval for the median over all training seeds at this very point, which it covers with '
-        f"{confirmed.interval.coverage:.0%} probability."
+        f"Over seeds: {why}."
+        if why
+        else '"Over seeds" is an interval for the median over all training seeds at this very point, which it covers '
+        f"with {percent(confirmed.interval.coverage)} probability."
     )
     if not found.experiment.space.is_searched:
         return over_seeds
     return (
-        f'{over_seeds} "Repeated" is a {CONFIDENCE:.0%} interval for what repeated '
+        f'{over_seeds} "Repeated" is a {PERCENT} interval for what repeated '
         "experiments would come to on average, since another search finds another point; it is estimated from how far "
         'batch sizes lie off the line between their neighbours. "Found at" is the batch size whose search found the '
         "point."
@@ -65,13 +78,20 @@ def how_chosen(experiment: Experiment) -> str:
     """How many points a study has, and how its winner is chosen and reported."""
     settings = experiment.confirmation
     if not experiment.space.is_searched:
-        return f"{NOT_SEARCHED}: each study has one point, which is reported on {settings.report_seeds} fresh seeds."
+        many = f"{settings.report_seeds} fresh seed{'s' * (settings.report_seeds > 1)}"
+        return f"{NOT_SEARCHED}: each study has one point, which is reported on {many}."
     borrowed = " and the leading points of the neighbouring batch sizes" if settings.neighbours else ""
+    best = "best point" if settings.candidates == 1 else f"best {settings.candidates} points"
     seeds = "one fresh seed" if settings.choose_seeds == 1 else f"1 to {settings.choose_seeds} fresh seeds"
     return (
-        f"Each search has {experiment.search.points} points. Its best {settings.candidates} points{borrowed} run again "
-        f"on {seeds} each, which choose the winner. The winner's {settings.report_seeds} other seeds are reported."
+        f"Each search has {experiment.search.points} points. Its {best}{borrowed} run again on {seeds} each to choose "
+        f"the winner. {_others(settings.report_seeds)} the winner."
     )
+
+
+def _others(seeds: int) -> str:
+    """The seeds that report."""
+    return "One other fresh seed reports" if seeds == 1 else f"{seeds} other fresh seeds report"
 
 
 def movement(found: Findings) -> Section | None:

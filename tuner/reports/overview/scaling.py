@@ -1,11 +1,17 @@
 """What the experiment is for: the steps, or the best value, against the batch size."""
 
-from tuner.analysis.scaling.curve import NotFitted, ScalingFit, perfect_until
+from tuner.analysis.percent import percent
+from tuner.analysis.scaling.curve import NotFitted, ScalingFit
 from tuner.analysis.summary import Json
 from tuner.reports.figures import Drawing, draw_best, draw_scaling
 from tuner.reports.figures.best_values import caption
 from tuner.reports.findings import Findings
 from tuner.reports.sections.contract import Section
+
+LEFT_OUT = (
+    "Critical batch size, regions of scaling, what to train with, and whether another metric or target would change "
+    "the answer are known of steps to a target only, so they are left out here."
+)
 
 
 def scaling(found: Findings) -> Section | None:
@@ -20,7 +26,7 @@ def scaling(found: Findings) -> Section | None:
         question=f"How does the batch size change {subject}?",
         answer=_answer(found),
         drawings=(drawing,),
-        notes=(found.explanation.sentence,) if found.explanation else (),
+        notes=(*([found.explanation.sentence] if found.explanation else []), *([] if counts_steps else [LEFT_OUT])),
         values=_values(found),
     )
 
@@ -33,7 +39,7 @@ def _answer(found: Findings) -> str:
         return f"The {unit.best} is {' and '.join(ends)}."
     if isinstance(found.fit, NotFitted):
         return found.fit.sentence
-    lies = f"Medians lie {2**found.fit.residual - 1:.0%} off the fit (root mean square)."
+    lies = f"Medians lie {percent(2**found.fit.residual - 1)} off the fit (root mean square)."
     if found.fit.is_extrapolated:
         return f"The steps still fall at the largest batch size that was searched. {lies}"
     least = f"{found.fit.least_steps:,.0f}"
@@ -88,5 +94,5 @@ def _values(found: Findings) -> Json:
         }
     else:
         fit = None
-    perfect = perfect_until(found.curve) if unit.counts_steps else None
-    return {"points": points, "unreached": list(found.curve.unreached), "fit": fit, "perfect_until": perfect}
+    ends = None if found.regions is None else found.regions.perfect_end.to_json()
+    return {"points": points, "unreached": list(found.curve.unreached), "fit": fit, "perfect_scaling_ends": ends}

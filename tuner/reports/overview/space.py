@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tuner.analysis.edges.verdicts import Verdict
+from tuner.analysis.percent import percent
 from tuner.analysis.summary import Results, StudyResults
 from tuner.reports.figures import Drawing, draw_scatters, draw_tolerances
 from tuner.reports.findings import Findings
@@ -90,7 +91,7 @@ def _edge_items(studies: Sequence[StudyResults]) -> Iterator[Item]:
     for study in studies:
         for edge in study.edges:
             if edge.verdict is not Verdict.INSIDE:
-                aside = f"Best value {in_digits(edge.value)}, at {edge.position:.0%} of the range."
+                aside = f"Best value {in_digits(edge.value)}, at {percent(edge.position)} of the range."
                 yield Item(edge.sentence, _head(study), aside, urgent=edge.verdict is Verdict.BOX_EDGE)
 
 

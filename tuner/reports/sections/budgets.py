@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tuner.analysis.curves.budgets import BudgetLine, BudgetPoint, FixedBudgets, Kind, fixed_budgets
+from tuner.analysis.optimum.intervals import LEAST_SEEDS
 from tuner.reports.figures.drawing import Drawing
 from tuner.reports.figures.families import budget_phrase, draw_budgets
 from tuner.reports.findings import Findings
@@ -20,8 +21,14 @@ BIAS = (
     "The reporting seeds are free of that, but their points were chosen for the experiment's own goal, so the markers "
     "are worse than what is tuned for each budget. The truth lies between. A budget counts for large or small batches "
     "only if both say so of the largest and the smallest batch size, and the intervals over seeds do not meet; that "
-    "needs four seeds. Batch "
-    "sizes without a step within a budget, or without a trial that was trained for so long, are left out."
+    f"needs {LEAST_SEEDS} seeds, unless every seed measures the same. Batch sizes without a step within a budget, or "
+    "without a trial that was trained for so long, are left out."
+)
+EXACT_BIAS = (
+    "Dashed lines are tuned for each budget, as well as the search has looked. The markers' points were chosen for the "
+    "experiment's own goal, so they are no better. A budget counts for large or small batches only if both say so of "
+    "the largest and the smallest batch size. Batch sizes without a step within a budget, or without a trial that was "
+    "trained for so long, are left out."
 )
 
 
@@ -37,7 +44,7 @@ def budgets_section(found: Findings) -> Section | None:
         figure=draw_budgets(answer),
         alternative=f"Best {answer.metric} against batch size at several budgets in steps and in examples",
         caption=f"The best {answer.metric} within fixed budgets. Dashed: the best search trial. Markers: the median of "
-        f"the seeds that report the winner, with intervals.{end}",
+        f"the seeds that report the winner, with intervals if they are {LEAST_SEEDS} or more.{end}",
     )
     partly = "Some values are estimates from a part of the validation set, the same part at every batch size."
     return Section(
@@ -46,7 +53,7 @@ def budgets_section(found: Findings) -> Section | None:
         answer=" ".join(_sentence(kind, answer.of(kind)) for kind in Kind if answer.of(kind)),
         drawings=(drawing,),
         tables=(_table(answer),),
-        notes=(WHY, BIAS, *([partly] if answer.estimated else [])),
+        notes=(WHY, EXACT_BIAS if found.curve.is_exact else BIAS, *([partly] if answer.estimated else [])),
         values=answer.to_json(),
     )
 

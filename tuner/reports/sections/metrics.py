@@ -1,8 +1,8 @@
 """The section on other targets and other metrics than the experiment's own."""
 
 from tuner.analysis.curves.choices import MATERIAL, Choice, Choices, choices
+from tuner.analysis.optimum.intervals import LEAST_SEEDS, PERCENT
 from tuner.analysis.scaling.bounds import Bound
-from tuner.analysis.scaling.curve import CONFIDENCE
 from tuner.reports.figures.drawing import Drawing
 from tuner.reports.figures.families import draw_choices
 from tuner.reports.findings import Findings
@@ -12,6 +12,11 @@ from tuner.reports.style import plain
 
 TELLING = 2.0
 """Intervals that allow larger moves than this factor do not tell that there are none."""
+LUCK = (
+    "The fastest of many trials is lucky, so its steps are a little too few, and they are compared with the goal's own "
+    "search trials, which are as lucky. How far a single seed may be off is taken from the trials that report the "
+    "winners."
+)
 
 
 def metrics_section(found: Findings) -> Section | None:
@@ -25,7 +30,8 @@ def metrics_section(found: Findings) -> Section | None:
         alternative="Steps to several targets and metrics against batch size, and the critical batch size of each",
         caption="Left: steps to each target and metric: medians of the trials that report the winners, and dashed the "
         "best search trials; markers are hollow where some are estimates. Right: the critical batch size of each, with "
-        "intervals over seeds. A black ring marks one that differs from the goal's by more than its seeds explain.",
+        f"intervals over seeds if these are {LEAST_SEEDS} or more. A black ring marks one that certainly differs from "
+        "the goal's.",
     )
     return Section(
         name="metrics",
@@ -49,10 +55,15 @@ def _answer(found: Choices) -> str:
     moved = found.moved
     if not moved:
         reach = max(_reach(each.move) for each in compared)
-        if any(each.move is None or each.move.low is None for each in compared):
+        if found.is_exact:
             return (
-                f"One seed reports each optimum: with it, {len(compared)} other targets and metrics move the critical "
-                f"batch size by a factor of {reach:.2g} at most. How far other seeds would move it is not known."
+                f"No: {len(compared)} other targets and metrics move the critical batch size by a factor of "
+                f"{reach:.2g} at most ({found.why_no_interval})."
+            )
+        if found.why_no_interval:
+            return (
+                f"That cannot be said: {found.why_no_interval}. By the medians, {len(compared)} other targets and "
+                f"metrics move the critical batch size by a factor of {reach:.2g} at most."
             )
         if reach > TELLING:
             return (
@@ -65,8 +76,8 @@ def _answer(found: Choices) -> str:
         )
     named = "; ".join(f"{each.phrase} by the factor {_factor(each.move)}" for each in moved)
     return (
-        f"Warning: yes. Compared with {found.own.phrase}, the critical batch size moves beyond the intervals for "
-        f"{len(moved)} of {len(compared)} other choices: {named}."
+        f"Warning: yes. Compared with {found.own.phrase}, the critical batch size moves"
+        f"{' beyond the intervals' * (not found.is_exact)} for {len(moved)} of {len(compared)} other choices: {named}."
     )
 
 
@@ -82,7 +93,7 @@ def _factor(move: Bound | None) -> str:
     """A move with its interval."""
     if move is None:
         return NOTHING
-    if move.low is None or move.high is None:
+    if move.low is None or move.high is None or move.low == move.high:
         return f"{move.value:.2g}"
     return f"{move.value:.2g} ({move.low:.2g} to {move.high:.2g})"
 
@@ -111,14 +122,18 @@ def _notes(found: Choices) -> list[str]:
     """How it was computed."""
     notes = [
         "Weaker targets are tuned for again: at each batch size the search trial counts that passes the target first. "
-        "The fastest of many trials is lucky, so its steps are a little too few, and they are compared with the goal's "
-        "own search trials, which are as lucky. How far a single seed may be off is taken from the trials that report "
-        "the winners. Trials end at the goal, so no harder target can be asked about.",
+        "Trials end at the goal, so no harder target can be asked about.",
+        *([] if found.is_exact else [LUCK]),
         "Other metrics are read from the trials that report the winners, which were chosen for the goal; each is asked "
         "for the hardest target that all of these trials passed before they ended.",
-        f"A move is the critical batch size of a choice over that of the goal by trials of the same kind. All their "
-        f"intervals together hold with {CONFIDENCE:.0%} over training seeds; they do not cover how well the search "
-        f"found each optimum. A move counts if its interval excludes 1 and it is larger than a factor of {MATERIAL:g}.",
+        "A move is the critical batch size of a choice over that of the goal by trials of the same kind. "
+        + (
+            f"Moves have no intervals: {found.why_no_interval}."
+            if found.why_no_interval
+            else f"All their intervals together hold with {PERCENT} confidence over training seeds; they do not cover "
+            "how well the search found each optimum. A move counts if its interval excludes 1 and it is larger than a "
+            f"factor of {MATERIAL:g}."
+        ),
     ]
     if any(each.estimated for each in found.every):
         notes.append(

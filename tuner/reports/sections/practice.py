@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tuner.analysis.optimum.intervals import PERCENT
 from tuner.analysis.practice.choice import Choice
 from tuner.analysis.practice.learning import LearningCurve, learning_curves
 from tuner.analysis.practice.summary import Practice
@@ -10,6 +11,10 @@ from tuner.reports.figures.practice import draw_efforts, draw_learning
 from tuner.reports.findings import Findings
 from tuner.reports.sections.contract import Section
 from tuner.reports.sections.practice_table import practice_table
+
+ESTIMATES = (
+    " Dotted: estimates from a part of the validation set, as measuring ended once the target was certainly missed."
+)
 
 
 def what_to_train_with(found: Findings) -> Section | None:
@@ -47,6 +52,8 @@ def notes(found: Practice) -> Iterator[str]:
     yield (
         "A batch size is worth it if no other is as soon done with as few examples. Advised is the one with the least "
         "product of the two, if it is certain to be sooner than the one with the fewest examples."
+        + " Without intervals the medians decide."
+        * any(each.why_no_interval for each in found.choices)
     )
     if found.unreached:
         yield f"The target was not reached at batch size {', '.join(f'{each:,}' for each in found.unreached)}."
@@ -60,11 +67,12 @@ def _of_measuring(choice: Choice) -> str:
 def _drawings(found: Findings, answered: Practice) -> Iterator[Drawing]:
     """Time against examples, and the learning curves if they are at hand."""
     pace = "time" if answered.is_timed else "steps"
+    intervals = "" if found.curve.why_no_interval else f", with {PERCENT} intervals"
     yield Drawing(
         name="practice",
         figure=draw_efforts(answered.choices),
         alternative=f"{pace.capitalize()} to target against examples to target, both logarithmic, by batch size",
-        caption=f"{pace.capitalize()} and examples to the target, with 95 % intervals. Filled: no other batch size is "
+        caption=f"{pace.capitalize()} and examples to the target{intervals}. Filled: no other batch size is "
         "as soon done with as few examples. Ring: advised.",
     )
     if curves := learning_curves(found.record, found.curves):
@@ -81,5 +89,6 @@ def _learning(found: Findings, answered: Practice, curves: tuple[LearningCurve, 
         figure=draw_learning(curves, metric=goal.metric, target=goal.target.value, seconds=seconds),
         alternative=f"{goal.metric} of the tuned optima against {against}, one line a batch size",
         caption=f"Learning curves of the tuned optima against {against}: the median of the seeds that report each, and "
-        "the range of these seeds. A curve ends where half of them have reached the target (dashed).",
+        "the range of these seeds. A curve ends where half of them have reached the target (dashed)."
+        f"{ESTIMATES * (not all(all(each.are_whole) for each in curves))}",
     )

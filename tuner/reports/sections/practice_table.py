@@ -2,9 +2,10 @@
 
 import math
 
+from tuner.analysis.optimum.intervals import PERCENT
 from tuner.analysis.practice.choice import Choice
 from tuner.analysis.practice.effort import Amount, Way
-from tuner.reports.rows import Table
+from tuner.reports.rows import NOTHING, Table
 
 UNITS = (
     *((172_800.0, 86_400.0, "days"), (7200.0, 3600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s")),
@@ -19,9 +20,9 @@ def practice_table(choice: Choice, *, price: float | None = None) -> Table:
     heads = (
         "batch size",
         "steps to target",
-        *(("time of a step", "time to target", "95 % interval") if is_timed else ()),
+        *(("time of a step", "time to target", f"{PERCENT} interval") if is_timed else ()),
         *(("cost to target",) if is_timed and price is not None else ()),
-        *("examples to target", "95 % interval", "worth it"),
+        *("examples to target", f"{PERCENT} interval", "worth it"),
     )
     return Table(heads, tuple(_row(choice, each, price) for each in choice.ways))
 
@@ -37,6 +38,8 @@ def _row(choice: Choice, way: Way, price: float | None) -> tuple[str, ...]:
 
 
 def _interval(amount: Amount, *, of_time: bool = False) -> str:
+    if not amount.has_interval:
+        return NOTHING
     text = in_time if of_time else _count
     return f"{text(amount.low)} to {text(amount.high)}"
 

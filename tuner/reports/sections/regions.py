@@ -2,9 +2,9 @@
 
 import math
 
+from tuner.analysis.optimum.intervals import PERCENT
 from tuner.analysis.scaling.bounds import Bound
-from tuner.analysis.scaling.curve import CONFIDENCE
-from tuner.analysis.scaling.regions import Regions, regions
+from tuner.analysis.scaling.regions import Regions
 from tuner.reports.figures.drawing import Drawing
 from tuner.reports.figures.regions import draw_regions
 from tuner.reports.findings import Findings
@@ -18,13 +18,12 @@ NOTES = (
     "the steps stay within 1.41 times the fewest measured, if that is so over a factor of four in batch size. It is "
     "the maximum useful batch size: larger ones save at most half a doubling more. Ends are interpolated between the "
     "batch sizes measured.",
-    "Intervals are over seeds drawn again. They say nothing of how well each search found its optimum.",
 )
 
 
 def regions_section(found: Findings) -> Section | None:
     """How far a larger batch helps; None where the goal is no target, or fewer than two batch sizes reached it."""
-    answer = regions(found.curve) if found.experiment.goal.unit.counts_steps else None
+    answer = found.regions
     if answer is None:
         return None
     drawing = Drawing(
@@ -38,24 +37,31 @@ def regions_section(found: Findings) -> Section | None:
     return Section(
         name="regions",
         question="How far does a larger batch help?",
-        answer=" ".join((_perfect(answer), _useful(answer), _saved(answer))),
+        answer=" ".join((perfect_scaling_ends(answer), _useful(answer), _saved(answer))),
         drawings=(drawing,),
         tables=(_table(answer),),
-        notes=NOTES,
+        notes=(*NOTES, _certainty(found.curve.why_no_interval)),
         values=answer.to_json(),
     )
 
 
-def _perfect(found: Regions) -> str:
-    """Where perfect scaling ends."""
+def perfect_scaling_ends(found: Regions) -> str:
+    """Where perfect scaling ends, in a sentence."""
     if not found.perfect_end.is_known:
         low = found.perfect_end.low
         doubt = "" if low is None or math.isinf(low) else f"; the seeds allow that it ends from {low:,.0f} on"
         return f"Scaling is perfect up to the largest batch size measured, {found.largest:,}{doubt}."
-    if found.perfect_end.value <= found.smallest:
+    if found.is_never_perfect:
         return f"There is no perfect scaling: the steps hardly fall from batch size {found.smallest:,} on."
-    where = f"{_size(found.perfect_end.value, found)}{_interval(found.perfect_end, found)}"
+    where = f"{found.perfect_phrase}{_interval(found.perfect_end, found)}"
     return f"Perfect scaling ends at about batch size {where}."
+
+
+def _certainty(why_no_interval: str) -> str:
+    """What intervals hold, or why there are none."""
+    if why_no_interval:
+        return f"Steps: {why_no_interval}."
+    return "Intervals are over seeds drawn again. They say nothing of how well each search found its optimum."
 
 
 def _useful(found: Regions) -> str:
@@ -72,13 +78,13 @@ def _saved(found: Regions) -> str:
     steps, examples = (_times(each) for each in (last.fewer, last.examples))
     return (
         f"Batch size {last.batch_size:,} takes {steps} times fewer steps than {found.smallest:,} "
-        f"(perfect scaling: {last.factor:,.3g}), and {examples} times the examples."
+        f"(perfect scaling: {_times(Bound(last.factor))}), and {examples} times the examples."
     )
 
 
 def _table(found: Regions) -> Table:
     """What each batch size saves."""
-    interval = f"{CONFIDENCE:.0%} interval"
+    interval = f"{PERCENT} interval"
     heads = ("batch size", "steps", "times fewer steps", interval, "if perfect", "times the examples", interval)
     rows = tuple(
         (
@@ -86,7 +92,7 @@ def _table(found: Regions) -> Table:
             f"{each.steps:,.0f}",
             _times(each.fewer),
             _ends(each.fewer),
-            f"{each.factor:,.3g}",
+            _times(Bound(each.factor)),
             _times(each.examples),
             _ends(each.examples),
         )
@@ -116,4 +122,4 @@ def _interval(bound: Bound, found: Regions) -> str:
     if bound.low is None or bound.high is None or math.isinf(bound.low):
         return ""
     low, high = (_size(each, found) for each in (bound.low, bound.high))
-    return f" ({CONFIDENCE:.0%} interval over seeds {low} to {high})"
+    return f" ({PERCENT} interval over seeds {low} to {high})"

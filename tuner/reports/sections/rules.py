@@ -1,5 +1,6 @@
 """What a rule of thumb for the learning rate costs, had only one batch size been tuned."""
 
+from tuner.analysis.optimum.intervals import LEAST_SEEDS, PERCENT
 from tuner.analysis.rules.costs import RuleCost, RuleCosts, interval, measured_costs
 from tuner.reports.figures.drawing import Drawing
 from tuner.reports.figures.rules import draw_rules
@@ -42,7 +43,7 @@ def cell(cost: RuleCost) -> str:
     ratio = f"{cost.ratio:.2f}" if cost.ratio < 10 else f"{cost.ratio:,.0f}"
     few = f"{len(cost.per_seed)} of {cost.wanted} seeds" if len(cost.per_seed) < cost.wanted else ""
     extra = "; ".join(each for each in (lost, few) if each)
-    return f"{ratio} ({interval(cost)})" + f"; {extra}" * bool(extra)
+    return f"{ratio}{interval(cost)}" + f"; {extra}" * bool(extra)
 
 
 def _drawing(found: RuleCosts, *, is_first: bool) -> Drawing:
@@ -51,8 +52,8 @@ def _drawing(found: RuleCosts, *, is_first: bool) -> Drawing:
         figure=draw_rules(found),
         alternative=f"{found.unit.ratio} of each rule of thumb over the tuned, against batch size, both logarithmic",
         caption=f"What each rule costs when only batch size {found.base:,} is tuned: the median over fresh seeds, over "
-        f"that of the tuned optimum ({found.unit.ratio}), with 95 % intervals over the seeds of both. A cross: with "
-        "this rule, half of the seeds or more have no score.",
+        f"that of the tuned optimum ({found.unit.ratio}), with {PERCENT} intervals over the seeds of both if these are "
+        f"{LEAST_SEEDS} or more. A cross: with this rule, half of the seeds or more have no score.",
     )
 
 
@@ -64,8 +65,8 @@ def _notes(measured: tuple[RuleCosts, ...]) -> list[str]:
         "other hyperparameters stay as they were tuned there. A rule on lr / (1 - m) takes the momentum m that was "
         "tuned at the other batch size, and sets the learning rate by it.",
         "Each point was trained on as many fresh seeds as the tuned optimum was reported with. A ratio is of two "
-        f"medians of {found.unit.ratio}; its interval holds the chance of seeds, not that of the search that found the "
-        "optima.",
+        f"medians of {found.unit.ratio}; its interval, if it has one, holds the chance of seeds, not that of "
+        "the search that found the optima.",
     ]
     if not all(each.is_complete for each in measured):
         notes.append(f"Some of its trials have not run; `tuner rules {found.experiment.name}` goes on.")

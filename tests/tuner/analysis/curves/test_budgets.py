@@ -105,13 +105,21 @@ def test_a_value_that_equals_the_target_has_not_reached_it() -> None:
     assert all(each is not None and answer.best < each < 0.0100001 for each in scores)
 
 
-def test_few_seeds_have_no_interval_and_no_verdict() -> None:
+@pytest.mark.parametrize("seeds", [3, 4])
+def test_few_seeds_have_no_interval_and_no_verdict(seeds: int) -> None:
     experiment = quadratic_experiment(TARGET)
-    few = replace(experiment, confirmation=replace(experiment.confirmation, report_seeds=3))
-    answer = found(Quadratic(few))
+    few = replace(experiment, confirmation=replace(experiment.confirmation, report_seeds=seeds))
+    answer = found(Quadratic(few, noise=0.02))
 
     assert all(each.reported is None or each.reported.low is None for line in answer.lines for each in line.points)
     assert {each.verdict for each in answer.lines} == {0}
+
+
+def test_one_seed_of_an_exact_workload_is_enough_for_a_verdict() -> None:
+    experiment = quadratic_experiment(TARGET)
+    one = replace(experiment, confirmation=replace(experiment.confirmation, report_seeds=1))
+
+    assert {each.verdict for each in found(Quadratic(one)).of(Kind.STEPS)} == {1}
 
 
 def test_a_budget_that_no_trial_was_trained_for_has_no_value() -> None:

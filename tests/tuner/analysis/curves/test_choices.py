@@ -107,11 +107,20 @@ def test_what_seeds_do_not_tell_apart_is_no_warning() -> None:
 def test_one_seed_tells_no_move_for_certain() -> None:
     experiment = quadratic_experiment(GOAL)
     one = replace(experiment, confirmation=replace(experiment.confirmation, report_seeds=1))
-    answer = found(Quadratic(one))
+    answer = found(Quadratic(replace(one, objective={**one.objective, "noise": "sampled"})))
 
     assert all(each.critical is not None and each.critical.low is None for each in answer.every)
     assert all(each.move is not None and each.move.low is None for each in answer.others)
     assert not answer.moved
+
+
+def test_one_seed_of_an_exact_workload_tells_every_move() -> None:
+    experiment = quadratic_experiment(GOAL)
+    one = replace(experiment, confirmation=replace(experiment.confirmation, report_seeds=1))
+    answer = found(Quadratic(one))
+
+    assert answer.why_no_interval == "exact, the same for every seed"
+    assert all(each.move is not None and each.move.low == each.move.value == each.move.high for each in answer.others)
 
 
 def test_a_reporting_seed_that_never_measured_the_goal_is_no_first_measurement() -> None:

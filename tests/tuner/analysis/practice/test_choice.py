@@ -40,7 +40,7 @@ def test_a_choice_that_another_beats_in_one_cost_and_equals_in_the_other_is_not_
 
 
 def test_time_is_steps_times_the_time_of_a_step_and_its_interval_holds_that_of_both() -> None:
-    found = efforts([point(64, 90, 100, 120)], {64: timing(64, 0.01, 0.02, 0.04)})
+    found = efforts([point(64, 90, 90, 100, 120, 120)], {64: timing(64, 0.01, 0.02, 0.04)})
     (way,) = found.ways
 
     assert way.steps.value == 100
@@ -127,7 +127,27 @@ def test_one_seed_makes_nothing_certain() -> None:
         "Batch size 64 takes 8 times fewer steps to the target than 4 for 2 times the examples; "
         "none beyond 64 takes fewer still."
     )
-    assert found.certainty == "One seed reports a batch size, and how far others would be is not known."
+    assert found.certainty == "Steps: too few seeds for an interval (1; at least 5)."
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_too_few_seeds_have_no_interval_and_the_medians_decide(seeds: int) -> None:
+    found = chosen({4: (400.0,) * seeds, 64: (50.0,) * seeds}, {4: 0.01, 64: 0.01})
+
+    assert found.why_no_interval == f"too few seeds for an interval ({seeds}; at least 5)"
+    assert (found.advised, found.cheapest) == (64, 4)
+    for each in found.ways:
+        assert each.seconds is not None
+        assert not each.seconds.has_interval
+        assert each.to_json(1.0)["examples"] == {"value": each.examples.value, "low": None, "high": None}
+    assert found.to_json()["sooner"] == {"value": 8.0, "low": None, "high": None}
+
+
+def test_exact_steps_are_not_called_too_few_seeds() -> None:
+    found = choice(efforts([point(4, 400.0), point(64, 50.0)], {}, is_exact=True))
+
+    assert found.certainty == "Steps: exact, the same for every seed."
+    assert "certain" not in found.advice
 
 
 def test_a_batch_size_that_was_not_timed_reaches_the_target_too() -> None:
@@ -142,7 +162,7 @@ def test_an_interval_without_an_end_is_said_in_words() -> None:
     found = chosen({8: (100.0, 100.0, 100.0, math.inf, math.inf), 16: (60.0,) * 5})
 
     assert found.certainty == (
-        "With 95% confidence over seeds batch size 16 takes at least 1.7 times fewer steps than 8, "
+        "With 95 % confidence over seeds batch size 16 takes at least 1.7 times fewer steps than 8, "
         "for at most 1.2 times the examples."
     )
 
@@ -155,7 +175,7 @@ def test_a_seed_that_did_not_reach_the_target_makes_an_end_infinite_and_json_nul
 
 
 def test_a_price_an_hour_makes_time_money() -> None:
-    (way,) = efforts([point(64, 100)], {64: timing(64, 36.0)}).ways
+    (way,) = efforts([point(64, *[100.0] * 5)], {64: timing(64, 36.0)}).ways
 
     assert way.to_json(2.0)["cost"] == {"value": 2.0, "low": 2.0, "high": 2.0}
     assert "cost" not in way.to_json(None)

@@ -46,6 +46,17 @@ def test_the_median_over_seeds_ends_at_the_confirmed_steps_and_a_seed_that_is_do
     assert found.middle == pytest.approx((0.32, 0.22, 0.12, 0.02))
     assert found.best == pytest.approx((0.12, 0.02, 0.02, 0.02))
     assert found.worst == pytest.approx((0.42, 0.32, 0.22, 0.12))
+    assert found.are_whole == (True,) * 4
+
+
+def test_where_a_seed_was_measured_in_part_the_curve_is_an_estimate() -> None:
+    record, curves = recorded(2, 4, 5)
+    partly = dict(curves(8, 1))
+    partly[4] = tuple(replace(each, partial={"validation/error": 64} if each.step < 3 else {}) for each in partly[4])
+
+    found = only(record, lambda _size, _round: partly)
+
+    assert found.are_whole == (False, False, True, True)
 
 
 def test_a_curve_whose_seeds_mostly_missed_the_target_is_drawn_to_its_end() -> None:

@@ -17,14 +17,14 @@ from tuner.analysis.rules.costs import RuleCosts, measured_costs, rule_costs
 from tuner.analysis.rules.points import base_of, wanted_runs
 from tuner.errors import TunerError
 from tuner.experiment import Experiment, from_table
-from tuner.records import RULES_FROM, ExperimentRecord, Role
+from tuner.records import RULES_FROM, ExperimentRecord, Role, StudyRecord, TrialRecord
 from tuner.reports.figures.rules import draw_rules
 from tuner.reports.findings import findings
 from tuner.reports.sections.rules import cell, rules_section
 from tuner.search.tasks.extra import Extra
 from tuner.stores import Store
 from tuner.stores.opening import open_store
-from tuner.trial import Value
+from tuner.trial import Outcome, Value
 
 EXACT = 0.03
 """How far measured steps may be from computed ones: a loss is measured at one step of every 3 %."""
@@ -95,6 +95,37 @@ def test_a_rule_costs_what_the_model_computes(found: RuleCosts) -> None:
     assert {each.fails for each in checked} == {True, False}
 
 
+@pytest.mark.parametrize("seeds", [4, 5])
+def test_the_interval_of_a_ratio_needs_five_seeds_of_both(record: ExperimentRecord, seeds: int) -> None:
+    """Here seeds differ: each takes a hundredth more steps than the one before."""
+
+    def more(trial: TrialRecord) -> TrialRecord:
+        end, role = trial.end, trial.plan.role
+        if end is None or role not in (Role.RULE, Role.REPORT) or end.outcome is not Outcome.ACHIEVED:
+            return trial
+        return replace(trial, end=replace(end, steps=round(end.steps * (1 + trial.plan.repeat / 100))))
+
+    def grown(study: StudyRecord) -> StudyRecord:
+        last = [each for each in study.trials if each.plan.repeat == 4 and each.plan.role in (Role.RULE, Role.REPORT)]
+        added = [
+            replace(each, number=1000 * new + each.number, plan=replace(each.plan, repeat=new))
+            for new in range(5, 2 + seeds)
+            for each in last
+        ]
+        return replace(study, trials=tuple(map(more, (*study.trials, *added))))
+
+    settings = replace(record.experiment.confirmation, report_seeds=seeds)
+    experiment = replace(record.experiment, confirmation=settings)
+    costs = rule_costs(replace(record, experiment=experiment, studies=tuple(map(grown, record.studies)))).costs
+
+    known = [each for _, own in costs for each in own if not each.fails]
+    assert known
+    assert all(len(each.per_seed) == each.tuned_seeds == seeds for each in known)
+    assert {each.has_interval for each in known} == {seeds == 5}
+    if seeds == 5:
+        assert all(each.low < each.ratio < each.high for each in known if each.ratio is not None)
+
+
 def test_the_rules_lead_where_they_say(record: ExperimentRecord, found: RuleCosts) -> None:
     settings = record.experiment.confirmation
     optima = {each.batch_size: confirm(each, settings) for each in record.studies}
@@ -149,9 +180,11 @@ def test_its_section_says_where_rules_fail(record: ExperimentRecord) -> None:
     assert table.rows[1][1] == "3 of 3 diverged"
     begins = "With the linear rule from batch size 64, no seed reached the target at batch size 16,384; elsewhere "
     assert section.answer.startswith(f"{begins}training comes to at most ")
-    assert "; beyond the chance of seeds it is " in section.answer
+    assert "; it is worse than tuned at batch size 256 (exact, the same for every seed)" in section.answer
     lines = {each.get_gid() for each in drawing.figure.axes[0].get_lines()}
-    assert {"tuned", "interval", "rule", "never"} <= lines
+    assert {"tuned", "rule", "never"} <= lines
+    assert "interval" not in lines  # the expected loss knows no seeds
+    assert "(exact, the same for every seed)" in section.answer
     assert section.values == {"starts": [rule_costs(record).to_json()]}
 
 
@@ -215,11 +248,15 @@ def test_without_momentum_there_are_two_rules(record: ExperimentRecord) -> None:
     ]
 
 
-def test_one_seed_has_no_interval_and_no_verdict(found: RuleCosts) -> None:
+@pytest.mark.parametrize(("by_rule", "tuned"), [(1, 1), (2, 5), (5, 4)])
+def test_too_few_seeds_have_no_interval_and_no_verdict(found: RuleCosts, by_rule: int, tuned: int) -> None:
     (rule, (first, _)), *_ = found.costs
-    one = replace(first, per_seed=first.per_seed[:1], wanted=1, low=0.0, high=math.inf)
-    alone = replace(found, costs=((rule, (one,)),))
+    seeds = first.per_seed[:1] * by_rule
+    few = replace(first, per_seed=seeds, low=0.0, high=math.inf, tuned_seeds=tuned, is_exact=False)
+    alone = replace(found, costs=((rule, (few,)),))
     (said,) = alone.sentences
 
-    assert said.endswith(" (one seed, no interval), at batch size 256.")
+    fewest = min(by_rule, tuned)
+    assert said.endswith(f", at batch size 256; too few seeds for an interval ({fewest}; at least 5).")
+    assert (few.to_json(found.unit)["low"], few.to_json(found.unit)["high"]) == (None, None)
     assert "interval" not in {line.get_gid() for line in draw_rules(alone).axes[0].get_lines()}

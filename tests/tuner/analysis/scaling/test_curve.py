@@ -8,15 +8,14 @@ from tests.tuner.synthetic import Workload, digits, experiment_record, study
 from tuner.analysis.hyperparameters import value_of
 from tuner.analysis.models import hyperbolas
 from tuner.analysis.optimum.confirmation import confirm
+from tuner.analysis.optimum.intervals import EXACT
 from tuner.analysis.scaling.curve import (
-    STILL_PERFECT,
     NotFitted,
     ScalingCurve,
     ScalingFit,
     ScalingPoint,
     fit,
     perfect_scaling,
-    perfect_until,
     redrawn_medians,
     scaling_curve,
 )
@@ -130,20 +129,13 @@ def test_perfect_scaling_halves_the_steps_when_the_batch_doubles() -> None:
     assert perfect_scaling(curve) == pytest.approx((660.0, 330.0, 165.0))
 
 
-def test_perfect_scaling_ends_where_half_a_doubling_is_lost() -> None:
-    # (B + 64) / (2 + 64) <= sqrt(2) up to B = 29.3
-    assert perfect_until(predicted(20.0, 64.0)) == 16
-
-
-def test_perfect_scaling_never_ends_on_a_perfect_curve() -> None:
+def test_a_perfect_curve_has_its_critical_batch_size_beyond_what_was_measured() -> None:
     curve = ScalingCurve(tuple(ScalingPoint(size, 4096 / size, (), {}) for size in BATCH_SIZES))
 
-    assert perfect_until(curve) == 1024
     assert fitted(curve).is_extrapolated
 
 
 def test_nothing_reached_has_no_perfect_scaling() -> None:
-    assert perfect_until(ScalingCurve(())) is None
     assert perfect_scaling(ScalingCurve(())) == ()
 
 
@@ -215,23 +207,58 @@ def test_the_sentence_counts_the_batch_sizes_there_are(count: int, have: str) ->
     assert found.sentence == f"A curve needs 3 batch sizes that reached the target; {have} did."
 
 
-def test_scaling_is_still_perfect_at_exactly_the_bound() -> None:
-    steps = {8: 800.0, 16: STILL_PERFECT * 400.0, 32: STILL_PERFECT * 200.0 + 1}
-
-    assert perfect_until(ScalingCurve(tuple(ScalingPoint(size, each, (), {}) for size, each in steps.items()))) == 16
-
-
-def test_every_seed_may_be_drawn_and_three_batch_sizes_have_an_interval() -> None:
-    """Two seeds a batch size, the first of them half as slow: an interval that leaves either out is narrower."""
+def test_three_batch_sizes_have_an_interval() -> None:
+    """Five seeds a batch size, some of them slow: the interval holds the fit of the medians."""
     points = []
     for size, steps in {8: 200.0, 64: 100.0, 512: 50.0}.items():
-        points.append(ScalingPoint(size, steps, (steps, steps * 2 ** (size / 512)), {}))
+        points.append(ScalingPoint(size, steps, (steps, steps, steps, *[steps * 2 ** (size / 512)] * 2), {}))
 
     found = fitted(ScalingCurve(tuple(points)))
 
     assert found.low is not None
     assert found.high is not None
     assert found.low < found.critical_batch_size < found.high
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+def test_too_few_seeds_have_no_interval_and_the_reason_is_said(seeds: int) -> None:
+    curve = measured(20.0, 64.0, noise=0.25, seed=0, seeds=seeds)
+
+    found = fitted(curve)
+
+    assert (found.low, found.high) == (None, None)
+    assert not curve.has_intervals
+    assert curve.why_no_interval == f"too few seeds for an interval ({seeds}; at least 5)"
+
+
+def test_one_batch_size_with_too_few_seeds_takes_the_interval_from_all() -> None:
+    points = list(measured(20.0, 64.0, noise=0.25, seed=0).points)
+    points[3] = replace(points[3], per_seed=points[3].per_seed[:4])
+
+    assert fitted(ScalingCurve(tuple(points))).low is None
+
+
+QUADRATIC = {
+    "objective": {"kind": "nqm"},
+    "goal": {"metric": "validation/loss", "below": 0.01, "within_steps": 6_000_000},
+    "space": {"learning_rate": {"low": 1e-3, "high": 10, "scale": "log"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("noise", "spread", "is_exact"), [("expected", 0.0, True), ("sampled", 0.0, False), ("expected", 0.1, False)]
+)
+def test_a_curve_is_exact_if_the_workload_says_that_seeds_do_not_matter_and_they_agree(
+    noise: str, spread: float, is_exact: bool
+) -> None:
+    experiment = digits(**QUADRATIC | {"objective": {"kind": "nqm", "noise": noise}})
+    record = experiment_record(digits(batch_sizes=[16, 64, 256]), Workload(noise=spread))
+
+    curve = scaling_curve(replace(record, experiment=replace(experiment, confirmation=record.experiment.confirmation)))
+
+    assert curve.is_exact is is_exact
+    assert (curve.why_no_interval == EXACT) is is_exact
+    assert (fitted(curve).low is None) is is_exact
 
 
 def test_the_interval_is_the_middle_95_percent_of_the_resampled_fits() -> None:
@@ -242,7 +269,7 @@ def test_the_interval_is_the_middle_95_percent_of_the_resampled_fits() -> None:
 
     found = fitted(curve)
 
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(critical, [0.025, 0.975])))
+    assert (found.low, found.high) == (critical[10], critical[-11])
 
 
 def test_a_point_of_the_curve_has_the_hyperparameters_of_its_winner() -> None:

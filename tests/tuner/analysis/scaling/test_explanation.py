@@ -46,7 +46,7 @@ def test_the_model_explains_perfect_scaling_and_its_end() -> None:
     assert found.rule.method is Method.SGD
     assert found.residual < 0.25
     assert [each.batch_size for each in found.curve.points] == SIZES
-    assert f"{2**found.residual - 1:.1%} off the measured steps at 5 batch sizes" in found.sentence
+    assert f"{100 * (2**found.residual - 1):.1f} % off the measured steps at 5 batch sizes" in found.sentence
 
 
 def test_the_explanation_as_json_has_both_curves() -> None:

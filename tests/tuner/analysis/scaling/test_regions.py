@@ -6,8 +6,8 @@ import pytest
 
 from tuner.analysis.nqm import optimal, power_law
 from tuner.analysis.scaling.bounds import Bound
-from tuner.analysis.scaling.curve import STILL_PERFECT, ScalingCurve, ScalingPoint, fit, perfect_until
-from tuner.analysis.scaling.regions import Regions, regions
+from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, fit
+from tuner.analysis.scaling.regions import STILL_PERFECT, Regions, regions
 
 SIZES = tuple(2**exponent for exponent in range(1, 13))
 
@@ -56,14 +56,10 @@ def test_regions_of_the_noisy_quadratic_model_end_where_its_exact_steps_say() ->
         assert each.examples.value == pytest.approx(each.batch_size * exact(each.batch_size) / (4 * exact(4)))
 
 
-def test_the_largest_measured_batch_size_that_is_perfect_lies_within_the_region() -> None:
-    curve = hyperbola(20.0, 64.0)
+def test_perfect_scaling_ends_where_half_a_doubling_is_lost() -> None:
+    # (B + 64) / (2 + 64) = sqrt(2) at B = 29.3
+    end = found(hyperbola(20.0, 64.0)).perfect_end.value
 
-    end = found(curve).perfect_end.value
-
-    until = perfect_until(curve)
-    assert until is not None
-    assert until <= end < 2 * until
     assert end == pytest.approx(math.sqrt(2) * (2 + 64) - 64, rel=0.05)  # interpolated over doublings
 
 

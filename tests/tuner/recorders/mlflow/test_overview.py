@@ -58,7 +58,7 @@ def test_the_run_of_a_study_carries_its_answer_in_metrics_and_tags(uri: str) -> 
         "",
         "Winner: learning_rate = 0.1, momentum = 0.9, end_factor = 1, decay_steps = 100, activation = tanh.",
         "",
-        "The optimum may be beyond the high end of learning_rate (40%): widen the range there.",
+        "The optimum may be beyond the high end of learning_rate (40 %): widen the range there.",
     ]
 
 

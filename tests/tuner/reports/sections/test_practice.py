@@ -104,6 +104,7 @@ def test_the_figures_draw_the_analysis(record: ExperimentRecord) -> None:
     assert drawn == [([each.score * each.batch_size], [each.score * 0.5]) for each in points]
     middles = lines(learning, "middle")
     assert len(middles) == 9
+    assert len(lines(learning, "whole")) == 9
     ends = [float(np.asarray(line.get_xdata())[-1]) for line in middles[::3]]
     assert ends == [points[0].score, points[0].score * points[0].batch_size, points[0].score * 0.5]
 

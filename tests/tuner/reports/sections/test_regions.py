@@ -22,8 +22,8 @@ def test_the_answer_names_both_ends_and_what_the_largest_batch_size_saves(found:
 
     assert section is not None
     assert answer is not None
-    assert f"Perfect scaling ends at about batch size {answer.perfect_end.value:,.0f} (95% interval" in section.answer
-    assert f"The maximum useful batch size is about {answer.maximum_useful.value:,.0f} (95%" in section.answer
+    assert f"Perfect scaling ends at about batch size {answer.perfect_end.value:,.0f} (95 % interval" in section.answer
+    assert f"The maximum useful batch size is about {answer.maximum_useful.value:,.0f} (95 %" in section.answer
     assert "Batch size 1,024 takes " in section.answer
     assert section.values == answer.to_json()
     assert [row[0] for row in section.tables[0].rows] == [f"{each.batch_size:,}" for each in answer.savings]
