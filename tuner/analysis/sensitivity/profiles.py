@@ -23,7 +23,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.models import gaussian_process
 from tuner.analysis.models.columns import Columns
 from tuner.analysis.optimum.candidates import best_trials
 from tuner.experiment.sequences import halton
@@ -141,6 +140,8 @@ def _tolerance(limits: Range, *, factor: float, best: float, close: Array, curve
 
 def _curves(columns: Columns, coordinates: Array, losses: Array) -> Array:
     """log2 steps above the least, [range, grid], as the process through the trials has it."""
+    from tuner.analysis.models import gaussian_process  # loads optimizers, which the rest of a report does without
+
     ranges = len(columns.ranges)
     process = gaussian_process.fit(columns.rows(coordinates), np.minimum(losses, losses.min() + WORST))
 
