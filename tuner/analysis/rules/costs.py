@@ -10,9 +10,8 @@ import numpy as np
 
 from tuner.analysis.finite import finite
 from tuner.analysis.optimum.intervals import EXACT, LEAST_SEEDS, few_seeds, middle, redrawn
-from tuner.analysis.rules.points import Point, ThumbRule, Tuned, base_of, others, points_at, rules_of, tuned
+from tuner.analysis.rules.points import Point, ThumbRule, Tuned, base_of, others, points_at, rules_of
 from tuner.analysis.scaling.curve import scaling_curve
-from tuner.errors import TunerError
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialEnd
@@ -200,17 +199,6 @@ def rule_costs(record: ExperimentRecord, batch_size: int | None = None) -> RuleC
     left_out = tuple(each.batch_size for each in record.studies if each.batch_size not in compared)
     costs = tuple((rule, tuple(each)) for rule, each in found.items())
     return RuleCosts(record.experiment, base.batch_size, costs, left_out)
-
-
-def measured_costs(record: ExperimentRecord) -> tuple[RuleCosts, ...]:
-    """The same from every batch size from which rules have been run, smallest first."""
-    if not any(study.finished(Role.RULE) for study in record.studies):
-        return ()
-    try:
-        found = [rule_costs(record, each.batch_size) for each in tuned(record)]
-    except TunerError:  # it was given more work since, and is not complete
-        return ()
-    return tuple(each for each in found if any(one.per_seed for _, costs in each.costs for one in costs))
 
 
 class _Costing:

@@ -1,7 +1,8 @@
 """What a rule of thumb for the learning rate costs, had only one batch size been tuned."""
 
 from tuner.analysis.optimum.intervals import LEAST_SEEDS, PERCENT
-from tuner.analysis.rules.costs import RuleCost, RuleCosts, interval, measured_costs
+from tuner.analysis.rules.costs import RuleCost, RuleCosts, interval
+from tuner.analysis.rules.starts import measured_costs
 from tuner.reports.figures.drawing import Drawing
 from tuner.reports.figures.rules import draw_rules
 from tuner.reports.findings import Findings

@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -13,11 +13,12 @@ from tests.working import work_through
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, value_of
 from tuner.analysis.nqm import Never, Steps, steps_to_target
 from tuner.analysis.optimum.confirmation import confirm
-from tuner.analysis.rules.costs import RuleCosts, measured_costs, rule_costs
+from tuner.analysis.rules.costs import RuleCosts, rule_costs
 from tuner.analysis.rules.points import base_of, wanted_runs
+from tuner.analysis.rules.starts import measured_costs
 from tuner.errors import TunerError
 from tuner.experiment import Experiment, from_table
-from tuner.records import RULES_FROM, ExperimentRecord, Role, StudyRecord, TrialRecord
+from tuner.records import RULES_FROM, ExperimentRecord, PointRun, Role, StudyRecord, TrialRecord
 from tuner.reports.figures.rules import draw_rules
 from tuner.reports.findings import findings
 from tuner.reports.sections.rules import cell, rules_section
@@ -169,6 +170,47 @@ def _with_momentum(study, momentum: float):  # type: ignore[no-untyped-def]
         if each.plan.role is not Role.RULE
     ]
     return replace(study, trials=tuple(trials))
+
+
+def test_a_start_whose_points_were_run_for_another_is_not_shown(record: ExperimentRecord) -> None:
+    """From 64 the square-root rule, and from 256 the linear rule, lead to four times the learning rate at 1,024."""
+    small, same, large = (replace(each, trials=_without_rules(each)) for each in record.studies)
+    settings, template = record.experiment.confirmation, record.studies[1].finished(Role.RULE)[0]
+    there, own = confirm(small, settings), confirm(same, settings)
+    assert there is not None
+    assert own is not None
+    moved = [
+        replace(each, plan=replace(each.plan, hyperparameters=dict(there.hyperparameters)))
+        if each.plan.hyperparameters == own.hyperparameters
+        else each
+        for each in same.trials
+    ]
+    alike = replace(record, studies=(small, replace(same, trials=tuple(moved)), replace(large, batch_size=1024)))
+
+    def trained(study: StudyRecord, runs: Sequence[PointRun]) -> StudyRecord:
+        plans = [
+            replace(template.plan, point=run.point, repeat=run.repeat, hyperparameters=run.hyperparameters)
+            for run in runs
+        ]
+        added = [replace(template, number=len(study.trials) + index, plan=plan) for index, plan in enumerate(plans)]
+        return replace(study, trials=(*study.trials, *added))
+
+    def with_rules(searched: ExperimentRecord, base: int) -> ExperimentRecord:
+        runs = wanted_runs(searched, base_of(searched, base))
+        return replace(
+            searched, studies=tuple(trained(each, runs.get(each.batch_size, ())) for each in searched.studies)
+        )
+
+    first = with_rules(alike, 64)
+    both = with_rules(first, 256)
+
+    assert any(one.per_seed for _, costs in rule_costs(first, 256).costs for one in costs)
+    assert [each.base for each in measured_costs(first)] == [64]
+    assert [each.base for each in measured_costs(both)] == [64, 256]
+
+
+def _without_rules(study: StudyRecord) -> tuple[TrialRecord, ...]:
+    return tuple(each for each in study.trials if each.plan.role is not Role.RULE)
 
 
 def test_its_section_says_where_rules_fail(record: ExperimentRecord) -> None:
