@@ -131,6 +131,26 @@ class RuleCosts:
         return all(len(each.per_seed) >= each.wanted for _, costs in self.costs for each in costs)
 
     @property
+    def summary(self) -> str:
+        """What all rules came to: the worst of each that holds everywhere, and of how many batch sizes others fail."""
+        holding, failing = [], []
+        for rule, costs in self.costs:
+            known = [(each.ratio, each) for each in costs if each.ratio is not None]
+            failed = [each.batch_size for _, each in known if each.fails]
+            if failed:
+                where = f"at {len(failed)} of {len(known)} batch sizes, the smallest {min(failed):,}"
+                failing.append(f"with the {rule.name} {where}")
+            elif known:
+                ratio, worst = max(known, key=lambda each: each[0])
+                holding.append(f"{times(ratio)} the tuned {self.unit.ratio}{interval(worst)} with the {rule.name}")
+        start = f"From batch size {self.base:,}, training"
+        parts = [f"{start} comes to at most {_joined(holding)}."] if holding else []
+        if failing:
+            seldom = f"half of the seeds or fewer {self.unit.success} there"
+            parts.append(f"{'It' if holding else start} fails {_joined(failing)}: {seldom}.")
+        return " ".join(parts)
+
+    @property
     def sentences(self) -> Iterator[str]:
         """What each rule came to, in a sentence each."""
         for rule, costs in self.costs:
@@ -266,3 +286,8 @@ def _listed(batch_sizes: Sequence[int]) -> str:
     """Batch sizes within a sentence."""
     named = "batch size" if len(batch_sizes) == 1 else "batch sizes"
     return f"{named} {', '.join(f'{each:,}' for each in batch_sizes)}"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Parts of a sentence, one after the other."""
+    return ", and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -18,7 +18,7 @@ def rules_section(found: Findings) -> Section | None:
     return Section(
         name="rules",
         question="What does a rule of thumb cost?",
-        answer=" ".join(sentence for each in measured for sentence in each.sentences),
+        answer=" ".join(each.summary for each in measured),
         drawings=tuple(_drawing(each, is_first=index == 0) for index, each in enumerate(measured)),
         tables=tuple(rules_table(each) for each in measured),
         notes=tuple(_notes(measured)),
@@ -59,9 +59,10 @@ def _drawing(found: RuleCosts, *, is_first: bool) -> Drawing:
 
 
 def _notes(measured: tuple[RuleCosts, ...]) -> list[str]:
-    """How it was computed, and what it does not say."""
+    """What each rule came to, how it was computed, and what it does not say."""
     found = measured[0]
     notes = [
+        *(sentence for each in measured for sentence in each.sentences),
         f"A rule changes the learning rate with the batch size, from the optimum of batch size {found.base:,}; all "
         "other hyperparameters stay as they were tuned there. A rule on lr / (1 - m) takes the momentum m that was "
         "tuned at the other batch size, and sets the learning rate by it.",

@@ -221,12 +221,15 @@ def test_its_section_says_where_rules_fail(record: ExperimentRecord) -> None:
     assert [row[0] for row in table.rows] == ["256", "16,384"]
     assert table.rows[1][1] == "3 of 3 diverged"
     begins = "With the linear rule from batch size 64, no seed reached the target at batch size 16,384; elsewhere "
-    assert section.answer.startswith(f"{begins}training comes to at most ")
-    assert "; it is worse than tuned at batch size 256 (exact, the same for every seed)" in section.answer
+    assert section.notes[0].startswith(f"{begins}training comes to at most ")
+    assert any("; it is worse than tuned at batch size 256 (exact, the same for" in each for each in section.notes)
+    fails = "at 1 of 2 batch sizes, the smallest 16,384"
+    assert f" fails with the linear rule {fails}, " in section.answer
+    assert section.answer.endswith(": half of the seeds or fewer reached the target there.")
     lines = {each.get_gid() for each in drawing.figure.axes[0].get_lines()}
     assert {"tuned", "rule", "never"} <= lines
     assert "interval" not in lines  # the expected loss knows no seeds
-    assert "(exact, the same for every seed)" in section.answer
+    assert "(exact, the same for every seed)" in section.notes[0]
     assert section.values == {"starts": [rule_costs(record).to_json()]}
 
 
