@@ -8,11 +8,6 @@ from tuner.reports.figures.best_values import caption
 from tuner.reports.findings import Findings
 from tuner.reports.sections.contract import Section
 
-LEFT_OUT = (
-    "Critical batch size, regions of scaling, what to train with, and whether another metric or target would change "
-    "the answer are known of steps to a target only, so they are left out here."
-)
-
 
 def scaling(found: Findings) -> Section | None:
     """The measured curve, with its fit."""
@@ -26,7 +21,7 @@ def scaling(found: Findings) -> Section | None:
         question=f"How does the batch size change {subject}?",
         answer=_answer(found),
         drawings=(drawing,),
-        notes=(*([found.explanation.sentence] if found.explanation else []), *([] if counts_steps else [LEFT_OUT])),
+        notes=(found.explanation.sentence,) if found.explanation else (),
         values=_values(found),
     )
 

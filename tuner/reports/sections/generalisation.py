@@ -83,7 +83,7 @@ def _notes(told: Generalisation, *, at_target: bool) -> list[str]:
     if told.lacks_test:
         notes.append(
             "The same was not measured of test examples, so validation examples stand for them. These decided which "
-            "point wins, and where trials to a target end, so the difference is a little too small."
+            f"point wins{', and where trials end' * at_target}, so the difference is a little too small."
         )
     if at_target:
         notes.append(
