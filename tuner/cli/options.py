@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tuner.service.ray.engine import Ray
 
 
+MOST = 2**63 - 1
+"""What a database keeps of steps, batch sizes and numbers of trials."""
+
+
 class EngineName(StrEnum):
     """Where workers run."""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tuner.cli.options import (
+    MOST,
     AboveOption,
     BelowOption,
     DeviceOption,
@@ -22,9 +23,6 @@ from tuner.cli.options import (
 from tuner.errors import TunerError, printable
 
 commands = typer.Typer()
-
-MOST = 2**63 - 1
-"""What a database keeps of steps, batch sizes and numbers of trials."""
 
 
 class Format(StrEnum):

@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.analysis.edges.verdicts import Verdict
-from tuner.analysis.percent import percent
 from tuner.analysis.sensitivity.profiles import FACTORS, Tolerance
 from tuner.analysis.sensitivity.summary import Sensitivity, StudySensitivity
 from tuner.analysis.summary import Edges, Results, StudyResults
+from tuner.analysis.words import percent
 from tuner.cli.printing import legend, new_table, nothing_searched
 from tuner.errors import ReportError
 from tuner.experiment.goals import ScoreUnit, span

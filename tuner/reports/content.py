@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tuner.analysis.optimum.intervals import PERCENT
-from tuner.analysis.percent import percent
 from tuner.analysis.practice.choice import Choice
 from tuner.analysis.scaling.curve import NotFitted, ScalingFit
 from tuner.analysis.summary import Results, StudyResults
+from tuner.analysis.words import percent
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit, span
 from tuner.reports.findings import Findings

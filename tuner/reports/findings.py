@@ -45,7 +45,7 @@ class Findings:
         record: What was measured, without curves.
         curves: Reads the curves of a round, once.
         regions: The regions of the curve; None if the goal is no target, or too few batch sizes reached it.
-        sensitivity: Waits for it. It takes as long to compute as all the rest.
+        sensitivity: Waits for it. It takes longer to compute than anything else here.
         practice: What to train with; None if no batch size has reached a target.
         explanation: The noisy quadratic model fitted to it, where that was asked for.
     """

@@ -89,7 +89,7 @@ def write_report(
 def write_findings(found: Findings, folder: Path, *, store: str = "", aside: Aside = later) -> Path:
     """As `write_report`, from what analysis has made of the experiment already; the folder must be there.
 
-    Half of the time goes into drawing, which `aside` may help with.
+    A third of the time goes into drawing, which `aside` may help with.
 
     Raises:
         ReportError: The folder cannot be written to.

@@ -9,9 +9,9 @@ from tuner.analysis.edges.verdicts import Verdict
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, value_of
 from tuner.analysis.optimum.confirmation import TEST_ERROR
 from tuner.analysis.optimum.intervals import LEAST_SEEDS
-from tuner.analysis.percent import percent
 from tuner.analysis.sensitivity.summary import Sensitivity
 from tuner.analysis.summary import Results, StudyResults
+from tuner.analysis.words import percent
 from tuner.experiment.goals import ScoreUnit, span
 from tuner.trial import Value
 

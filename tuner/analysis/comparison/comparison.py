@@ -9,7 +9,6 @@ from tuner.analysis.comparison.settings import Setting, differing
 from tuner.analysis.finite import finite
 from tuner.analysis.other_goals import judged_again
 from tuner.analysis.scaling.curve import ScalingFit, ScalingPoint
-from tuner.analysis.scaling.regions import regions
 from tuner.errors import TunerError
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
@@ -127,13 +126,12 @@ def _check_goals(experiments: Sequence[Experiment]) -> None:
 def _experiment_json(each: Compared) -> Json:
     """One entry of `experiments`."""
     experiment, curve, unit = each.record.experiment, each.curve, each.record.experiment.goal.unit
-    found = regions(curve) if unit.counts_steps else None
     return {
         "experiment": experiment.name,
         "within": experiment.goal.budget,
         "complete": each.is_complete,
         "note": each.note,
-        "perfect_scaling_ends": None if found is None else found.perfect_end.to_json(),
+        "perfect_scaling_ends": None if each.regions is None else each.regions.perfect_end.to_json(),
         "fit": _fit_json(each),
         "points": [_point_json(point, unit) for point in curve.points],
         "unreached": list(curve.unreached),

@@ -20,6 +20,7 @@ from tuner.analysis.scaling.curve import (
     redrawn_medians,
     scaling_curve,
 )
+from tuner.analysis.scaling.regions import Regions, regions
 from tuner.analysis.scaling.repeats import repeats
 from tuner.records import ExperimentRecord
 from tuner.trial import hash_seed
@@ -73,6 +74,7 @@ class Compared:
     Attributes:
         record: The experiment, judged by the goal that all are compared by.
         fit: That of its curve; `NotFitted` also if scores are no steps.
+        regions: Those of its curve; None if the goal is no target, or too few batch sizes reached it.
         seeds: Its curve as other training seeds of the same optima might draw it; None with fewer than `LEAST_SEEDS`
             reporting seeds.
         searches: As a repeated experiment might draw it; None where that cannot be estimated.
@@ -82,6 +84,7 @@ class Compared:
     record: ExperimentRecord
     curve: ScalingCurve
     fit: ScalingFit | NotFitted
+    regions: Regions | None
     seeds: Redrawn | None
     searches: Redrawn | None
     note: str = ""
@@ -120,13 +123,14 @@ def compared(record: ExperimentRecord, *, note: str = "") -> Compared:
     """An experiment with its curve, its fit, and both drawn again: the same each time, whatever it is compared with."""
     goal, curve = record.experiment.goal, scaling_curve(record)
     fitted = fit(curve) if goal.unit.counts_steps else NO_FIT
+    found_regions = regions(curve) if goal.unit.counts_steps else None
     generator = np.random.default_rng(hash_seed("comparison", record.experiment.name))
     points = [each for each in curve.reached() if len(each.per_seed) >= LEAST_SEEDS]
     is_fitted = isinstance(fitted, ScalingFit)
     seeds = _redrawn(points, redrawn_medians(points, generator), fits=is_fitted, of=curve) if points else None
     found = repeats(curve) if record.experiment.space.is_searched else None
     searches = None if found is None else _redrawn(found.points, found.redrawn(generator), fits=is_fitted, of=curve)
-    return Compared(record, curve, fitted, seeds, searches, note)
+    return Compared(record, curve, fitted, found_regions, seeds, searches, note)
 
 
 def _redrawn(points: Sequence[ScalingPoint], scores: Array, *, fits: bool, of: ScalingCurve) -> Redrawn:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tuner.analysis.edges.outside import FEW, Evidence, reach
 from tuner.analysis.optimum.confirmation import Confirmation
-from tuner.analysis.percent import percent
+from tuner.analysis.words import percent
 from tuner.experiment.space import Natural, Range, Scale, SearchSpace, Side
 from tuner.records import StudyRecord
 from tuner.trial import Value

@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from tuner.analysis.percent import percent
+from tuner.analysis.words import percent
 
 Array = NDArray[np.float64]
 

@@ -12,6 +12,7 @@ from tuner.analysis.finite import finite
 from tuner.analysis.optimum.intervals import EXACT, LEAST_SEEDS, few_seeds, middle, redrawn
 from tuner.analysis.rules.points import Point, ThumbRule, Tuned, base_of, others, points_at, rules_of
 from tuner.analysis.scaling.curve import scaling_curve
+from tuner.analysis.words import batch_size_word
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
 from tuner.records import ExperimentRecord, Role, StudyRecord, TrialEnd
@@ -284,8 +285,7 @@ def interval(cost: RuleCost) -> str:
 
 def _listed(batch_sizes: Sequence[int]) -> str:
     """Batch sizes within a sentence."""
-    named = "batch size" if len(batch_sizes) == 1 else "batch sizes"
-    return f"{named} {', '.join(f'{each:,}' for each in batch_sizes)}"
+    return f"{batch_size_word(len(batch_sizes))} {', '.join(f'{each:,}' for each in batch_sizes)}"
 
 
 def _joined(parts: Sequence[str]) -> str:

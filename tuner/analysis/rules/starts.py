@@ -12,11 +12,12 @@ def measured_costs(record: ExperimentRecord) -> tuple[RuleCosts, ...]:
     """What the rules came to from every batch size from which they have been run, smallest first."""
     if not any(study.finished(Role.RULE) for study in record.studies):
         return ()
+    optima = {each.batch_size: each.optimum.hyperparameters for each in tuned(record)}
     try:
-        found = [rule_costs(record, each.batch_size) for each in tuned(record)]
+        found = [rule_costs(record, each) for each in optima]
     except TunerError:  # it was given more work since, and is not complete
         return ()
-    return _asked(found, {each.batch_size: each.optimum.hyperparameters for each in tuned(record)})
+    return _asked(found, optima)
 
 
 def _asked(found: Sequence[RuleCosts], optima: Mapping[int, Point]) -> tuple[RuleCosts, ...]:

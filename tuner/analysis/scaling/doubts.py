@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint, redrawn_medians
+from tuner.analysis.words import batch_size_word
 from tuner.experiment import GoalSettings, SpaceSettings
 
 Array = NDArray[np.float64]
@@ -47,7 +48,7 @@ class Doubt:
         """The doubt, for a person."""
         takes = f"takes {self.steps:,.0f} steps" if math.isfinite(self.steps) else "did not reach the target"
         named = " and ".join(f"{each:,}" for each in self.others)
-        sizes = "batch size" if len(self.others) == 1 else "batch sizes"
+        sizes = batch_size_word(len(self.others))
         return (
             f"The optimum of batch size {self.batch_size:,} is in doubt: it {takes}, and by {sizes} {named} it should "
             f"take at most {self.most:,.0f}."

@@ -8,8 +8,8 @@ from tuner.analysis.hyperparameters import MOMENTUM
 from tuner.analysis.nqm import Method, Never, Optimum, Rule
 from tuner.analysis.nqm.fitting import TARGET, Apply, fit_power_law
 from tuner.analysis.optimum.candidates import best_trials
-from tuner.analysis.percent import percent
 from tuner.analysis.scaling.curve import LEAST_POINTS, NotFitted, ScalingCurve, ScalingPoint, scaling_curve
+from tuner.analysis.words import percent
 from tuner.experiment import Experiment
 from tuner.experiment.space import Choice, Fixed, Parameter, Range
 from tuner.records import ExperimentRecord, StudyRecord

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tuner.analysis.edges.verdicts import is_natural
-from tuner.analysis.percent import percent
 from tuner.analysis.scaling.curve import ScalingCurve, ScalingPoint
 from tuner.analysis.scaling.prediction import Apply, predicted_curve
+from tuner.analysis.words import percent
 from tuner.errors import TunerError
 from tuner.experiment import Experiment, SpaceSettings
 from tuner.experiment.space import Range, Scale, Side

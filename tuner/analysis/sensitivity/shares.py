@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from tuner.analysis.optimum.candidates import best_trials
-from tuner.analysis.percent import percent
+from tuner.analysis.words import percent
 from tuner.experiment.sequences import is_from_sequence
 from tuner.records import Role, StudyRecord, TrialEnd
 from tuner.trial import Outcome, sampler_seed

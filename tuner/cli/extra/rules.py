@@ -7,6 +7,7 @@ import typer
 
 from tuner.cli.extra.training import Options, Question, train_and_show
 from tuner.cli.options import (
+    MOST,
     AddressOption,
     CheckpointEveryOption,
     CheckpointsOption,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-MOST = 2**63 - 1
-"""What a database keeps of batch sizes."""
 FromOption = Annotated[
     int | None,
     typer.Option("--from", min=1, max=MOST, metavar="B", help="The tuned batch size that the rules start from. "

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import IO
 
 from tuner.analysis.edges.widening import widenings
+from tuner.analysis.words import batch_size_word
 from tuner.errors import printable
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
@@ -76,7 +77,7 @@ def _lines(run: RunProgress, event: Event, *, now: float) -> Iterator[str]:
         case StudyWaits(study, others):
             run.apply(event, now=now)
             has = "confirmed" if study.is_confirmed else "searched"
-            named = "batch size" if len(others) == 1 else "batch sizes"
+            named = batch_size_word(len(others))
             so_far = _so_far(run.studies[study.batch_size], run.unit)
             yield f"batch size {study.batch_size}: {has}, {so_far}; waits for {named} {', '.join(map(str, others))}"
         case StudyFinished(study):

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from tuner.analysis.comparison import Compared, Comparison, Contrast, Quantity
-from tuner.analysis.percent import percent
 from tuner.analysis.scaling.curve import ScalingFit
-from tuner.analysis.scaling.regions import regions
+from tuner.analysis.words import percent
 from tuner.experiment.growth import ABSENT
 from tuner.reports.comparison.figures import drawings
 from tuner.reports.comparison.wording import (
@@ -128,8 +127,7 @@ def fits_table(found: Comparison) -> Table:
 
 def _fit_row(each: Compared) -> tuple[str, ...]:
     fit, floor = each.fit, each.floor
-    found = regions(each.curve) if each.record.experiment.goal.unit.counts_steps else None
-    perfect = NOTHING if found is None else found.perfect_phrase
+    perfect = NOTHING if each.regions is None else each.regions.perfect_phrase
     if not isinstance(fit, ScalingFit):
         return (each.name, *[NOTHING] * 4, perfect, NOTHING)
     beyond = "over " if fit.is_extrapolated else ""

@@ -7,6 +7,7 @@ from tuner.analysis.comparison import Compared, Comparison, Contrast, Interval, 
 from tuner.analysis.comparison.settings import EFFORT
 from tuner.analysis.optimum.intervals import EXACT, LEAST_SEEDS, PERCENT
 from tuner.analysis.scaling.curve import ScalingFit
+from tuner.analysis.words import batch_size_word
 from tuner.experiment import GoalSettings
 from tuner.experiment.batch_sizes.budgets import KINDS
 
@@ -83,7 +84,7 @@ def of_scores(found: Comparison, scores: Sequence[Contrast], of: Compared) -> st
     which = "both intervals" if whole else "the intervals over seeds, and how far searches differ is not known"
     rest = len(known) - len(beyond)
     others = f"the other {rest}" if len(known) == len(scores) else f"{rest} other"
-    left = f"; at {others} shared {_noun(rest)} there is no such difference" if rest else ""
+    left = f"; at {others} shared {batch_size_word(rest)} there is no such difference" if rest else ""
     return f"{of.name} {verb} {' and '.join(parts)}, beyond {which}{left}{_unknown(scores)}."
 
 
@@ -102,11 +103,7 @@ def _is_better(each: Contrast) -> bool:
 def _sizes(contrasts: Sequence[Contrast]) -> str:
     """Batch sizes, for a person."""
     sizes = [f"{each.batch_size:,}" for each in contrasts]
-    return f"{_noun(len(sizes))} {_listed(sizes)}"
-
-
-def _noun(count: int) -> str:
-    return "batch size" if count == 1 else "batch sizes"
+    return f"{batch_size_word(len(sizes))} {_listed(sizes)}"
 
 
 def _intervals(each: Contrast) -> str:

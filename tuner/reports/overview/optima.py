@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from tuner.analysis.hyperparameters import EFFECTIVE_LEARNING_RATE, LEARNING_RATE, MOMENTUM
 from tuner.analysis.optimum.confirmation import TEST_ERROR
 from tuner.analysis.optimum.intervals import PERCENT
-from tuner.analysis.percent import percent
 from tuner.analysis.summary import StudyResults
+from tuner.analysis.words import percent
 from tuner.experiment import Experiment
 from tuner.experiment.goals import ScoreUnit
 from tuner.reports.figures import Drawing, draw_optima

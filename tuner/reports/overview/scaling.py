@@ -1,8 +1,8 @@
 """What the experiment is for: the steps, or the best value, against the batch size."""
 
-from tuner.analysis.percent import percent
 from tuner.analysis.scaling.curve import NotFitted, ScalingFit
 from tuner.analysis.summary import Json
+from tuner.analysis.words import percent
 from tuner.reports.figures import Drawing, draw_best, draw_scaling
 from tuner.reports.figures.best_values import caption
 from tuner.reports.findings import Findings

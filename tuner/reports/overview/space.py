@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from tuner.analysis.edges.verdicts import Verdict
-from tuner.analysis.percent import percent
 from tuner.analysis.summary import Results, StudyResults
+from tuner.analysis.words import percent
 from tuner.reports.figures import Drawing, draw_scatters, draw_tolerances
 from tuner.reports.findings import Findings
 from tuner.reports.rows import in_digits, sensitivity_table
